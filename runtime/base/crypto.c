@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crypto -- see crypto.h. OpenSSL calls that cannot fail on valid input abort when they do:
+ * going on without encryption is never an option.
+ */
+#include "base/crypto.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static void
+must(int ok, const char *what)
+{
+	if (ok == 1)
+		return;
+	fprintf(stderr, "crypto: %s failed\n", what);
+	abort();
+}
+
+void
+crypto_random(void *out, size_t length)
+{
+	unsigned char *at = out;
+
+	while (length > 0) {
+		ssize_t n = getrandom(at, length, 0);
+
+		if (n < 0)
+			must(0, "getrandom");
+		at += n;
+		length -= (size_t)n;
+	}
+}
+
+void
+crypto_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *data, size_t length)
+{
+	unsigned int n = 0;
+
+	must(EVP_Digest(data, length, out, &n, EVP_sha256(), NULL), "sha256");
+}
+
+void
+crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key, size_t key_length,
+		   const void *data, size_t length)
+{
+	unsigned int n = 0;
+
+	must(HMAC(EVP_sha256(), key, (int)key_length, data, length, out, &n) != NULL, "hmac");
+}
+
+void
+crypto_derive(unsigned char out[CRYPTO_KEY_BYTES], const unsigned char key[CRYPTO_KEY_BYTES],
+	      const char *info)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+	size_t length = CRYPTO_KEY_BYTES;
+
+	must(ctx != NULL && EVP_PKEY_derive_init(ctx) == 1, "hkdf");
+	must(EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()), "hkdf digest");
+	must(EVP_PKEY_CTX_set1_hkdf_key(ctx, key, CRYPTO_KEY_BYTES), "hkdf key");
+	must(EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info, (int)strlen(info)),
+	     "hkdf info");
+	must(EVP_PKEY_derive(ctx, out, &length), "hkdf derive");
+	EVP_PKEY_CTX_free(ctx);
+}
+
+void
+crypto_seal(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
+	    const unsigned char nonce[CRYPTO_NONCE_BYTES], const void *aad, size_t aad_length,
+	    const void *data, size_t length)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n = 0;
+
+	must(ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1, "gcm");
+	must(EVP_EncryptUpdate(ctx, NULL, &n, aad, (int)aad_length), "gcm aad");
+	must(EVP_EncryptUpdate(ctx, out, &n, data, (int)length), "gcm data");
+	must(EVP_EncryptFinal_ex(ctx, out + n, &n), "gcm end");
+	must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CRYPTO_TAG_BYTES, out + length),
+	     "gcm tag");
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+int
+crypto_open(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
+	    const unsigned char nonce[CRYPTO_NONCE_BYTES], const void *aad, size_t aad_length,
+	    const void *sealed, size_t length, struct error *err)
+{
+	EVP_CIPHER_CTX *ctx;
+	unsigned char tag[CRYPTO_TAG_BYTES];
+	int n = 0, ok;
+
+	if (length < CRYPTO_TAG_BYTES)
+		return error_set(err, ERR_DECRYPT, "a sealed value is too short");
+	length -= CRYPTO_TAG_BYTES;
+	memcpy(tag, (const unsigned char *)sealed + length, sizeof(tag));
+	ctx = EVP_CIPHER_CTX_new();
+	must(ctx != NULL && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1, "gcm");
+	must(EVP_DecryptUpdate(ctx, NULL, &n, aad, (int)aad_length), "gcm aad");
+	must(EVP_DecryptUpdate(ctx, out, &n, sealed, (int)length), "gcm data");
+	must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CRYPTO_TAG_BYTES, tag), "gcm tag");
+	ok = EVP_DecryptFinal_ex(ctx, out + n, &n);
+	EVP_CIPHER_CTX_free(ctx);
+	if (ok != 1) {
+		crypto_wipe(out, length);
+		return error_set(err, ERR_DECRYPT, "a sealed value does not open with this key");
+	}
+	return 0;
+}
+
+char *
+crypto_base64(TALLOC_CTX *mem, const void *data, size_t length)
+{
+	char *out = talloc_size(mem, (length + 2) / 3 * 4 + 1);
+
+	if (out == NULL)
+		abort();
+	EVP_EncodeBlock((unsigned char *)out, data, (int)length);
+	return out;
+}
+
+unsigned char *
+crypto_unbase64(TALLOC_CTX *mem, const char *text, size_t *length)
+{
+	size_t n = strlen(text), padding = 0;
+	unsigned char *out;
+	int decoded;
+
+	if (n == 0 || n % 4 != 0 || strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+						 "0123456789+/=") != n)
+		return NULL;
+	while (padding < 2 && text[n - 1 - padding] == '=')
+		padding++;
+	if (strcspn(text, "=") != n - padding)
+		return NULL;
+	out = talloc_size(mem, n / 4 * 3 + 1);
+	if (out == NULL)
+		abort();
+	decoded = EVP_DecodeBlock(out, (const unsigned char *)text, (int)n);
+	if (decoded < 0) {
+		talloc_free(out);
+		return NULL;
+	}
+	*length = (size_t)decoded - padding;
+	out[*length] = '\0';
+	return out;
+}
+
+void
+crypto_hex(char *out, const void *data, size_t length)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < length; i++) {
+		out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	out[2 * length] = '\0';
+}
+
+int
+crypto_equal(const void *a, const void *b, size_t length)
+{
+	return CRYPTO_memcmp(a, b, length) == 0;
+}
+
+void
+crypto_wipe(void *data, size_t length)
+{
+	OPENSSL_cleanse(data, length);
+}
+
+static int
+secret_destructor(char *secret)
+{
+	OPENSSL_cleanse(secret, talloc_get_size(secret));
+	return 0;
+}
+
+char *
+crypto_secret(TALLOC_CTX *mem, const char *text, size_t length)
+{
+	char *out = talloc_size(mem, length + 1);
+
+	if (out == NULL)
+		abort();
+	memcpy(out, text, length);
+	out[length] = '\0';
+	talloc_set_destructor(out, secret_destructor);
+	return out;
+}

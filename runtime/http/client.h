@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/client -- HTTP out: libcurl multi on a loop.
+ *
+ * Upstream connections are pooled and bounded; what does not fit waits in a fair queue (one turn
+ * per `group`). Only http and https. An address that is loopback, private or link-local is
+ * refused (ERR_EGRESS) unless an allowed range holds it; the check is on the address that is
+ * connected to, so a name that resolves differently the second time does not help. Redirects are
+ * not followed here. All calls on the loop's thread.
+ */
+#ifndef NANGO_HTTP_CLIENT_H
+#define NANGO_HTTP_CLIENT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "http/server.h" /* struct http_field */
+
+#define HTTP_CLIENT_CONNECTIONS_MAX 256 /* descriptors for upstreams, of a node */
+#define HTTP_CLIENT_PER_HOST_MAX 64
+#define HTTP_CLIENT_BODY_MAX (100 * 1024 * 1024)
+#define HTTP_CLIENT_CONNECT_MS 10000
+
+struct http_client;
+struct http_call;
+
+struct http_outgoing {
+	const char *method, *url;
+	const struct http_field *headers; /* ends with a NULL name */
+	const void *body;
+	size_t body_length;
+	int64_t timeout_ms;   /* whole exchange; 0: 30,000 */
+	size_t response_max;  /* bytes; 0: HTTP_CLIENT_BODY_MAX */
+	const char *group;    /* who asks, for fairness; NULL: one group */
+};
+
+struct http_incoming {
+	int status;
+	const struct http_field *headers; /* lower-case names; ends with a NULL name */
+	const char *body;                 /* decoded when the server sent gzip; NUL-terminated */
+	size_t body_length;
+	int was_sent; /* did any byte of the request leave? (may an unsafe verb be repeated) */
+};
+
+/* err is NULL when there is an answer, whatever its status. The answer lives until return. */
+typedef void http_done(void *arg, const struct http_incoming *answer, const struct error *err);
+
+struct http_client_config {
+	struct loop *loop;
+	const char *egress_allow; /* "127.0.0.0/8,::1/128" or NULL */
+	const char *user_agent;
+	const char *ca_file; /* NULL: the system's */
+};
+
+MUST_CHECK int http_client_new(struct http_client **out, const struct http_client_config *config,
+			       struct error *err);
+void http_client_free(struct http_client *client); /* calls under way end with ERR_NETWORK */
+
+/* Copies what it needs. done is called once, from the loop, never from within this call. */
+struct http_call *http_client_send(struct http_client *client, const struct http_outgoing *request,
+				   http_done *done, void *arg);
+void http_call_cancel(struct http_call *call); /* done is not called any more */
+
+#endif

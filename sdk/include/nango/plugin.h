@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nango/plugin.h -- everything a plugin uses, and its manual.
+ *
+ * A plugin is one shared object with one exported symbol, `nango_plugin_v1`, made by
+ * NANGO_PLUGIN() at the end of its source. It links nothing but libc: every call goes through a
+ * table of functions that travels in `run`. The table and the structs below only grow at their
+ * end; each struct that crosses begins with its size, set by the macro that makes it, except the
+ * frozen nango_value and nango_pair. History: sdk/ABI.md.
+ *
+ * Calls do not fail in your face. A call returns what was asked for, or ends the run with a named
+ * error; the pages that were committed before stay. What you want to handle yourself, you name:
+ * `.accept = NANGO_STATUS(404)` in a request, and look at nango_response.status.
+ *
+ * Memory that a call hands out lives until the next page (nango_next_page or a commit), or until
+ * the run's end where there are no pages. nango_keep() keeps a string until the run's end.
+ * Nothing is freed by hand. A run is one process with one thread: globals start afresh.
+ *
+ * C11 and later with gcc or clang.
+ */
+#ifndef NANGO_PLUGIN_H
+#define NANGO_PLUGIN_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NANGO_ABI_MAJOR 1 /* another major is refused before the plugin is loaded */
+#define NANGO_ABI_MINOR 0 /* a plugin's may be lower than the runner's, not higher */
+
+/* Limits, enforced outside the plugin; going over one ends the run with its name. */
+#define NANGO_RECORD_BYTES_MAX (10 * 1024 * 1024)
+#define NANGO_PAGE_BYTES_MAX (100 * 1024 * 1024)
+#define NANGO_CHECKPOINT_FIELDS_MAX 16
+#define NANGO_CHECKPOINT_TEXT_MAX 4000 /* code points of one string */
+#define NANGO_LOG_BYTES_MAX 10000      /* a longer log line is cut */
+
+#define NANGO_INTERNAL static inline __attribute__((unused))
+
+struct nango_calls;
+
+/* What a run's function gets. Opaque but for the table. */
+struct nango_run {
+	const struct nango_calls *calls;
+};
+
+/* An iteration over the pages of a request. */
+struct nango_pages {
+	const struct nango_calls *calls;
+};
+
+/*
+ * A piece of JSON exactly as it was received: its bytes, not a copy. data is NULL when it is
+ * absent. Frozen layout.
+ */
+struct nango_value {
+	const struct nango_calls *calls;
+	const char *data;
+	size_t length; /* bytes */
+};
+
+/* A name and its text; a NULL value leaves the pair out. Frozen layout. */
+struct nango_pair {
+	const char *name, *value;
+};
+
+enum nango_type {
+	NANGO_ABSENT = 0,
+	NANGO_NULL = 1,
+	NANGO_BOOLEAN = 2,
+	NANGO_NUMBER = 3,
+	NANGO_STRING = 4,
+	NANGO_ARRAY = 5,
+	NANGO_OBJECT = 6,
+};
+
+enum nango_level { NANGO_DEBUG = 0, NANGO_INFO = 1, NANGO_WARN = 2, NANGO_ERROR = 3 };
+
+/* Lists for requests: NANGO_PAIRS({"state", "all"}, {"since", since_or_NULL}). */
+#define NANGO_PAIRS(...)                                                                       \
+	(const struct nango_pair[])                                                            \
+	{                                                                                      \
+		__VA_ARGS__, { 0 }                                                             \
+	}
+/* Statuses to accept beside 2xx: NANGO_STATUS(404, 410). */
+#define NANGO_STATUS(...)                                                                      \
+	(const uint16_t[])                                                                     \
+	{                                                                                      \
+		__VA_ARGS__, 0                                                                 \
+	}
+
+/*
+ * One HTTP request to the provider, with the connection's credentials put in outside the plugin.
+ * path is appended to the template's base URL; an absolute https URL replaces it where the
+ * provider's template allows that host. Times in milliseconds, sizes in bytes.
+ */
+struct nango_request {
+	uint32_t size;
+	uint32_t retries;                 /* more tries after 429, 5xx, 401, network error; default 0 */
+	const char *method;               /* default GET */
+	const char *path;                 /* "/repos/a/b/issues", may hold a query */
+	const struct nango_pair *query;   /* NANGO_PAIRS, values are percent-encoded for you */
+	const struct nango_pair *headers; /* NANGO_PAIRS */
+	const char *body;                 /* JSON text by default, see content_type */
+	size_t body_length;               /* 0: strlen(body) */
+	const char *content_type;         /* default application/json when there is a body */
+	const uint16_t *accept;           /* NANGO_STATUS; other statuses end the run */
+	uint32_t timeout_ms;              /* of one try; default 30,000 */
+	uint32_t reserved;
+	const struct nango_pagination *pages; /* NULL: what the template says */
+};
+#define NANGO_REQUEST(...)                                                                     \
+	(&(const struct nango_request){.size = sizeof(struct nango_request), __VA_ARGS__})
+
+enum nango_paging { NANGO_PAGE_TEMPLATE = 0, NANGO_PAGE_LINK, NANGO_PAGE_CURSOR, NANGO_PAGE_OFFSET };
+
+/* How a provider pages; a NULL or 0 member takes the template's. Paths are dotted. */
+struct nango_pagination {
+	uint32_t size;
+	uint32_t kind;             /* enum nango_paging */
+	const char *items;         /* path of the list within the body; "" is the body itself */
+	const char *limit_name;    /* query parameter of the page size */
+	uint32_t limit;            /* items a page */
+	uint32_t start;            /* first offset or page number */
+	const char *cursor_name;   /* query parameter that carries the cursor */
+	const char *cursor_path;   /* where the next cursor stands in the body */
+	const char *link_rel;      /* relation in the Link header, default next */
+	const char *link_path;     /* where the next link stands in the body */
+	const char *offset_name;   /* query parameter of the offset or page number */
+	uint32_t by_page;          /* 1: the offset counts pages; 0: items */
+	uint32_t reserved;
+};
+#define NANGO_PAGINATION(...)                                                                  \
+	(&(const struct nango_pagination){.size = sizeof(struct nango_pagination), __VA_ARGS__})
+
+struct nango_response {
+	uint32_t size;
+	uint32_t status;
+	struct nango_value body; /* JSON; of a body that is not JSON, data and length are its bytes */
+	const struct nango_pair *headers; /* lower-case names; ends with a NULL name */
+};
+
+/*
+ * A record on its way out. The generated writers use it; so can you, for JSON that no model
+ * describes. Room is grown by calls->writer_grow.
+ */
+struct nango_writer {
+	struct nango_run *run;
+	char *at, *end;
+};
+
+/*
+ * The table. Appended to, never reordered; `size` says how much of it there is.
+ * `run` may be NULL nowhere. Strings are NUL-terminated UTF-8 unless a length stands beside.
+ */
+struct nango_calls {
+	uint32_t size;
+	uint16_t abi_major, abi_minor;
+
+	/* Values: no copies; paths are dotted member names, "" is the value itself. */
+	int (*value_type)(const struct nango_value *value);
+	bool (*value_at)(const struct nango_value *value, const char *path, struct nango_value *out);
+	bool (*value_next)(const struct nango_value *array, struct nango_value *item);
+	bool (*value_next_member)(const struct nango_value *object, struct nango_value *key,
+				  struct nango_value *value);
+	const char *(*value_string)(const struct nango_value *value); /* text of a string or number */
+	bool (*value_integer)(const struct nango_value *value, int64_t *out);
+	bool (*value_number)(const struct nango_value *value, double *out);
+	bool (*value_boolean)(const struct nango_value *value, bool *out);
+
+	/* HTTP */
+	void (*http)(struct nango_run *run, const struct nango_request *request,
+		     struct nango_response *response);
+	struct nango_pages *(*paginate)(struct nango_run *run, const struct nango_request *request);
+	bool (*next_page)(struct nango_pages *pages, struct nango_value *page);
+
+	/* Records: begin, write the members, end. problem: why nangod should not take it, or NULL. */
+	void (*save_begin)(struct nango_run *run, const char *model, struct nango_writer *writer);
+	void (*save_end)(struct nango_writer *writer, const char *problem);
+	void (*commit)(struct nango_run *run, const char *checkpoint, size_t length);
+	void (*writer_grow)(struct nango_writer *writer, size_t room);
+	void (*write_string)(struct nango_writer *writer, const char *text); /* quoted and escaped */
+	void (*write_number)(struct nango_writer *writer, double number); /* shortest round trip */
+
+	/* The run */
+	void (*checkpoint)(struct nango_run *run, struct nango_value *out); /* last committed */
+	void (*metadata)(struct nango_run *run, struct nango_value *out);
+	void (*input)(struct nango_run *run, struct nango_value *out);
+	void (*output)(struct nango_run *run, const char *json, size_t length);
+	void (*log)(struct nango_run *run, int level, const char *text, size_t length);
+	__attribute__((noreturn)) void (*fail)(struct nango_run *run, const char *code,
+					       const char *message, const char *payload_json);
+	void *(*allocate)(struct nango_run *run, size_t size); /* page memory, zeroed, aligned to 16 */
+	const char *(*keep)(struct nango_run *run, const char *text, size_t length);
+	const char *(*connection_id)(struct nango_run *run);
+};
+
+/* ---- values ---------------------------------------------------------------------------- */
+
+NANGO_INTERNAL struct nango_value
+nango_get(struct nango_value value, const char *path)
+{
+	struct nango_value out = {value.calls, NULL, 0};
+
+	value.calls->value_at(&value, path, &out);
+	return out;
+}
+
+NANGO_INTERNAL enum nango_type
+nango_type(struct nango_value value)
+{
+	return (enum nango_type)value.calls->value_type(&value);
+}
+
+/* Is there such a member, and is it not null? */
+NANGO_INTERNAL bool
+nango_has(struct nango_value value, const char *path)
+{
+	return nango_type(nango_get(value, path)) > NANGO_NULL;
+}
+
+/* The text of a string or number at path; NULL when it is absent, null or something else. */
+NANGO_INTERNAL const char *
+nango_string(struct nango_value value, const char *path)
+{
+	struct nango_value at = nango_get(value, path);
+
+	return value.calls->value_string(&at);
+}
+
+/* The integer at path, or `otherwise` when there is none that fits 64 bits. */
+NANGO_INTERNAL int64_t
+nango_integer(struct nango_value value, const char *path, int64_t otherwise)
+{
+	struct nango_value at = nango_get(value, path);
+
+	value.calls->value_integer(&at, &otherwise);
+	return otherwise;
+}
+
+NANGO_INTERNAL double
+nango_number(struct nango_value value, const char *path, double otherwise)
+{
+	struct nango_value at = nango_get(value, path);
+
+	value.calls->value_number(&at, &otherwise);
+	return otherwise;
+}
+
+NANGO_INTERNAL bool
+nango_boolean(struct nango_value value, const char *path, bool otherwise)
+{
+	struct nango_value at = nango_get(value, path);
+
+	value.calls->value_boolean(&at, &otherwise);
+	return otherwise;
+}
+
+/* Every item of an array; none of anything else: nango_each(item, page) { … } */
+#define nango_each(item, array)                                                                \
+	for (struct nango_value item = {(array).calls, NULL, 0};                               \
+	     (array).calls->value_next(&(array), &item);)
+
+/* ---- the run --------------------------------------------------------------------------- */
+
+/* Text in page memory, as printf. */
+__attribute__((format(printf, 2, 3))) NANGO_INTERNAL const char *
+nango_format(struct nango_run *run, const char *format, ...)
+{
+	va_list args, again;
+	char *out;
+	int n;
+
+	va_start(args, format);
+	va_copy(again, args);
+	n = __builtin_vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	out = (char *)run->calls->allocate(run, n < 0 ? 1 : (size_t)n + 1);
+	if (n > 0)
+		__builtin_vsnprintf(out, (size_t)n + 1, format, again);
+	va_end(again);
+	return out;
+}
+
+/* A copy of text that lives to the run's end. NULL gives NULL. */
+NANGO_INTERNAL const char *
+nango_keep(struct nango_run *run, const char *text)
+{
+	return text == NULL ? NULL : run->calls->keep(run, text, strlen(text));
+}
+
+/* Page memory, zeroed. */
+NANGO_INTERNAL void *
+nango_allocate(struct nango_run *run, size_t size)
+{
+	return run->calls->allocate(run, size);
+}
+
+NANGO_INTERNAL struct nango_value
+nango_metadata(struct nango_run *run)
+{
+	struct nango_value out = {run->calls, NULL, 0};
+
+	run->calls->metadata(run, &out);
+	return out;
+}
+
+NANGO_INTERNAL struct nango_value
+nango_checkpoint(struct nango_run *run)
+{
+	struct nango_value out = {run->calls, NULL, 0};
+
+	run->calls->checkpoint(run, &out);
+	return out;
+}
+
+__attribute__((format(printf, 3, 4))) NANGO_INTERNAL void
+nango_log(struct nango_run *run, enum nango_level level, const char *format, ...)
+{
+	char text[NANGO_LOG_BYTES_MAX];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __builtin_vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n >= 0)
+		run->calls->log(run, level, text,
+				(size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+/* Ends the run with an error of yours: a code of [a-z0-9_], and a message for a person. */
+__attribute__((format(printf, 3, 4), noreturn)) NANGO_INTERNAL void
+nango_fail(struct nango_run *run, const char *code, const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, format);
+	__builtin_vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	run->calls->fail(run, code, text, NULL);
+}
+
+/* ---- HTTP ------------------------------------------------------------------------------ */
+
+/* Waits for the answer. A status that is neither 2xx nor accepted ends the run. */
+NANGO_INTERNAL struct nango_response
+nango_http(struct nango_run *run, const struct nango_request *request)
+{
+	struct nango_response response = {.size = sizeof(response)};
+
+	response.body.calls = run->calls;
+	run->calls->http(run, request, &response);
+	return response;
+}
+
+/* The pages of a list, one at a time; the next is fetched ahead while you work on this one. */
+NANGO_INTERNAL struct nango_pages *
+nango_paginate(struct nango_run *run, const struct nango_request *request)
+{
+	return run->calls->paginate(run, request);
+}
+
+/* The next page's list of items; false after the last. What the page before handed out is gone. */
+NANGO_INTERNAL bool
+nango_next_page(struct nango_pages *pages, struct nango_value *page)
+{
+	return pages->calls->next_page(pages, page);
+}
+
+/* ---- records --------------------------------------------------------------------------- */
+
+/* Saves a piece of JSON as it is, as a record of model. It must be an object with an id. */
+NANGO_INTERNAL void
+nango_save(struct nango_run *run, const char *model, struct nango_value value)
+{
+	struct nango_writer writer;
+
+	run->calls->save_begin(run, model, &writer);
+	if ((size_t)(writer.end - writer.at) < value.length)
+		run->calls->writer_grow(&writer, value.length);
+	memcpy(writer.at, value.data, value.length);
+	writer.at += value.length;
+	run->calls->save_end(&writer, NULL);
+}
+
+/*
+ * Commits all that was saved since the last commit, and the checkpoint, or neither.
+ * checkpoint is a flat JSON object, or NULL to leave it as it is.
+ */
+NANGO_INTERNAL void
+nango_commit(struct nango_run *run, const char *checkpoint)
+{
+	run->calls->commit(run, checkpoint, checkpoint == NULL ? 0 : strlen(checkpoint));
+}
+
+/* For generated writers: raw bytes. */
+NANGO_INTERNAL void
+nango_write(struct nango_writer *writer, const char *bytes, size_t length)
+{
+	if ((size_t)(writer->end - writer->at) < length)
+		writer->run->calls->writer_grow(writer, length);
+	memcpy(writer->at, bytes, length);
+	writer->at += length;
+}
+
+/* ---- what a plugin offers -------------------------------------------------------------- */
+
+enum nango_kind { NANGO_KIND_SYNC = 1, NANGO_KIND_ACTION = 2, NANGO_KIND_EVENT = 3 };
+
+typedef void nango_function(struct nango_run *run);
+
+struct nango_sync {
+	uint32_t size, reserved;
+	const char *name; /* as in plugin.yaml */
+	nango_function *run;
+};
+struct nango_action {
+	uint32_t size, reserved;
+	const char *name;
+	nango_function *run;
+};
+
+struct nango_plugin {
+	uint32_t size;
+	uint16_t abi_major, abi_minor;
+	const struct nango_sync *const *syncs;     /* ends with NULL */
+	const struct nango_action *const *actions; /* ends with NULL */
+};
+
+#define NANGO_SYNC(...)                                                                        \
+	(&(const struct nango_sync){.size = sizeof(struct nango_sync), __VA_ARGS__})
+#define NANGO_SYNCS(...)                                                                       \
+	(const struct nango_sync *const[])                                                     \
+	{                                                                                      \
+		__VA_ARGS__, NULL                                                              \
+	}
+#define NANGO_ACTION(...)                                                                      \
+	(&(const struct nango_action){.size = sizeof(struct nango_action), __VA_ARGS__})
+#define NANGO_ACTIONS(...)                                                                     \
+	(const struct nango_action *const[])                                                   \
+	{                                                                                      \
+		__VA_ARGS__, NULL                                                              \
+	}
+
+/* The one exported symbol. Once, at the end of the plugin's source. */
+#define NANGO_PLUGIN(...)                                                                      \
+	extern __attribute__((visibility("default"))) const struct nango_plugin nango_plugin_v1; \
+	const struct nango_plugin nango_plugin_v1 = {.size = sizeof(struct nango_plugin),      \
+						     .abi_major = NANGO_ABI_MAJOR,             \
+						     .abi_minor = NANGO_ABI_MINOR,             \
+						     __VA_ARGS__}
+
+#endif
