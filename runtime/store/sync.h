@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/sync -- a sync of one connection: its schedule and whether it is paused.
+ */
+#ifndef NANGO_STORE_SYNC_H
+#define NANGO_STORE_SYNC_H
+
+#include "db/db.h"
+
+struct sync {
+	const char *id; /* uuid */
+	int64_t environment_id, integration_id, connection_row;
+	const char *connection_id, *integration_key, *name, *variant;
+	int64_t interval_ms;
+	bool is_paused;
+	int64_t next_due_ms; /* 0: never by itself */
+	/* The newest run, when there was one. */
+	int64_t run_id; /* 0: none yet */
+	const char *run_state, *run_result, *run_cause, *run_message;
+	int64_t run_created_ms, run_finished_ms;
+};
+
+/*
+ * Makes the schedules of an integration's connections (or of one: connection_row, 0 for all)
+ * what wanted says: [{"name","interval_ms","auto_start"}]. New ones are due at once; those that
+ * are not wanted any more are deleted with their queued runs.
+ */
+MUST_CHECK int sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
+			      const char *wanted_json, struct error *err);
+
+/* names: JSON array of [name, variant] pairs, or NULL for all. connection_id may be NULL. */
+MUST_CHECK int sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
+			 const char *integration_key, const char *connection_id,
+			 const char *names_json, struct sync **out, size_t *count,
+			 struct error *err);
+
+MUST_CHECK int sync_pause(struct db *db, const char *id, struct error *err);
+/* Unpauses; the next run is due now. */
+MUST_CHECK int sync_start(struct db *db, const char *id, struct error *err);
+
+/* Queues a run now unless one is queued or under way; *run_id is 0 then. */
+MUST_CHECK int sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err);
+/* Queues what is due, at most limit; schedules move to their next slot. */
+MUST_CHECK int sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued, struct error *err);
+/* Milliseconds until the next schedule is due; -1: none. */
+MUST_CHECK int sync_next_due(struct db *db, int64_t *in_ms, struct error *err);
+
+#endif
