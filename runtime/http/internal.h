@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/internal -- what the files of the server share: server, connection, exchange, response.
+ *
+ * Who owns a request: the loop until it is handed to the pool, the pool thread until its
+ * handler returned, the loop again until it is freed. A streamed reply is the one thing that
+ * both touch at a time; it has a lock.
+ */
+#ifndef NANGO_HTTP_INTERNAL_H
+#define NANGO_HTTP_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "http/parser.h"
+#include "http/router.h"
+#include "http/server.h"
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#define HTTP_STREAM_BLOCK (64 * 1024) /* pieces of a streamed reply are gathered up to this */
+#define HTTP_READ_BYTES \
+	(64 * 1024) /* at a time; also what waits unread while a handler works */
+#define HTTP_PIPELINE_OUTPUT_MAX (64 * 1024) /* unsent, before the next request is looked at \
+					      */
+#define HTTP_COPY_MAX (16 * 1024) /* a body up to this is sent in one piece with its head */
+#define HTTP_CONNECTIONS_OVER 64  /* over the maximum: told so, then closed */
+#define HTTP_PEER_MAX 64
+
+struct event;
+struct evbuffer;
+struct evconnlistener;
+
+/* A piece of a streamed reply on its way from a pool thread to the loop. */
+struct stream_block {
+	struct stream_block *next;
+	size_t length;
+	char data[HTTP_STREAM_BLOCK];
+};
+
+struct stream {
+	pthread_mutex_t mutex;
+	pthread_cond_t room;
+	struct stream_block *first, *last;
+	size_t queued;	  /* bytes in blocks */
+	size_t in_output; /* bytes that the loop took and the client did not */
+	bool is_posted, is_gone, is_waiting;
+	bool is_head_sent; /* the loop's */
+};
+
+struct response {
+	struct request *req;
+	int status;	   /* 0: none yet */
+	struct buf fields; /* "Name: value\r\n" … */
+	struct buf body;
+	struct stream *stream; /* once begun */
+	bool is_broken;	       /* a streamed reply that cannot be ended properly */
+};
+
+struct request {
+	struct http_server *server;
+	struct http_conn *conn; /* NULL when the client is gone; the loop's alone */
+	struct http_parser parser;
+	struct router_match match;
+	struct response res;
+	struct http_field *queries; /* decoded; ends with a NULL name */
+	size_t queries_count;
+	struct buf body;
+	size_t body_charge; /* bytes of the shared budget */
+	int64_t body_since_ms;
+	char id[ID_UUID_MAX];
+	char peer[HTTP_PEER_MAX];
+	bool keeps_alive;
+};
+
+enum conn_state {
+	CONN_IDLE,   /* between two requests */
+	CONN_HEAD,   /* a request's header is arriving */
+	CONN_BODY,   /* its body is */
+	CONN_BUSY,   /* a handler has it */
+	CONN_LINGER, /* the last reply is on its way; what still arrives is dropped */
+};
+
+struct http_conn {
+	TAILQ_ENTRY(http_conn) entry;
+	struct http_server *server;
+	int fd;
+	struct event *readable, *writable;
+	struct evbuffer *input; /* came while a handler worked */
+	struct evbuffer *output;
+	struct request *req; /* being read or answered; NULL when idle */
+	enum conn_state state;
+	int64_t deadline_ms; /* of the state; 0: none */
+	int64_t progress_ms; /* when output last went out */
+	char peer[HTTP_PEER_MAX];
+	bool has_eof, is_shut, is_dead, is_paused;
+};
+
+struct http_listener {
+	struct http_listener *next;
+	struct http_server *server;
+	struct evconnlistener *listener;
+};
+
+struct http_server {
+	struct http_server_config config;
+	struct http_limits limits;
+	struct router *router;
+	struct http_listener *listeners;
+	struct loop_timer *sweep;
+	int64_t sweep_ms;
+	TAILQ_HEAD(http_conns, http_conn) conns;
+	size_t conns_count, requests_count, bodies_charge;
+	int port;
+	char date[32];
+	int64_t date_s;
+	bool is_draining, is_freed, is_paused;
+	char scratch[HTTP_READ_BYTES]; /* what was just read, by whichever connection */
+};
+
+/* request.c */
+struct request *request_new(struct http_server *server, const char *peer);
+void request_free(struct request *req); /* on the loop */
+MUST_CHECK int request_parse_query(struct request *req, struct error *err);
+MUST_CHECK int request_charge(struct request *req, size_t bytes, struct error *err);
+
+/* response.c */
+void response_init(struct response *res, struct request *req);
+void response_add_head(struct buf *out, struct response *res, bool keeps_alive);
+bool response_may_have_body(const struct response *res);
+
+/* stream.c */
+void stream_pump(void *req); /* on the loop: takes over what was written */
+void stream_sent(struct stream *stream, size_t in_output); /* on the loop: wakes the writer */
+void stream_abandon(struct stream *stream);		   /* on the loop: the client is gone */
+
+/* exchange.c: one request's way through the server, on the loop */
+size_t exchange_feed(struct http_conn *conn, const char *data, size_t length);
+void exchange_eof(struct http_conn *conn);
+void exchange_timeout(struct http_conn *conn);
+
+/* connection.c */
+struct http_conn *conn_new(struct http_server *server, int fd, const char *peer);
+void conn_close(struct http_conn *conn);
+void conn_linger(struct http_conn *conn);
+void conn_abort(struct http_conn *conn); /* by a reset */
+void conn_enter(struct http_conn *conn, enum conn_state state, int64_t timeout_ms);
+void conn_check(struct http_conn *conn, int64_t now_ms); /* time-outs */
+void conn_send(struct http_conn *conn, const void *data, size_t length);
+/* The bytes are freed by done(arg) once they are out. */
+void conn_send_later(struct http_conn *conn, const void *data, size_t length,
+		     void (*done)(const void *data, size_t length, void *arg), void *arg);
+void conn_flush(struct http_conn *conn);
+void conn_resume(struct http_conn *conn); /* looks at what came meanwhile */
+size_t conn_unsent(const struct http_conn *conn);
+
+/* server.c */
+const char *server_date(struct http_server *server);
+void server_release(struct http_server *server); /* frees it with its last request */
+
+#endif
