@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec -- the ways in, look-ups, and the grammar of intervals.
+ *
+ * Canonical JSON is turned into the tree that YAML gives and read by the same code: one set of
+ * checks, so what the tool accepts and what the server accepts cannot drift apart.
+ */
+#include "run/spec_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static struct yaml_node *
+node_of(TALLOC_CTX *mem, enum yaml_kind kind, size_t items)
+{
+	struct yaml_node *node = spec_allocate(mem, sizeof(*node));
+
+	node->kind = kind;
+	if (items > 0)
+		node->items = spec_allocate(mem, items * sizeof(*node->items));
+	return node;
+}
+
+static struct yaml_node *
+node_of_text(TALLOC_CTX *mem, const char *text)
+{
+	struct yaml_node *node = node_of(mem, YAML_SCALAR, 0);
+
+	node->text = talloc_strdup(mem, text);
+	return node;
+}
+
+/* Depth is bounded by JSON_DEPTH_MAX, which json_parse enforces. */
+static struct yaml_node *
+node_from_json(TALLOC_CTX *mem, struct json_object *tree)
+{
+	struct yaml_node *node;
+	size_t n;
+
+	if (json_object_is_type(tree, json_type_array)) {
+		n = json_object_array_length(tree);
+		node = node_of(mem, YAML_SEQUENCE, n);
+		for (node->count = 0; node->count < n; node->count++)
+			node->items[node->count] =
+			    node_from_json(mem, json_object_array_get_idx(tree, node->count));
+		return node;
+	}
+	if (!json_object_is_type(tree, json_type_object))
+		return node_of_text(mem, tree == NULL ? "null" : json_object_get_string(tree));
+	node = node_of(mem, YAML_MAPPING, 2 * (size_t)json_object_object_length(tree));
+	json_object_object_foreach (tree, key, value) {
+		node->items[2 * node->count] = node_of_text(mem, key);
+		node->items[2 * node->count + 1] = node_from_json(mem, value);
+		node->count++;
+	}
+	return node;
+}
+
+static int
+read_root(TALLOC_CTX *mem, const char *file, const struct yaml_node *root, struct spec **out,
+	  struct error *err)
+{
+	struct spec_reader r = {.mem = mem, .file = file, .err = err};
+
+	r.spec = spec_allocate(mem, sizeof(*r.spec));
+	if (spec_read_document(&r, root) < 0)
+		return -1;
+	*out = r.spec;
+	return 0;
+}
+
+int
+spec_read(TALLOC_CTX *mem, const char *path, struct spec **out, struct error *err)
+{
+	struct yaml_node *root;
+
+	if (yaml_read(mem, path, &root, err) < 0)
+		return -1;
+	return read_root(mem, path, root, out, err);
+}
+
+int
+spec_read_text(TALLOC_CTX *mem, const char *file, const char *text, size_t length,
+	       struct spec **out, struct error *err)
+{
+	struct yaml_node *root;
+
+	if (yaml_parse(mem, file, text, length, &root, err) < 0)
+		return -1;
+	return read_root(mem, file, root, out, err);
+}
+
+int
+spec_parse(TALLOC_CTX *mem, const char *json, size_t length, struct spec **out,
+	   struct error *err)
+{
+	struct json_object *tree;
+
+	if (length > SPEC_JSON_MAX)
+		return error_set(err, ERR_PLUGIN, "the plugin's spec is over %d bytes",
+				 SPEC_JSON_MAX);
+	if (json_parse(mem, json, length, &tree, err) < 0) {
+		err->code = ERR_PLUGIN;
+		return error_prefix(err, "the plugin's spec: ");
+	}
+	return read_root(mem, NULL, node_from_json(mem, tree), out, err);
+}
+
+const struct spec_sync *
+spec_sync(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->syncs_count; i++)
+		if (strcmp(spec->syncs[i].name, name) == 0)
+			return &spec->syncs[i];
+	return NULL;
+}
+
+const struct spec_action *
+spec_action(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->actions_count; i++)
+		if (strcmp(spec->actions[i].name, name) == 0)
+			return &spec->actions[i];
+	return NULL;
+}
+
+const struct spec_model *
+spec_model(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->models_count; i++)
+		if (strcmp(spec->models[i].name, name) == 0)
+			return &spec->models[i];
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	int64_t seconds;
+	bool is_alone; /* takes no number before it */
+} units[] = {
+    {"s", 1, false},
+    {"sec", 1, false},
+    {"secs", 1, false},
+    {"second", 1, false},
+    {"seconds", 1, false},
+    {"m", 60, false},
+    {"min", 60, false},
+    {"mins", 60, false},
+    {"minute", 60, false},
+    {"minutes", 60, false},
+    {"h", 3600, false},
+    {"hr", 3600, false},
+    {"hrs", 3600, false},
+    {"hour", 3600, false},
+    {"hours", 3600, false},
+    {"d", 86400, false},
+    {"day", 86400, false},
+    {"days", 86400, false},
+    {"week", 604800, true},
+    {"month", 30 * 86400LL, true},
+    {"half day", 43200, true},
+    {"half hour", 1800, true},
+    {"quarter hour", 900, true},
+};
+
+static int64_t
+unit_seconds(const char *name, bool has_number)
+{
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (strcasecmp(units[i].name, name) == 0 && !(has_number && units[i].is_alone))
+			return units[i].seconds;
+	return 0;
+}
+
+int
+spec_interval_ms(const char *text, int64_t *out_ms, struct error *err)
+{
+	const char *at = text + strspn(text, " ");
+	int64_t number = 1, seconds;
+	size_t digits;
+
+	if (strncasecmp(at, "every ", 6) == 0)
+		at += 6;
+	at += strspn(at, " ");
+	digits = strspn(at, "0123456789");
+	if (digits > 7)
+		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is over 31 days", text);
+	if (digits > 0)
+		number = strtol(at, NULL, 10);
+	at += digits;
+	at += strspn(at, " ");
+	seconds = unit_seconds(at, digits > 0);
+	if (seconds == 0)
+		return error_set(err, ERR_INVALID_BODY,
+				 "\"%.40s\" is no interval: write one such as \"every 15m\" or "
+				 "\"every half day\"",
+				 text);
+	if (number * seconds * 1000 < SPEC_INTERVAL_MIN_MS)
+		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is under 30 seconds", text);
+	if (number * seconds * 1000 > SPEC_INTERVAL_MAX_MS)
+		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is over 31 days", text);
+	*out_ms = number * seconds * 1000;
+	return 0;
+}

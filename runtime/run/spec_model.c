@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec_model -- the models of plugin.yaml and of the files it imports.
+ *
+ * Two passes: first every model is noted with its place, then each is resolved, because a model
+ * may extend, or be a member of, one that stands further down or in another file. Models may
+ * refer to each other in circles (a comment with replies); $extends may not.
+ */
+#include "run/spec_internal.h"
+#include "run/suggest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A model as it was written. */
+struct spec_source {
+	const char *name, *file;
+	const struct yaml_node *key, *node;
+	enum { UNTOUCHED, UNDER_WAY, RESOLVED } state;
+	struct spec_model *model;
+};
+
+static const char *const model_keys[] = {"$description", "$extends", "$extra", "$volatile",
+					 NULL};
+
+static int
+compare_fields(const void *a, const void *b)
+{
+	const struct spec_field *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int
+compare_models(const void *a, const void *b)
+{
+	const struct spec_model *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int
+check_field_name(struct spec_reader *r, const struct yaml_node *key)
+{
+	size_t n = strlen(key->text);
+
+	if (n == 0 || n > SPEC_NAME_MAX)
+		return spec_fault(r, key, "E0105", "1 to 255 bytes",
+				  "a member's name of this length");
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)key->text[i] < ' ' || key->text[i] == 0x7f)
+			return spec_fault(r, key, "E0105", "leave it out",
+					  "a control character in a member's name");
+	if (key->text[n - 1] == '?')
+		return spec_fault(r, key, "E0105",
+				  "the ? belongs to the type: `body: \"string?\"`",
+				  "a member's name that ends with ?");
+	return 0;
+}
+
+static int
+read_type(struct spec_reader *r, const struct yaml_node *key, const struct yaml_node *node,
+	  struct spec_type *out)
+{
+	struct spec_type_fault fault;
+	struct yaml_node at;
+
+	if (node->kind == YAML_MAPPING)
+		return spec_fault(
+		    r, node, "E0104",
+		    "give it a name: write the members as a model of its own under "
+		    "models, and its name here",
+		    "\"%.64s\" is written as a mapping", key->text);
+	if (node->kind == YAML_SEQUENCE)
+		return spec_fault(r, node, "E0104", "a list is written \"Type[]\", in quotes",
+				  "\"%.64s\" is written as a list", key->text);
+	if (spec_type_parse(r->mem, node->text, out, &fault) == 0)
+		return 0;
+	at = *node;
+	at.column += (int)fault.offset + (node->is_plain ? 0 : 1);
+	return spec_fault(r, &at, fault.code, fault.help, "%s", fault.text);
+}
+
+int
+spec_read_fields(struct spec_reader *r, const struct yaml_node *mapping,
+		 struct spec_fields *out)
+{
+	struct spec_fields fields = {0};
+
+	if (mapping->count > SPEC_FIELDS_MAX)
+		return spec_fault(r, mapping, "E0117", "split it", "over %d members",
+				  SPEC_FIELDS_MAX);
+	fields.at = spec_allocate(r->mem, (mapping->count + 1) * sizeof(*fields.at));
+	for (size_t i = 0; i < mapping->count; i++) {
+		const struct yaml_node *key = mapping->items[2 * i];
+		struct spec_field *field = &fields.at[fields.count];
+
+		if (key->text[0] == '$')
+			continue;
+		if (check_field_name(r, key) < 0 ||
+		    read_type(r, key, mapping->items[2 * i + 1], &field->type) < 0)
+			return -1;
+		if (field->type.base == SPEC_MODEL &&
+		    spec_expect_model(r, mapping->items[2 * i + 1], field->type.model) < 0)
+			return -1;
+		field->name = key->text;
+		fields.count++;
+	}
+	qsort(fields.at, fields.count, sizeof(*fields.at), compare_fields);
+	*out = fields;
+	return 0;
+}
+
+static struct spec_source *
+find_source(struct spec_reader *r, const char *name)
+{
+	for (size_t i = 0; i < r->sources_count; i++)
+		if (strcmp(r->sources[i].name, name) == 0)
+			return &r->sources[i];
+	return NULL;
+}
+
+int
+spec_expect_model(struct spec_reader *r, const struct yaml_node *at, const char *name)
+{
+	const char **names;
+	const char *near;
+
+	if (find_source(r, name) != NULL)
+		return 0;
+	names = spec_allocate(r->mem, (r->sources_count + 1) * sizeof(*names));
+	for (size_t i = 0; i < r->sources_count; i++)
+		names[i] = r->sources[i].name;
+	near = suggest_word(name, names);
+	return spec_fault(r, at, "E0109",
+			  near != NULL ? talloc_asprintf(r->mem, "did you mean %s?", near)
+				       : "write it under models; a literal that begins with a "
+					 "capital goes into single quotes",
+			  "there is no model %.64s", name);
+}
+
+static int
+collect_model(struct spec_reader *r, const struct yaml_node *key, const struct yaml_node *node)
+{
+	struct spec_source *known = find_source(r, key->text);
+
+	if (!spec_name_is_model(key->text))
+		return spec_fault(r, key, "E0105",
+				  "a capital first, then letters, digits and _: `NewIssue`",
+				  "\"%.64s\" is no name of a model", key->text);
+	if (strncmp(key->text, "Nango", 5) == 0)
+		return spec_fault(r, key, "E0105", "take another name",
+				  "names that begin with Nango are the SDK's");
+	if (known != NULL)
+		return spec_fault(r, key, "E0114", "rename one, or import only one",
+				  "the model %.64s exists already (%s:%d)", key->text,
+				  known->file == NULL ? "spec" : known->file, known->key->line);
+	if (r->sources_count == SPEC_MODELS_MAX)
+		return spec_fault(r, key, "E0117", "split the plugin", "over %d models",
+				  SPEC_MODELS_MAX);
+	if (spec_expect_mapping(r, node, "a model") < 0)
+		return -1;
+	if (r->sources == NULL)
+		r->sources = spec_allocate(r->mem, SPEC_MODELS_MAX * sizeof(*r->sources));
+	r->sources[r->sources_count++] =
+	    (struct spec_source){.name = key->text, .file = r->file, .key = key, .node = node};
+	return 0;
+}
+
+int
+spec_collect_models(struct spec_reader *r, const struct yaml_node *mapping)
+{
+	if (spec_expect_mapping(r, mapping, "models") < 0)
+		return -1;
+	for (size_t i = 0; i < mapping->count; i++)
+		if (collect_model(r, mapping->items[2 * i], mapping->items[2 * i + 1]) < 0)
+			return -1;
+	return 0;
+}
+
+static const struct spec_field *
+find_field(const struct spec_fields *fields, const char *name)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (strcmp(fields->at[i].name, name) == 0)
+			return &fields->at[i];
+	return NULL;
+}
+
+/* The members of base that the model does not have itself. */
+static void
+inherit(struct spec_reader *r, struct spec_model *model, const struct spec_model *base)
+{
+	size_t count = model->fields.count;
+	struct spec_field *all =
+	    spec_allocate(r->mem, (count + base->fields.count + 1) * sizeof(*all));
+
+	if (count > 0)
+		memcpy(all, model->fields.at, count * sizeof(*all));
+	for (size_t i = 0; i < base->fields.count; i++)
+		if (find_field(&model->fields, base->fields.at[i].name) == NULL)
+			all[count++] = base->fields.at[i];
+	qsort(all, count, sizeof(*all), compare_fields);
+	model->fields = (struct spec_fields){all, count};
+	model->keeps_extra = model->keeps_extra || base->keeps_extra;
+}
+
+static int
+read_dollar_keys(struct spec_reader *r, struct spec_source *source, struct spec_model *model)
+{
+	const struct yaml_node *extra = yaml_get(source->node, "$extra");
+	const struct yaml_node *description = yaml_get(source->node, "$description");
+
+	for (size_t i = 0; i < source->node->count; i++) {
+		const struct yaml_node *key = source->node->items[2 * i];
+		struct yaml_node one = {
+		    .kind = YAML_MAPPING, .items = &source->node->items[2 * i], .count = 1};
+
+		if (key->text[0] == '$' && spec_check_keys(r, &one, "a model", model_keys) < 0)
+			return -1;
+	}
+	if (description != NULL &&
+	    spec_expect_text(r, description, "$description", &model->description) < 0)
+		return -1;
+	if (extra == NULL)
+		return 0;
+	if (extra->kind != YAML_SCALAR ||
+	    (strcmp(extra->text, "keep") != 0 && strcmp(extra->text, "drop") != 0))
+		return spec_fault(r, extra, "E0104", "write `$extra: keep`, or take it out",
+				  "$extra is keep or drop");
+	model->keeps_extra = extra->text[0] == 'k';
+	return 0;
+}
+
+static int
+read_volatile(struct spec_reader *r, struct spec_source *source, struct spec_model *model)
+{
+	const struct yaml_node *node = yaml_get(source->node, "$volatile");
+
+	if (spec_expect_texts(r, node, "$volatile", &model->volatile_names) < 0)
+		return -1;
+	for (size_t i = 0; model->volatile_names[i] != NULL; i++)
+		if (find_field(&model->fields, model->volatile_names[i]) == NULL)
+			return spec_fault(r, node, "E0109", "name members of this model",
+					  "$volatile names \"%.64s\", which %s does not have",
+					  model->volatile_names[i], source->name);
+	return 0;
+}
+
+/* The recursion follows $extends; UNDER_WAY ends circles. */
+static int resolve(struct spec_reader *r, struct spec_source *source);
+
+static int
+resolve_bases(struct spec_reader *r, struct spec_source *source, struct spec_model *model)
+{
+	const struct yaml_node *node = yaml_get(source->node, "$extends");
+	const char *const *names;
+
+	if (spec_expect_texts(r, node, "$extends", &names) < 0)
+		return -1;
+	for (size_t i = 0; names[i] != NULL; i++) {
+		struct spec_source *base;
+
+		if (spec_expect_model(r, node, names[i]) < 0)
+			return -1;
+		base = find_source(r, names[i]);
+		if (base->state == UNDER_WAY)
+			return spec_fault(r, node, "E0116", "break the circle",
+					  "%s extends itself through %s", source->name,
+					  names[i]);
+		if (resolve(r, base) < 0)
+			return -1;
+		inherit(r, model, base->model);
+	}
+	return 0;
+}
+
+static int
+resolve(struct spec_reader *r, struct spec_source *source)
+{
+	const char *file = r->file;
+	struct spec_model *model;
+
+	if (source->state == RESOLVED)
+		return 0;
+	source->state = UNDER_WAY;
+	r->file = source->file;
+	model = source->model = spec_allocate(r->mem, sizeof(*model));
+	model->name = source->name;
+	if (read_dollar_keys(r, source, model) < 0 ||
+	    spec_read_fields(r, source->node, &model->fields) < 0 ||
+	    resolve_bases(r, source, model) < 0 || read_volatile(r, source, model) < 0)
+		return -1;
+	if (model->fields.count == 0 && !model->keeps_extra)
+		return spec_fault(r, source->key, "E0102", "give it one, or `$extra: keep`",
+				  "the model %s has no members", source->name);
+	source->state = RESOLVED;
+	r->file = file;
+	return 0;
+}
+
+int
+spec_resolve_models(struct spec_reader *r)
+{
+	struct spec_model *models =
+	    spec_allocate(r->mem, (r->sources_count + 1) * sizeof(*models));
+
+	for (size_t i = 0; i < r->sources_count; i++) {
+		if (resolve(r, &r->sources[i]) < 0)
+			return -1;
+		models[i] = *r->sources[i].model;
+	}
+	qsort(models, r->sources_count, sizeof(*models), compare_models);
+	r->spec->models = models;
+	r->spec->models_count = r->sources_count;
+	return 0;
+}
