@@ -224,6 +224,7 @@ router_find(const struct router *router, TALLOC_CTX *mem, const char *method, co
 		return error_set(err, ERR_NOT_FOUND, "there is nothing at %s %.200s", method,
 				 path);
 	}
+	out->allow[0] = '\0';
 	out->route = walk.found->route;
 	return decode_params(mem, &walk, out, err);
 }
