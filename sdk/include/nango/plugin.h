@@ -12,9 +12,10 @@
  * error; the pages that were committed before stay. What you want to handle yourself, you name:
  * `.accept = NANGO_STATUS(404)` in a request, and look at nango_response.status.
  *
- * Memory that a call hands out lives until the next page (nango_next_page or a commit), or until
- * the run's end where there are no pages. nango_keep() keeps a string until the run's end.
- * Nothing is freed by hand. A run is one process with one thread: globals start afresh.
+ * Memory that a call hands out lives until the next page of the iteration that is under way (the
+ * innermost, where one goes on within another), or until the run's end where there are no pages.
+ * nango_keep() keeps a string until the run's end. A commit frees nothing. Nothing is freed by
+ * hand. A run is one process with one thread: globals start afresh.
  *
  * C11 and later with gcc or clang.
  */
@@ -138,8 +139,10 @@ struct nango_pagination {
 struct nango_response {
 	uint32_t size;
 	uint32_t status;
-	struct nango_value body; /* JSON; of a body that is not JSON, data and length are its bytes */
+	struct nango_value body; /* where is_json is 0: just bytes, data and length */
 	const struct nango_pair *headers; /* lower-case names; ends with a NULL name */
+	uint32_t is_json;                 /* 1: body is JSON */
+	uint32_t reserved;
 };
 
 /*
