@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runner/bridge -- what the SDK's table of calls does: one run, from START to DONE.
+ *
+ * A process runs one function once, so the state is one global. Each file below fills in its
+ * part of the table: value.c, request.c, record.c, bridge.c.
+ *
+ * Memory: each iteration over pages has an arena, emptied by its next page; what calls hand out
+ * comes from the arena of the iteration that moved last, or from the run's where there is none.
+ */
+#ifndef NANGO_RUNNER_BRIDGE_H
+#define NANGO_RUNNER_BRIDGE_H
+
+#include "runner/arena.h"
+
+#include <nango/plugin.h>
+#include <sys/types.h>
+
+struct iteration {
+	struct nango_pages pages; /* first: the plugin holds a pointer to it */
+	struct iteration *older;
+	struct iteration *parent; /* that was current when this one began; NULL: the run */
+	uint32_t number;
+	bool is_over;
+	struct arena memory;
+};
+
+struct bridge {
+	struct nango_run run; /* first: the plugin holds a pointer to it */
+	struct arena memory;
+	struct iteration *current, *newest;
+	struct nango_value checkpoint, metadata, input;
+	const char *connection_id;
+};
+
+extern struct bridge bridge;
+
+struct arena *bridge_arena(void); /* where calls take memory from now */
+
+/* Reads START, calls the function, sends DONE. plugin as loader_load gave it. */
+__attribute__((noreturn)) void bridge_run(const struct nango_plugin *plugin);
+
+/* value.c */
+int value_type(const struct nango_value *value);
+bool value_at(const struct nango_value *value, const char *path, struct nango_value *out);
+bool value_next(const struct nango_value *array, struct nango_value *item);
+bool value_next_member(const struct nango_value *object, struct nango_value *key,
+		       struct nango_value *value);
+const char *value_string(const struct nango_value *value);
+bool value_integer(const struct nango_value *value, int64_t *out);
+bool value_number(const struct nango_value *value, double *out);
+bool value_boolean(const struct nango_value *value, bool *out);
+
+/* request.c */
+void request_http(struct nango_run *run, const struct nango_request *request,
+		  struct nango_response *response);
+struct nango_pages *request_paginate(struct nango_run *run, const struct nango_request *request);
+bool request_next_page(struct nango_pages *pages, struct nango_value *page);
+
+/* record.c */
+void record_begin(struct nango_run *run, const char *model, struct nango_writer *writer);
+void record_end(struct nango_writer *writer, const char *problem);
+void record_grow(struct nango_writer *writer, size_t room);
+void record_write_string(struct nango_writer *writer, const char *text);
+void record_write_number(struct nango_writer *writer, double number);
+void record_commit(struct nango_run *run, const char *checkpoint, size_t length);
+void record_close(void);       /* ends the frame of saves, so that another can begin */
+bool record_is_pending(void);  /* was anything saved since the last commit? */
+size_t record_number(char out[32], double number); /* shortest text that reads back the same */
+
+#endif
