@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "rpc/mask.h"
 #include "run/backend.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,16 +29,6 @@
 
 struct run_host;
 struct run;
-
-/* Layers that a test may leave out. Without seccomp the runner refuses to start. */
-enum run_mask {
-	RUN_MASK_SECCOMP = 1,
-	RUN_MASK_LANDLOCK = 2,
-	RUN_MASK_LIMITS = 4,       /* rlimits on memory, files, core dumps */
-	RUN_MASK_UNDUMPABLE = 8,   /* no ptrace, no /proc/PID/mem, by the same user */
-	RUN_MASK_PARENT_DEATH = 16, /* processes end with the server */
-	RUN_MASK_OWN_USER = 32,    /* drops root; does not apply where the server is not root */
-};
 
 struct run_host_config {
 	struct loop *loop;
@@ -82,7 +73,7 @@ MUST_CHECK int run_host_start(struct run_host *host, const char *key, const stru
 
 /*
  * Kills a run. A commit that is under way is waited for; nothing else of the run is carried out.
- * ended follows, with this cause (a text of run/cause.def, such as CAUSE_LOST_LEASE) unless the
+ * ended follows, with this cause (such as cause_text(CAUSE_LOST_LEASE)) unless the
  * run had ended by itself before.
  */
 void run_cancel(struct run *run, const char *cause);

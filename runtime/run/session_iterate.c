@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run/session_iterate -- a run's iterations over the pages of a list.
+ *
+ * The next page is asked for as soon as the one before has been handed out, so it is under way
+ * while the plugin works. A page that failed ahead of time ends the run only when the plugin
+ * asks for it: it may have seen enough before.
+ */
+#include "run/session_fetch.h"
+
+#include "base/buf.h"
+#include "run/paginate.h"
+#include "run/session_internal.h"
+
+#include <nango/plugin.h>
+#include <stdio.h>
+#include <string.h>
+
+enum pager_state { PAGER_FETCHING, PAGER_READY, PAGER_FAILED, PAGER_OVER };
+
+struct pager {
+	struct pager *next;
+	struct session *session;
+	run_fetch_done *on_answer;
+	uint32_t number;
+	enum pager_state state;
+	bool is_wanted;	 /* NEXT waits for the page */
+	bool is_dropped; /* freed when the answer that is under way has come */
+	bool is_busy;	 /* an answer is under way */
+	struct paginate *rules;
+	struct ask *ask;
+	char *path;	       /* that was asked for last */
+	const char *next_path; /* NULL: there is none */
+	const struct http_field *next_query;
+	char *page; /* a PAGE frame, ready to be sent */
+	size_t page_length;
+	int status; /* of a refused answer; 0: there was none */
+	char code[64], message[1024];
+};
+
+static void
+pager_drop(struct pager *pager)
+{
+	pager->is_dropped = true;
+	if (!pager->is_busy)
+		talloc_free(pager);
+}
+
+static void
+pager_fail(struct pager *pager, int status, const char *code, const char *message)
+{
+	pager->state = PAGER_FAILED;
+	pager->status = status;
+	snprintf(pager->code, sizeof(pager->code), "%s", code);
+	snprintf(pager->message, sizeof(pager->message), "%s", message);
+}
+
+static void
+pager_fail_with(struct pager *pager, const struct error *err)
+{
+	char message[sizeof(pager->message)];
+
+	snprintf(message, sizeof(message), "%s %.300s: %.600s", pager->ask->request.method,
+		 pager->ask->request.path, err->message);
+	pager_fail(pager, 0, error_name(err->code), message);
+}
+
+static void
+pager_keep_page(struct pager *pager, struct jsonspan items)
+{
+	if (items.data == NULL)
+		items = (struct jsonspan){"[]", 2};
+	if (items.length + 4 > rpc_max(RPC_PAGE)) {
+		pager_fail(pager, 0, "response_too_large",
+			   "a page is larger than a run may get");
+		return;
+	}
+	pager->page_length = 4 + items.length;
+	pager->page = wire_frame(pager->session, RPC_PAGE, pager->page_length);
+	talloc_reparent(pager->session, pager, pager->page);
+	memcpy(rpc_put_u32(pager->page + RPC_HEADER_BYTES, 1), items.data, items.length);
+	pager->state = PAGER_READY;
+}
+
+static void
+pager_answered(struct pager *pager, const struct run_response *r, const struct error *err)
+{
+	struct jsonspan items = {0};
+	struct error fault;
+	char message[1024];
+	int more;
+
+	if (err != NULL) {
+		pager_fail_with(pager, err);
+		return;
+	}
+	if (r->status < 200 || r->status > 299) {
+		ask_describe(message, sizeof(message), pager->ask, r);
+		if (ask_accepts(pager->ask, r->status))
+			pager->state = PAGER_OVER; /* an accepted 404 has no pages */
+		else
+			pager_fail(pager, r->status, error_name(ERR_UPSTREAM), message);
+		return;
+	}
+	pager->next_path = NULL;
+	more = paginate_next(pager->rules, r, &items, &pager->next_path, &pager->next_query,
+			     &fault);
+	if (more < 0)
+		pager_fail_with(pager, &fault);
+	else
+		pager_keep_page(pager, items);
+	if (more == 0)
+		pager->next_path = NULL;
+}
+
+static void
+pager_fetch(struct pager *pager)
+{
+	struct session *s = pager->session;
+	struct run_request *r = &pager->ask->request;
+
+	talloc_free(pager->path);
+	pager->path = talloc_strdup(pager, pager->next_path);
+	r->path = pager->path;
+	r->query = pager->next_query;
+	pager->state = PAGER_FETCHING;
+	pager->is_busy = true;
+	s->requests++;
+	session_ref(s);
+	s->backend.fetch(s->backend_arg, r, pager->on_answer, pager);
+}
+
+/* Takes an iteration off the list; false when there is none of that number. */
+static bool
+pager_remove(struct session *s, uint32_t number)
+{
+	struct pager **link = &s->pagers, *pager;
+
+	while (*link != NULL && (*link)->number != number)
+		link = &(*link)->next;
+	pager = *link;
+	if (pager == NULL)
+		return false;
+	*link = pager->next;
+	s->pagers_count--;
+	pager_drop(pager);
+	return true;
+}
+
+/* The plugin waits: it gets the page, the end, or the run ends. Then the next page is begun. */
+static void
+pager_hand_out(struct pager *pager)
+{
+	struct session *s = pager->session;
+	char *frame;
+
+	pager->is_wanted = false;
+	if (pager->state == PAGER_FAILED) {
+		if (pager->status != 0)
+			ask_stop(s, pager->status, pager->code, pager->message);
+		else
+			session_stop(s, cause_text(CAUSE_FETCH), pager->code, pager->message);
+		return;
+	}
+	session_enter(s, SESSION_RUNNING);
+	if (pager->state == PAGER_OVER) {
+		frame = wire_frame(s, RPC_PAGE, 4);
+		rpc_put_u32(frame + RPC_HEADER_BYTES, 0);
+		wire_send(s, frame, 4);
+		pager_remove(s, pager->number);
+		return;
+	}
+	frame = pager->page;
+	talloc_reparent(pager, s, frame);
+	pager->page = NULL;
+	pager->state = PAGER_OVER;
+	wire_send(s, frame, pager->page_length);
+	if (pager->next_path != NULL)
+		pager_fetch(pager);
+}
+
+static void
+pager_on_answer(void *arg, const struct run_response *r, const struct error *err)
+{
+	struct pager *pager = arg;
+	struct session *s = pager->session;
+
+	pager->is_busy = false;
+	if (pager->is_dropped) {
+		talloc_free(pager);
+	} else {
+		pager_answered(pager, r, err);
+		if (pager->is_wanted)
+			pager_hand_out(pager);
+	}
+	session_unref(s);
+}
+
+/* ---- messages --------------------------------------------------------------------------- */
+
+static void
+add_member(struct buf *json, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_adds(json, json->length > 1 ? "," : "");
+	buf_add_json_str(json, name);
+	buf_addc(json, ':');
+	buf_add_json_str(json, text);
+}
+
+static void
+add_number(struct buf *json, const char *name, uint32_t number)
+{
+	buf_addf(json, "%s\"%s\":%u", json->length > 1 ? "," : "", name, number);
+}
+
+/* The plugin's own paging in the words of a template's proxy.paginate; NULL when it has none.
+ */
+static const char *
+take_paging(TALLOC_CTX *mem, struct rpc_in *in)
+{
+	static const char *const kinds[] = {[NANGO_PAGE_LINK] = "link",
+					    [NANGO_PAGE_CURSOR] = "cursor",
+					    [NANGO_PAGE_OFFSET] = "offset"};
+	struct buf json;
+	uint32_t kind, number;
+
+	if (rpc_in_u32(in) == 0)
+		return NULL;
+	buf_init(&json, mem, 256);
+	buf_addc(&json, '{');
+	kind = rpc_in_u32(in);
+	if (kind <= NANGO_PAGE_OFFSET)
+		add_member(&json, "type", kinds[kind]);
+	add_member(&json, "response_path", ask_take_string(mem, in));
+	add_member(&json, "limit_name_in_request", ask_take_string(mem, in));
+	number = rpc_in_u32(in);
+	if (number != 0)
+		add_number(&json, "limit", number);
+	number = rpc_in_u32(in);
+	if (number != 0)
+		add_number(&json, "offset_start_value", number);
+	add_member(&json, "cursor_name_in_request", ask_take_string(mem, in));
+	add_member(&json, "cursor_path_in_response", ask_take_string(mem, in));
+	add_member(&json, "link_rel_in_response_header", ask_take_string(mem, in));
+	add_member(&json, "link_path_in_response_body", ask_take_string(mem, in));
+	add_member(&json, "offset_name_in_request", ask_take_string(mem, in));
+	if (rpc_in_u32(in) != 0)
+		add_member(&json, "offset_calculation_method", "per-page");
+	buf_addc(&json, '}');
+	return json.data;
+}
+
+static struct pager *
+pager_find(const struct session *s, uint32_t number)
+{
+	struct pager *pager = s->pagers;
+
+	while (pager != NULL && pager->number != number)
+		pager = pager->next;
+	return pager;
+}
+
+void
+iterate_on_paginate(struct session *s, struct rpc_in *in)
+{
+	struct pager *pager = talloc_zero(NULL, struct pager);
+	const char *own;
+	struct error err;
+
+	pager->session = s;
+	pager->on_answer = pager_on_answer;
+	pager->number = rpc_in_u32(in);
+	pager->ask = ask_take(pager, in);
+	own = take_paging(pager, in);
+	if (!rpc_in_is_over(in) || pager_find(s, pager->number) != NULL ||
+	    s->pagers_count == SESSION_ITERATIONS_MAX) {
+		session_violation(
+		    s,
+		    "the plugin's process sent a damaged PAGINATE, or goes over more "
+		    "than %d lists at once",
+		    SESSION_ITERATIONS_MAX);
+		talloc_free(pager);
+		return;
+	}
+	pager->next = s->pagers;
+	s->pagers = pager;
+	s->pagers_count++;
+	if (paginate_new(pager, s->paginate, own, &pager->rules, &err) < 0 ||
+	    paginate_first(pager->rules, pager->ask->request.path, pager->ask->request.query,
+			   &pager->next_path, &pager->next_query, &err) < 0)
+		pager_fail_with(pager, &err);
+	else if (!s->is_exited)
+		pager_fetch(pager);
+}
+
+void
+iterate_on_next(struct session *s, struct rpc_in *in)
+{
+	struct pager *pager = pager_find(s, rpc_in_u32(in));
+
+	if (pager == NULL || !rpc_in_is_over(in)) {
+		session_violation(s, "the plugin's process asked for a page of no iteration");
+		return;
+	}
+	if (s->is_exited)
+		return;
+	pager->is_wanted = true;
+	session_enter(s, SESSION_WAITING);
+	if (pager->state != PAGER_FETCHING)
+		pager_hand_out(pager);
+}
+
+void
+iterate_on_leave(struct session *s, struct rpc_in *in)
+{
+	if (!pager_remove(s, rpc_in_u32(in)))
+		session_violation(s,
+				  "the plugin's process left an iteration that there is not");
+}
+
+void
+iterate_drop(struct session *s)
+{
+	struct pager *pager = s->pagers, *next;
+
+	for (; pager != NULL; pager = next) {
+		next = pager->next;
+		pager_drop(pager);
+	}
+	s->pagers = NULL;
+	s->pagers_count = 0;
+}
