@@ -80,6 +80,19 @@ json_text(TALLOC_CTX *mem, struct json_object *tree)
 	return copy;
 }
 
+char *
+json_text_shared(TALLOC_CTX *mem, struct json_object *tree)
+{
+	struct json_object *copy = NULL;
+	char *text;
+
+	if (json_object_deep_copy(tree, &copy, NULL) != 0)
+		abort();
+	text = json_text(mem, copy);
+	json_object_put(copy);
+	return text;
+}
+
 static int
 key_compare(const void *a, const void *b)
 {

@@ -25,6 +25,8 @@ MUST_CHECK int json_parse(TALLOC_CTX *mem, const char *text, size_t length,
 struct json_object *json_own(TALLOC_CTX *mem, struct json_object *tree);
 
 char *json_text(TALLOC_CTX *mem, struct json_object *tree);        /* compact */
+/* json-c keeps a printed text inside the tree: for one that several threads read. */
+char *json_text_shared(TALLOC_CTX *mem, struct json_object *tree);
 char *json_text_sorted(TALLOC_CTX *mem, struct json_object *tree); /* keys in byte order */
 
 /* The member, or NULL when it is absent or of another type. object may be NULL. */

@@ -5,6 +5,7 @@
 #include "store/environment.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char environment_columns[] =
     "SELECT id, account_id, uuid::text, name, is_production, record_key FROM nango.environment ";
@@ -118,11 +119,16 @@ api_key_insert(struct db *db, int64_t account_id, int64_t environment_id,
 static void
 api_key_read(struct api_key *key, const struct db_result *r, size_t row)
 {
+	size_t length;
+	const void *hash = db_bytes(r, row, 5, &length);
+
 	key->id = db_integer(r, row, 0);
 	key->environment_id = db_integer(r, row, 1);
 	key->display_name = db_text(r, row, 2);
 	key->scopes = db_text(r, row, 3);
 	key->sealed = db_bytes(r, row, 4, &key->sealed_length);
+	if (hash != NULL && length == sizeof(key->hash))
+		memcpy(key->hash, hash, length);
 }
 
 int
@@ -130,7 +136,7 @@ api_key_find(TALLOC_CTX *mem, struct db *db, const void *hash, size_t hash_lengt
 	     struct api_key **key, struct environment **env, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT k.id, k.environment_id, k.display_name, array_to_string(k.scopes, ' '), k.sealed, "
+	    "SELECT k.id, k.environment_id, k.display_name, array_to_string(k.scopes, ' '), k.sealed, k.hash, "
 	    "       e.id, e.account_id, e.uuid::text, e.name, e.is_production, e.record_key "
 	    "FROM nango.api_key k JOIN nango.environment e ON e.id = k.environment_id "
 	    "WHERE k.hash = $1 AND k.deleted_at IS NULL AND e.deleted_at IS NULL";
@@ -143,7 +149,7 @@ api_key_find(TALLOC_CTX *mem, struct db *db, const void *hash, size_t hash_lengt
 	*key = talloc_zero(mem, struct api_key);
 	*env = talloc_zero(mem, struct environment);
 	api_key_read(*key, found, 0);
-	environment_read(*env, found, 0, 5);
+	environment_read(*env, found, 0, 6);
 	return 0;
 }
 
@@ -152,7 +158,7 @@ api_key_first(TALLOC_CTX *mem, struct db *db, int64_t environment_id, struct api
 	      struct error *err)
 {
 	static const char sql[] =
-	    "SELECT id, environment_id, display_name, array_to_string(scopes, ' '), sealed "
+	    "SELECT id, environment_id, display_name, array_to_string(scopes, ' '), sealed, hash "
 	    "FROM nango.api_key WHERE environment_id = $1 AND deleted_at IS NULL "
 	    "ORDER BY id LIMIT 1";
 	struct db_result *found;

@@ -21,6 +21,7 @@ struct api_key {
 	const char *scopes; /* separated by spaces */
 	const void *sealed;
 	size_t sealed_length;
+	unsigned char hash[32];
 };
 
 /* The default account's id. */

@@ -36,6 +36,21 @@ plugin_build_bytes(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CR
 }
 
 int
+plugin_build_spec(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CRYPTO_SHA256_BYTES],
+		  const char **spec, struct error *err)
+{
+	static const char sql[] = "SELECT spec FROM nango.plugin_build WHERE sha256 = $1";
+	struct db_result *found;
+
+	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_BYTES(sha256, CRYPTO_SHA256_BYTES))) < 0)
+		return -1;
+	if (db_rows(found) == 0)
+		return error_set(err, ERR_NOT_FOUND, "the plugin build is gone");
+	*spec = db_text(found, 0, 0);
+	return 0;
+}
+
+int
 deployment_active(TALLOC_CTX *mem, struct db *db, int64_t integration_id, struct deployment **out,
 		  struct error *err)
 {

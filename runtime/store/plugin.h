@@ -23,6 +23,10 @@ struct deployment {
 /* Nothing happens when the build is there already: a SHA-256 names one content for ever. */
 MUST_CHECK int plugin_build_insert(struct db *db, const struct plugin_build *build,
 				   const void *bytes, size_t length, struct error *err);
+/* The build's spec. */
+MUST_CHECK int plugin_build_spec(TALLOC_CTX *mem, struct db *db,
+				 const unsigned char sha256[CRYPTO_SHA256_BYTES],
+				 const char **spec, struct error *err);
 MUST_CHECK int plugin_build_bytes(TALLOC_CTX *mem, struct db *db,
 				  const unsigned char sha256[CRYPTO_SHA256_BYTES],
 				  const void **bytes, size_t *length, struct error *err);

@@ -46,6 +46,21 @@ id_table_fill(TALLOC_CTX *mem, struct id_table *table, struct record_write **row
 		*id_slot(table, rows[i]->external_id, rows[i]->external_id_length) = rows[i];
 }
 
+size_t
+record_unique(struct record_write **rows, size_t count)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct id_table table;
+	size_t kept = 0;
+
+	id_table_fill(mem, &table, rows, count); /* a later row takes the slot of an earlier one */
+	for (size_t i = 0; i < count; i++)
+		if (*id_slot(&table, rows[i]->external_id, rows[i]->external_id_length) == rows[i])
+			rows[kept++] = rows[i];
+	talloc_free(mem);
+	return kept;
+}
+
 static void
 probe_read(const struct db_result *found, const struct id_table *table)
 {

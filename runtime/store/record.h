@@ -73,6 +73,8 @@ struct record_write {
 	int64_t seq;
 	enum record_action action;
 };
+/* Drops all but the last row of each id, keeping the order; the number that is left. */
+size_t record_unique(struct record_write **rows, size_t count);
 /* Looks the ids up: which are known, with which hash. Pointers are to rows to fill. */
 MUST_CHECK int record_probe(struct db *db, const struct dataset *dataset,
 			    struct record_write **rows, size_t count, struct error *err);

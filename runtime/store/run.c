@@ -5,6 +5,7 @@
 #include "store/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int
 read_ids(TALLOC_CTX *mem, const struct db_result *found, int64_t **out, size_t *count)
@@ -50,7 +51,7 @@ run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
 	    "    started_at = coalesce(r.started_at, nango.clock_now()) "
 	    "FROM claimed c WHERE r.id = c.run_id "
 	    "RETURNING r.id, c.token, r.environment_id, r.connection_id, r.attempts, "
-	    "    r.sync_id::text, r.kind";
+	    "    r.sync_id::text, r.kind, r.sha256";
 	struct db_result *found;
 	struct run_claim *claims;
 
@@ -62,6 +63,12 @@ run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
 	if (claims == NULL)
 		abort();
 	for (size_t i = 0; i < db_rows(found); i++) {
+		size_t length;
+		const void *sha256 = db_bytes(found, i, 7, &length);
+
+		claims[i].has_build = sha256 != NULL && length == sizeof(claims[i].sha256);
+		if (claims[i].has_build)
+			memcpy(claims[i].sha256, sha256, sizeof(claims[i].sha256));
 		claims[i].run_id = db_integer(found, i, 0);
 		claims[i].token = db_integer(found, i, 1);
 		claims[i].environment_id = db_integer(found, i, 2);

@@ -14,6 +14,8 @@ struct run_claim {
 	int64_t run_id, token, environment_id, connection_row, attempts;
 	const char *sync_id; /* uuid or NULL */
 	int64_t kind;
+	bool has_build; /* chosen by an earlier attempt */
+	unsigned char sha256[32];
 };
 
 struct run_outcome {

@@ -50,7 +50,7 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 }
 
 static void
-read_row(struct sync *out, const struct db_result *r, size_t row)
+read_identity(struct sync *out, const struct db_result *r, size_t row)
 {
 	out->id = db_text(r, row, 0);
 	out->environment_id = db_integer(r, row, 1);
@@ -62,6 +62,12 @@ read_row(struct sync *out, const struct db_result *r, size_t row)
 	out->variant = db_text(r, row, 7);
 	out->interval_ms = db_integer(r, row, 8);
 	out->is_paused = db_boolean(r, row, 9);
+}
+
+static void
+read_row(struct sync *out, const struct db_result *r, size_t row)
+{
+	read_identity(out, r, row);
 	out->next_due_ms = db_time_ms(r, row, 10);
 	out->run_id = db_integer(r, row, 11);
 	out->run_state = db_text(r, row, 12);
@@ -107,6 +113,27 @@ sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *in
 		read_row(&list[i], found, i);
 	*out = list;
 	*count = db_rows(found);
+	return 0;
+}
+
+int
+sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "
+	    "    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused "
+	    "FROM nango.sync s "
+	    "JOIN nango.connection c ON c.id = s.connection_id "
+	    "JOIN nango.integration i ON i.id = s.integration_id "
+	    "WHERE s.id = $1::uuid AND s.deleted_at IS NULL";
+	struct db_result *found;
+
+	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(id))) < 0)
+		return -1;
+	if (db_rows(found) == 0)
+		return error_set(err, ERR_NOT_FOUND, "the sync was deleted");
+	*out = talloc_zero(mem, struct sync);
+	read_identity(*out, found, 0);
 	return 0;
 }
 

@@ -34,6 +34,10 @@ MUST_CHECK int sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 			 const char *names_json, struct sync **out, size_t *count,
 			 struct error *err);
 
+/* ERR_NOT_FOUND when it was deleted. The run's members are not filled. */
+MUST_CHECK int sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out,
+			 struct error *err);
+
 MUST_CHECK int sync_pause(struct db *db, const char *id, struct error *err);
 /* Unpauses; the next run is due now. */
 MUST_CHECK int sync_start(struct db *db, const char *id, struct error *err);

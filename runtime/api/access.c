@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api/access -- see access.h.
+ */
+#include "api/access.h"
+#include "auth/apikey.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* "environment:*" and "environment:connections:*" hold what begins like them. */
+static bool
+scope_holds(const char *given, size_t length, const char *wanted)
+{
+	static const char prefix[] = "environment:";
+
+	if (length < sizeof(prefix) - 1 || strncmp(given, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	given += sizeof(prefix) - 1;
+	length -= sizeof(prefix) - 1;
+	if (length > 0 && given[length - 1] == '*')
+		return strncmp(given, wanted, length - 1) == 0;
+	return strlen(wanted) == length && strncmp(given, wanted, length) == 0;
+}
+
+bool
+call_may(const struct call *call, const char *scope)
+{
+	const char *p = call->key == NULL ? "" : call->key->scopes;
+
+	if (scope[0] == '\0')
+		return call->key != NULL;
+	while (*p != '\0') {
+		size_t length = strcspn(p, " ");
+
+		if (scope_holds(p, length, scope))
+			return true;
+		p += length + (p[length] == ' ');
+	}
+	return false;
+}
+
+static int
+check_key(struct call *call, const struct api_route *route, struct error *err)
+{
+	const char *header = request_header(call->req, "authorization");
+	unsigned char hash[CRYPTO_SHA256_BYTES];
+	struct db *db;
+
+	if (header == NULL)
+		return error_set(err, ERR_MISSING_AUTH,
+				 "send the environment's secret key as `Authorization: Bearer <key>`");
+	if (strncasecmp(header, "Bearer ", 7) != 0)
+		return error_set(err, ERR_MALFORMED_AUTH,
+				 "the Authorization header must be `Bearer <key>`");
+	header += 7 + strspn(header + 7, " ");
+	if (!id_is_uuid4(header))
+		return error_set(err, ERR_KEY_FORMAT, "the key is not a UUID v4");
+	apikey_hash(hash, header);
+	if (call_db(call, &db, err) < 0 || api_key_find(call->mem, db, hash, sizeof(hash), &call->key,
+							&call->env, err) < 0)
+		return -1;
+	if (!call_may(call, route->scope))
+		return error_set(err, ERR_FORBIDDEN, "Insufficient scope. Required: environment:%s",
+				 route->scope);
+	return 0;
+}
+
+int
+access_check(struct call *call, const struct api_route *route, struct error *err)
+{
+	switch (route->access) {
+	case API_OPEN:
+		return 0;
+	case API_KEY:
+		return check_key(call, route, err);
+	case API_PAGE:
+		if (call->node->is_dev)
+			return 0;
+		return error_set(err, ERR_FORBIDDEN,
+				 "this page is open in `nangod dev` only: it has no sign-in");
+	}
+	return error_set(err, ERR_FORBIDDEN, "no access");
+}
+
+/* "localhost:3003", "[::1]:3003", "127.0.0.1": does the name mean this machine? */
+static bool
+is_local_host(const char *host)
+{
+	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i]);
+
+		if (strncasecmp(host, names[i], n) == 0 &&
+		    (host[n] == '\0' ||
+		     (host[n] == ':' && strspn(host + n + 1, "0123456789") == strlen(host + n + 1))))
+			return true;
+	}
+	return false;
+}
+
+int
+access_admit(struct request *req, struct node *node, struct error *err)
+{
+	const char *host = request_header(req, "host");
+	const char *origin = request_header(req, "origin");
+
+	if (!node->is_dev)
+		return 0;
+	if (host != NULL && !is_local_host(host))
+		return error_set(err, ERR_FORBIDDEN,
+				 "nangod dev answers to localhost only, not to \"%s\": use `nangod "
+				 "serve` for other names",
+				 host);
+	if (origin != NULL && !(strncasecmp(origin, "http://", 7) == 0 && is_local_host(origin + 7)))
+		return error_set(err, ERR_FORBIDDEN,
+				 "nangod dev takes no requests from pages of \"%s\"", origin);
+	return 0;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api/connections -- list, show, import, change and delete connections.
+ */
+#include "api/check.h"
+#include "api/connection_json.h"
+#include "auth/auth.h"
+#include "base/id.h"
+#include "engine/deploy.h"
+#include "engine/target.h"
+#include "engine/worker.h"
+#include "provider/template.h"
+#include "store/connection.h"
+#include "store/integration.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define LIST_DEFAULT 10000
+#define LIST_MAX 2000
+#define TAGS_MAX 10
+#define TAG_VALUE_MAX 255
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct check_member create_members[] = {
+    {"provider_config_key", CHECK_STRING, .is_required = true},
+    {"connection_id", CHECK_STRING},
+    {"credentials", CHECK_OBJECT, .is_required = true},
+    {"metadata", CHECK_OBJECT, .may_be_null = true},
+    {"connection_config", CHECK_OBJECT},
+    {"webhook_url_override", CHECK_STRING, .may_be_null = true, .max = 2048},
+    {"end_user", CHECK_OBJECT},
+    {"tags", CHECK_TEXTS},
+};
+static const struct check_member update_members[] = {
+    {"end_user", CHECK_OBJECT},
+    {"tags", CHECK_TEXTS},
+    {"webhook_url_override", CHECK_STRING, .max = 2048},
+};
+
+static int
+read_tags(struct call *call, struct json_object *given, struct json_object *tags,
+	  struct error *err)
+{
+	(void)call;
+	if (given == NULL)
+		return 0;
+	if (json_object_object_length(given) > TAGS_MAX)
+		return error_set_at(err, ERR_INVALID_BODY, "tags", "at most %d tags", TAGS_MAX);
+	json_object_object_foreach(given, key, value) {
+		char lower[65] = "";
+
+		if (check_name(NAME_TAG, key, ERR_INVALID_BODY, "tags", err) < 0)
+			return -1;
+		for (size_t i = 0; key[i] != '\0' && i + 1 < sizeof(lower); i++)
+			lower[i] = (char)(key[i] >= 'A' && key[i] <= 'Z' ? key[i] + 32 : key[i]);
+		if (json_object_get_string_len(value) == 0)
+			return error_set_at(err, ERR_INVALID_BODY, "tags", "tag \"%s\" is empty", key);
+		if (json_object_object_get_ex(given, lower, NULL) && strcmp(lower, key) != 0)
+			return error_set_at(err, ERR_INVALID_BODY, "tags",
+					    "tag \"%s\" is there twice but for its case", key);
+		json_object_object_add(tags, lower, json_object_get(value));
+	}
+	return 0;
+}
+
+/* The older end_user object also becomes tags; tags that are given win. */
+static int
+read_end_user(struct json_object *user, struct json_object *tags, struct error *err)
+{
+	static const struct {
+		const char *member, *tag;
+	} rows[] = {{"id", "end_user_id"}, {"email", "end_user_email"},
+		    {"display_name", "end_user_display_name"}};
+	struct json_object *organization = json_object_in(user, "organization");
+
+	if (user == NULL)
+		return 0;
+	if (json_string(user, "id") == NULL)
+		return error_set_at(err, ERR_INVALID_BODY, "end_user.id", "is required");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (json_string(user, rows[i].member) != NULL)
+			json_add(tags, rows[i].tag, json_string(user, rows[i].member));
+	if (json_string(organization, "id") != NULL)
+		json_add(tags, "organization_id", json_string(organization, "id"));
+	if (json_string(organization, "display_name") != NULL)
+		json_add(tags, "organization_display_name",
+			 json_string(organization, "display_name"));
+	return 0;
+}
+
+static int
+read_common(struct call *call, struct json_object *body, struct connection *c, struct error *err)
+{
+	struct json_object *tags = json_own(call->mem, json_object_new_object());
+	struct json_object *user = json_object_in(body, "end_user");
+
+	if (read_end_user(user, tags, err) < 0 ||
+	    read_tags(call, json_object_in(body, "tags"), tags, err) < 0)
+		return -1;
+	if (user != NULL || json_member(body, "tags") != NULL)
+		c->tags = json_text(call->mem, tags);
+	if (user != NULL)
+		c->end_user = json_text(call->mem, user);
+	if (json_string(body, "webhook_url_override") != NULL)
+		c->webhook_url_override = json_string(body, "webhook_url_override");
+	return 0;
+}
+
+/* Credentials and configuration, as the provider's template wants them. */
+static int
+read_access(struct call *call, struct json_object *body, const struct integration *integration,
+	    struct connection *c, struct error *err)
+{
+	const struct template *template = template_find(call->node->templates, integration->provider);
+	const struct auth_scheme *scheme =
+	    template == NULL ? NULL : auth_scheme_find(template_auth_mode(template));
+	struct json_object *given = json_object_in(body, "credentials"), *credentials;
+	struct json_object *config = json_object_in(body, "connection_config");
+	const char *type = json_string(given, "type"), *text;
+	struct vault_place place =
+	    target_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
+
+	if (scheme == NULL)
+		return error_set(err, ERR_UNSUPPORTED, "provider %s cannot be connected by this version",
+				 integration->provider);
+	if (type == NULL || strcasecmp(type, scheme->mode) != 0)
+		return error_set_at(err, ERR_INVALID_BODY, "credentials.type",
+				    "provider %s takes credentials of type %s", integration->provider,
+				    scheme->mode);
+	if (config == NULL)
+		config = json_own(call->mem, json_object_new_object());
+	if (scheme->validate(call->mem, given, &credentials, err) < 0 ||
+	    template_check_fields(template, "credentials", credentials, "credentials", err) < 0 ||
+	    template_check_fields(template, "connection_config", config, "connection_config", err) < 0)
+		return -1;
+	text = json_text(call->mem, credentials);
+	c->auth_mode = scheme->mode;
+	c->config = json_text(call->mem, config);
+	c->credentials = vault_seal(call->mem, call->node->vault, &place, text, strlen(text),
+				    &c->credentials_length);
+	return 0;
+}
+
+static int
+read_create(struct call *call, struct db *db, struct json_object *body, struct connection *c,
+	    struct error *err)
+{
+	const char *key = json_string(body, "provider_config_key");
+	const char *id = json_string(body, "connection_id");
+	struct integration *integration;
+	char made[ID_UUID_MAX];
+
+	if (id == NULL) {
+		id_uuid4(made);
+		id = talloc_strdup(call->mem, made);
+	}
+	if (check_name(NAME_CONNECTION, id, ERR_INVALID_BODY, "connection_id", err) < 0)
+		return -1;
+	if (integration_find(call->mem, db, call->env->id, key, &integration, err) < 0)
+		return -1;
+	*c = (struct connection){.account_id = call->env->account_id,
+				 .environment_id = call->env->id,
+				 .integration_id = integration->id,
+				 .connection_id = id};
+	if (json_object_in(body, "metadata") != NULL)
+		c->metadata = json_text(call->mem, json_object_in(body, "metadata"));
+	if (read_common(call, body, c, err) < 0)
+		return -1;
+	return read_access(call, body, integration, c, err);
+}
+
+/* Connection and schedules are one transaction: there is no connection that never syncs. */
+static int
+store_connection(struct db *db, struct connection *c, struct error *err)
+{
+	bool was_new;
+
+	if (db_begin(db, err) < 0 || connection_upsert(db, c, &was_new, err) < 0 ||
+	    deploy_connection(db, c->integration_id, c->id, err) < 0)
+		return -1;
+	return db_commit(db, err);
+}
+
+int
+api_connection_create(struct call *call, struct response *res, struct error *err)
+{
+	struct connection c, *stored;
+	struct json_object *body, *out;
+	struct db *db;
+
+	if (call_body(call, create_members, COUNT(create_members), &body, err) < 0 ||
+	    call_db(call, &db, err) < 0 || read_create(call, db, body, &c, err) < 0 ||
+	    store_connection(db, &c, err) < 0 ||
+	    connection_find_id(call->mem, db, c.id, &stored, err) < 0 ||
+	    connection_full_json(call, stored, CONNECTION_TIME_Z, &out, err) < 0)
+		return -1;
+	worker_wake(call->node);
+	return response_json(res, 200, out);
+}
+
+static int
+read_filter(struct call *call, struct connection_filter *f, struct error *err)
+{
+	static const char *const names[] = {"connectionId", "search", "endUserId",
+					    "endUserOrganizationId", "integrationId", "tags[", "limit",
+					    "page", NULL};
+	struct json_object *tags = json_own(call->mem, json_object_new_object());
+	struct json_object *keys = json_own(call->mem, json_object_new_array());
+	const char *integrations = request_query(call->req, "integrationId");
+	int64_t page;
+	size_t count;
+	const struct http_field *fields = request_queries(call->req, &count);
+
+	f->environment_id = call->env->id;
+	f->connection_id = request_query(call->req, "connectionId");
+	f->search = request_query(call->req, "search");
+	f->end_user_id = request_query(call->req, "endUserId");
+	f->organization_id = request_query(call->req, "endUserOrganizationId");
+	if (check_query(call, names, err) < 0 ||
+	    query_integer(call, "limit", 1, LIST_MAX, LIST_DEFAULT, &f->limit, err) < 0 ||
+	    query_integer(call, "page", 0, INT32_MAX, 0, &page, err) < 0)
+		return -1;
+	f->offset = page * f->limit;
+	for (const char *p = integrations; p != NULL && *p != '\0';) {
+		size_t n = strcspn(p, ",");
+
+		json_object_array_add(keys, json_object_new_string_len(p, (int)n));
+		p += n + (p[n] == ',');
+	}
+	if (json_object_array_length(keys) > 0)
+		f->integration_keys = json_text(call->mem, keys);
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(fields[i].name, "tags[", 5) == 0)
+			json_add(tags,
+				 talloc_strndup(call->mem, fields[i].name + 5,
+						strcspn(fields[i].name + 5, "]")),
+				 fields[i].value);
+	if (json_object_object_length(tags) > 0)
+		f->tags = json_text(call->mem, tags);
+	return 0;
+}
+
+int
+api_connection_list(struct call *call, struct response *res, struct error *err)
+{
+	struct connection_filter filter = {0};
+	struct json_object *body, *list;
+	struct connection *found;
+	struct db *db;
+	size_t count;
+
+	if (read_filter(call, &filter, err) < 0 || call_db(call, &db, err) < 0 ||
+	    connection_list(call->mem, db, &filter, &found, &count, err) < 0)
+		return -1;
+	body = json_own(call->mem, json_object_new_object());
+	list = json_object_new_array();
+	json_object_object_add(body, "connections", list);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *one;
+
+		if (connection_simple_json(call, &found[i], &one, err) < 0)
+			return -1;
+		json_object_array_add(list, one);
+	}
+	return response_json(res, 200, json_object_get(body));
+}
+
+/* The connection that path and query name. */
+static int
+find(struct call *call, struct db *db, struct connection **out, struct error *err)
+{
+	const char *key = request_query(call->req, "provider_config_key");
+
+	if (key == NULL || key[0] == '\0')
+		return error_set_at(err, ERR_INVALID_QUERY, "provider_config_key",
+				    "provider_config_key is required");
+	return connection_find(call->mem, db, call->env->id, key,
+			       request_param(call->req, "connectionId"), out, err);
+}
+
+int
+api_connection_show(struct call *call, struct response *res, struct error *err)
+{
+	static const char *const names[] = {"provider_config_key", "force_refresh", "refresh_token",
+					    "refresh_github_app_jwt_token", NULL};
+	struct json_object *out;
+	struct connection *found;
+	struct db *db;
+
+	if (check_query(call, names, err) < 0 || call_db(call, &db, err) < 0 ||
+	    find(call, db, &found, err) < 0 ||
+	    connection_full_json(call, found, CONNECTION_TIME_OFFSET, &out, err) < 0)
+		return -1;
+	return response_json(res, 200, out);
+}
+
+static int
+success(struct response *res)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_add_boolean(body, "success", true);
+	return response_json(res, 200, body);
+}
+
+int
+api_connection_update(struct call *call, struct response *res, struct error *err)
+{
+	struct json_object *body;
+	struct connection *found;
+	struct db *db;
+
+	if (call_body(call, update_members, COUNT(update_members), &body, err) < 0 ||
+	    call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0 ||
+	    read_common(call, body, found, err) < 0)
+		return -1;
+	if (found->webhook_url_override != NULL && found->webhook_url_override[0] == '\0')
+		found->webhook_url_override = NULL;
+	if (connection_update(db, found, err) < 0)
+		return -1;
+	return success(res);
+}
+
+int
+api_connection_delete(struct call *call, struct response *res, struct error *err)
+{
+	struct connection *found;
+	struct db *db;
+
+	if (call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0 ||
+	    connection_delete(db, found->id, err) < 0)
+		return -1;
+	return success(res);
+}

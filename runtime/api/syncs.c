@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api/syncs -- trigger, start, pause and the state of syncs.
+ */
+#include "api/check.h"
+#include "base/clock.h"
+#include "engine/deploy.h"
+#include "engine/worker.h"
+#include "store/connection.h"
+#include "store/record.h"
+#include "store/run.h"
+#include "store/sync.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define SYNCS_MAX 256
+
+static const struct check_member members[] = {
+    {"syncs", CHECK_ARRAY},
+    {"provider_config_key", CHECK_STRING},
+    {"connection_id", CHECK_STRING, .may_be_null = true},
+    {"opts", CHECK_OBJECT},
+    {"sync_mode", CHECK_STRING},
+    {"full_resync", CHECK_BOOLEAN},
+};
+
+/* What a command acts upon, from body, headers or query. */
+struct target {
+	const char *integration, *connection;
+	const char *names; /* JSON [[name, variant], …] or NULL for all */
+	bool reset, empty;
+};
+
+static int
+add_name(struct json_object *names, const char *name, const char *variant, struct error *err)
+{
+	const char *split = strstr(name, "::");
+	struct json_object *pair = json_object_new_array();
+	char base[256];
+
+	json_object_array_add(names, pair);
+	if (split != NULL && (size_t)(split - name) < sizeof(base)) {
+		memcpy(base, name, (size_t)(split - name));
+		base[split - name] = '\0';
+		name = base;
+		variant = split + 2;
+	}
+	json_object_array_add(pair, json_object_new_string(name));
+	json_object_array_add(pair, json_object_new_string(variant == NULL ? "base" : variant));
+	if (check_name(NAME_FUNCTION, name, ERR_INVALID_BODY, "syncs", err) < 0)
+		return -1;
+	return variant == NULL ? 0 : check_name(NAME_FUNCTION, variant, ERR_INVALID_BODY, "syncs", err);
+}
+
+static int
+read_names(struct call *call, struct json_object *list, struct target *t, struct error *err)
+{
+	struct json_object *names = json_own(call->mem, json_object_new_array());
+	size_t count = list == NULL ? 0 : json_object_array_length(list);
+
+	if (count > SYNCS_MAX)
+		return error_set_at(err, ERR_INVALID_BODY, "syncs", "at most %d at once", SYNCS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		const char *name = json_object_is_type(item, json_type_string)
+				       ? json_object_get_string(item)
+				       : json_string(item, "name");
+
+		if (name == NULL)
+			return error_set_at(err, ERR_INVALID_BODY, "syncs",
+					    "each must be a name, name::variant, or {name, variant}");
+		if (add_name(names, name, json_string(item, "variant"), err) < 0)
+			return -1;
+	}
+	t->names = count == 0 ? NULL : json_text(call->mem, names);
+	return 0;
+}
+
+static int
+read_mode(struct json_object *body, struct target *t, struct error *err)
+{
+	struct json_object *opts = json_object_in(body, "opts");
+	const char *mode = json_string(body, "sync_mode");
+
+	if (opts != NULL && (mode != NULL || json_member(body, "full_resync") != NULL))
+		return error_set_at(err, ERR_INVALID_BODY, "opts",
+				    "give either opts or the older sync_mode, not both");
+	t->reset = json_boolean(opts, "reset", json_boolean(body, "full_resync", false));
+	t->empty = json_boolean(opts, "emptyCache", false);
+	if (mode == NULL || strcmp(mode, "incremental") == 0)
+		return 0;
+	if (strcmp(mode, "full_refresh") != 0 && strcmp(mode, "full_refresh_and_clear_cache") != 0)
+		return error_set_at(err, ERR_INVALID_BODY, "sync_mode",
+				    "must be incremental, full_refresh or "
+				    "full_refresh_and_clear_cache");
+	t->reset = true;
+	t->empty = strcmp(mode, "full_refresh") != 0;
+	return 0;
+}
+
+static int
+read_command(struct call *call, struct target *t, struct error *err)
+{
+	struct json_object *body;
+
+	if (call_body(call, members, sizeof(members) / sizeof(members[0]), &body, err) < 0 ||
+	    read_mode(body, t, err) < 0 || read_names(call, json_array_in(body, "syncs"), t, err) < 0)
+		return -1;
+	t->integration = json_string(body, "provider_config_key");
+	if (t->integration == NULL)
+		t->integration = request_header(call->req, "provider-config-key");
+	t->connection = json_string(body, "connection_id");
+	if (t->connection == NULL)
+		t->connection = request_header(call->req, "connection-id");
+	if (t->integration == NULL)
+		return error_set_at(err, ERR_MISSING_INTEGRATION, "provider_config_key",
+				    "provider_config_key is required");
+	return 0;
+}
+
+/* The integration must exist, and so must the connection when one is named. */
+static int
+find_syncs(struct call *call, struct db *db, const struct target *t, struct sync **out,
+	   size_t *count, struct error *err)
+{
+	struct connection *connection;
+
+	if (connection_find(call->mem, db, call->env->id, t->integration,
+			    t->connection == NULL ? "" : t->connection, &connection, err) < 0 &&
+	    !(t->connection == NULL && err->code == ERR_NOT_FOUND)) {
+		if (err->code == ERR_NOT_FOUND)
+			err->code = ERR_UNKNOWN_CONNECTION;
+		return -1;
+	}
+	return sync_list(call->mem, db, call->env->id, t->integration, t->connection, t->names, out,
+			 count, err);
+}
+
+static int
+stop_run(struct call *call, struct db *db, const struct sync *sync, struct error *err)
+{
+	int64_t run_id, connection_row;
+	struct db *data;
+
+	if (run_cancel_sync(db, sync->id, &run_id, &connection_row, err) < 0)
+		return -1;
+	if (run_id == 0)
+		return 0;
+	/* The fence, so that a run on a node which has not heard of it yet writes nothing more. */
+	if (call_data(call, &data, err) < 0)
+		return -1;
+	return fence_cancel(data, connection_row, run_id, err);
+}
+
+static char *
+checkpoint_key(TALLOC_CTX *mem, const struct sync *sync)
+{
+	return worker_checkpoint_key(mem, sync->name, sync->variant);
+}
+
+/* The models that the deployed plugin's sync saves, as a JSON list. */
+static int
+models_json(struct call *call, struct db *db, const struct sync *sync, const char **out,
+	    struct error *err)
+{
+	struct json_object *list = json_own(call->mem, json_object_new_array());
+	const struct spec_sync *entry;
+	struct spec *spec;
+
+	if (deploy_spec(call->mem, db, sync->integration_id, &spec, err) < 0)
+		return -1;
+	entry = spec_sync(spec, sync->name);
+	for (size_t i = 0; entry != NULL && entry->models[i] != NULL; i++)
+		json_object_array_add(list, json_object_new_string(entry->models[i]));
+	*out = json_text(call->mem, list);
+	return 0;
+}
+
+static int
+forget(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
+       struct error *err)
+{
+	const char *models;
+	struct db *data;
+
+	if (stop_run(call, db, sync, err) < 0 || call_data(call, &data, err) < 0 ||
+	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync), err) < 0)
+		return -1;
+	if (!t->empty)
+		return 0;
+	if (models_json(call, db, sync, &models, err) < 0)
+		return -1;
+	return dataset_empty(data, sync->connection_row, models, sync->variant, err);
+}
+
+static int
+trigger_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
+	    struct error *err)
+{
+	int64_t run_id;
+
+	if ((t->reset || t->empty) && forget(call, db, sync, t, err) < 0)
+		return -1;
+	return sync_enqueue(db, sync->id, &run_id, err);
+}
+
+static int
+start_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
+	  struct error *err)
+{
+	(void)call;
+	(void)t;
+	return sync_start(db, sync->id, err);
+}
+
+static int
+pause_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
+	  struct error *err)
+{
+	(void)t;
+	if (sync_pause(db, sync->id, err) < 0)
+		return -1;
+	return stop_run(call, db, sync, err);
+}
+
+typedef int one_fn(struct call *call, struct db *db, const struct sync *sync,
+		   const struct target *t, struct error *err);
+
+static int
+command(struct call *call, struct response *res, one_fn *one, struct error *err)
+{
+	struct target t = {0};
+	struct json_object *body;
+	struct sync *syncs;
+	size_t count;
+	struct db *db;
+
+	if (read_command(call, &t, err) < 0 || call_db(call, &db, err) < 0 ||
+	    find_syncs(call, db, &t, &syncs, &count, err) < 0)
+		return -1;
+	if (count == 0)
+		return error_set(err, ERR_NO_SYNCS, "integration \"%s\" has no such sync%s",
+				 t.integration, t.connection == NULL ? "" : " for this connection");
+	for (size_t i = 0; i < count; i++)
+		if (one(call, db, &syncs[i], &t, err) < 0)
+			return -1;
+	worker_wake(call->node);
+	body = json_object_new_object();
+	json_add_boolean(body, "success", true);
+	return response_json(res, 200, body);
+}
+
+int
+api_sync_trigger(struct call *call, struct response *res, struct error *err)
+{
+	return command(call, res, trigger_one, err);
+}
+
+int
+api_sync_start(struct call *call, struct response *res, struct error *err)
+{
+	return command(call, res, start_one, err);
+}
+
+int
+api_sync_pause(struct call *call, struct response *res, struct error *err)
+{
+	return command(call, res, pause_one, err);
+}
+
+static const char *
+status_word(const struct sync *s)
+{
+	if (s->run_state != NULL &&
+	    (strcmp(s->run_state, "running") == 0 || strcmp(s->run_state, "queued") == 0))
+		return "RUNNING";
+	if (s->is_paused)
+		return "PAUSED";
+	return s->run_state != NULL && strcmp(s->run_state, "failed") == 0 ? "ERROR" : "SUCCESS";
+}
+
+static const char *
+execution_word(const struct sync *s)
+{
+	if (s->run_state == NULL)
+		return NULL;
+	if (strcmp(s->run_state, "success") == 0)
+		return "SUCCESS";
+	return strcmp(s->run_state, "failed") == 0 ? "ERROR"
+	       : strcmp(s->run_state, "cancelled") == 0 ? "STOPPED"
+						       : "RUNNING";
+}
+
+static char *
+frequency_text(TALLOC_CTX *mem, int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *unit;
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+	size_t i = 0;
+
+	while (i < 3 && ms % units[i].ms != 0)
+		i++;
+	return talloc_asprintf(mem, "every %" PRId64 "%s", ms / units[i].ms, units[i].unit);
+}
+
+static void
+add_time_or_null(struct json_object *object, const char *key, int64_t ms)
+{
+	char text[CLOCK_ISO_MAX];
+
+	clock_iso(text, ms);
+	json_add(object, key, ms == 0 ? NULL : text);
+}
+
+static bool
+has_model(const struct spec_sync *sync, const char *model)
+{
+	for (size_t i = 0; sync != NULL && sync->models[i] != NULL; i++)
+		if (strcmp(sync->models[i], model) == 0)
+			return true;
+	return false;
+}
+
+static int
+add_data(struct call *call, struct db *db, const struct sync *s, struct json_object *out,
+	 struct error *err)
+{
+	const char *counts, *checkpoint;
+	struct spec *spec;
+	struct json_object *list, *wanted = json_object_new_object(), *body = NULL;
+	struct db *data;
+
+	json_object_object_add(out, "recordCount", wanted);
+	if (deploy_spec(call->mem, db, s->integration_id, &spec, err) < 0 ||
+	    call_data(call, &data, err) < 0 ||
+	    dataset_counts(call->mem, data, s->connection_row, &counts, err) < 0 ||
+	    json_parse(call->mem, counts, strlen(counts), &list, err) < 0 ||
+	    checkpoint_get(call->mem, data, s->connection_row, checkpoint_key(call->mem, s),
+			   &checkpoint, err) < 0)
+		return -1;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (has_model(spec_sync(spec, s->name), json_string(one, "model")) &&
+		    strcmp(json_string(one, "variant"), s->variant) == 0)
+			json_add_integer(wanted, json_string(one, "model"),
+					 json_integer(one, "records", 0));
+	}
+	if (checkpoint != NULL && json_parse(call->mem, checkpoint, strlen(checkpoint), &body, err) < 0)
+		return -1;
+	json_object_object_add(out, "checkpoint", json_object_get(body));
+	return 0;
+}
+
+static int
+status_json(struct call *call, struct db *db, const struct sync *s, struct json_object *out,
+	    struct error *err)
+{
+	struct json_object *result = NULL;
+
+	json_add(out, "id", s->id);
+	json_add(out, "name", s->name);
+	json_add(out, "variant", s->variant);
+	json_add(out, "connection_id", s->connection_id);
+	json_add(out, "type", "INCREMENTAL");
+	json_add(out, "status", status_word(s));
+	json_add(out, "frequency", frequency_text(call->mem, s->interval_ms));
+	add_time_or_null(out, "finishedAt", s->run_finished_ms);
+	add_time_or_null(out, "nextScheduledSyncAt", s->is_paused ? 0 : s->next_due_ms);
+	json_add(out, "latestExecutionStatus", execution_word(s));
+	json_add(out, "jobStatus", execution_word(s));
+	if (s->run_result != NULL &&
+	    json_parse(call->mem, s->run_result, strlen(s->run_result), &result, err) < 0)
+		return -1;
+	json_object_object_add(out, "latestResult", json_object_get(result));
+	if (s->run_cause != NULL && s->run_cause[0] != '\0') {
+		struct json_object *failure = json_object_new_object();
+
+		json_add(failure, "cause", s->run_cause);
+		json_add(failure, "message", s->run_message);
+		json_object_object_add(out, "latestError", failure);
+	}
+	return add_data(call, db, s, out, err);
+}
+
+static int
+read_status_query(struct call *call, struct target *t, struct error *err)
+{
+	static const char *const names[] = {"syncs", "provider_config_key", "connection_id", NULL};
+	struct json_object *list = json_own(call->mem, json_object_new_array());
+	const char *p = request_query(call->req, "syncs");
+
+	if (check_query(call, names, err) < 0)
+		return -1;
+	t->integration = request_query(call->req, "provider_config_key");
+	t->connection = request_query(call->req, "connection_id");
+	if (t->integration == NULL || p == NULL || p[0] == '\0')
+		return error_set_at(err, ERR_INVALID_QUERY, t->integration == NULL ? "provider_config_key" : "syncs",
+				    "provider_config_key and syncs (names, or *) are required");
+	while (strcmp(p, "*") != 0 && *p != '\0') {
+		size_t n = strcspn(p, ",");
+
+		json_object_array_add(list, json_object_new_string_len(p, (int)n));
+		p += n + (p[n] == ',');
+	}
+	return read_names(call, list, t, err);
+}
+
+int
+api_sync_status(struct call *call, struct response *res, struct error *err)
+{
+	struct json_object *body, *list;
+	struct target t = {0};
+	struct sync *syncs;
+	size_t count;
+	struct db *db;
+
+	if (read_status_query(call, &t, err) < 0 || call_db(call, &db, err) < 0 ||
+	    find_syncs(call, db, &t, &syncs, &count, err) < 0)
+		return -1;
+	body = json_own(call->mem, json_object_new_object());
+	list = json_object_new_array();
+	json_object_object_add(body, "syncs", list);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *one = json_object_new_object();
+
+		json_object_array_add(list, one);
+		if (status_json(call, db, &syncs[i], one, err) < 0)
+			return -1;
+	}
+	return response_json(res, 200, json_object_get(body));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/none -- an API that asks for no credentials.
+ */
+#include "auth/auth.h"
+
+static int
+validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out, struct error *err)
+{
+	(void)given;
+	(void)err;
+	*out = json_own(mem, json_object_new_object());
+	json_add(*out, "type", "NONE");
+	return 0;
+}
+
+static char *
+authorization(TALLOC_CTX *mem, struct json_object *credentials)
+{
+	(void)mem;
+	(void)credentials;
+	return NULL;
+}
+
+const struct auth_scheme auth_none = {
+    .mode = "NONE",
+    .doc = "No credentials.",
+    .validate = validate,
+    .authorization = authorization,
+};

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command/node_up -- see node_up.h.
+ *
+ * Stopping: no new requests, runs are cancelled and given back to the queue, requests under way
+ * end, then the loop. A second signal ends the wait.
+ */
+#include "config.h"
+
+#include "command/node_up.h"
+#include "api/api.h"
+#include "auth/apikey.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "command/place.h"
+#include "db/migrate.h"
+#include "engine/worker.h"
+#include "http/client.h"
+#include "provider/template.h"
+#include "run/fetch.h"
+#include "run/host.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define API_QUEUE_MAX 4096
+#define WORKER_QUEUE_MAX 65536
+#define DRAIN_MS 10000 /* for requests under way at the end */
+
+static int
+parse_roles(const char *text, unsigned *roles, struct error *err)
+{
+	static const struct {
+		const char *name;
+		unsigned role;
+	} known[] = {{"api", ROLE_API}, {"scheduler", ROLE_SCHEDULER}, {"worker", ROLE_WORKER}};
+
+	*roles = 0;
+	for (const char *p = text; *p != '\0';) {
+		size_t n = strcspn(p, ", "), i = 0;
+
+		while (i < 3 && !(strlen(known[i].name) == n && strncmp(known[i].name, p, n) == 0))
+			i++;
+		if (i == 3)
+			return error_set(err, ERR_CONFIG,
+					 "NANGO_ROLES is \"%s\": give some of api, scheduler, worker, "
+					 "separated by commas",
+					 text);
+		*roles |= known[i].role;
+		p += n + strspn(p + n, ", ");
+	}
+	return 0;
+}
+
+static int
+read_keys(TALLOC_CTX *mem, struct node_up *up, struct error *err)
+{
+	struct environment *list;
+	struct db *db;
+	size_t count;
+	int result;
+
+	if (db_acquire(up->node.control, &db, err) < 0)
+		return -1;
+	result = environment_list(mem, db, &list, &count, err);
+	up->keys = talloc_zero_array(mem, struct node_keys, (unsigned)count + 1);
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		struct api_key *key;
+		char *secret = NULL;
+
+		result = api_key_first(mem, db, list[i].id, &key, err);
+		if (result == 0)
+			result = apikey_reveal(mem, up->node.vault, key, &secret, err);
+		up->keys[i] = (struct node_keys){list[i].name, secret};
+		up->keys_count = i + 1;
+	}
+	db_release(db);
+	return result;
+}
+
+static int
+check_vault(struct node_up *up, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(up->node.control, &db, err) < 0)
+		return -1;
+	result = vault_check(up->node.vault, db, err);
+	db_release(db);
+	return result;
+}
+
+int
+node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
+		   const char *data_url, const char *encryption_key, struct error *err)
+{
+	struct node *node = &up->node;
+	size_t size = (size_t)node->config->db_connections;
+	int applied = 0, applied_data = 0;
+
+	if (vault_open_keys(mem, encryption_key, &node->vault, err) < 0 ||
+	    db_pool_open(control_url, size, &node->control, err) < 0)
+		return -1;
+	node->data = node->control;
+	if (data_url != NULL && strcmp(data_url, control_url) != 0 &&
+	    db_pool_open(data_url, size, &node->data, err) < 0) {
+		node->data = NULL;
+		return error_prefix(err, "NANGO_RECORDS_DATABASE_URL: ");
+	}
+	if (migrate_run(node->control, "control", &applied, err) < 0 ||
+	    migrate_run(node->data, "data", &applied_data, err) < 0 || check_vault(up, err) < 0 ||
+	    environments_ensure(node->control, node->vault, err) < 0)
+		return -1;
+	if (applied + applied_data > 0)
+		log_info("nangod", "%d migrations applied", applied + applied_data);
+	return read_keys(mem, up, err);
+}
+
+static int
+start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
+{
+	struct config *config = (struct config *)node->config;
+	struct http_client_config http = {.loop = node->loop,
+					  .egress_allow = config->egress_allow,
+					  .user_agent = "nangod/" PACKAGE_VERSION,
+					  .ca_file = config->ca_file};
+	struct run_host_config host = {.loop = node->loop, .runs_max = (size_t)config->runs_max};
+
+	host.runner_path = config->runner;
+	if (http_client_new(&node->http, &http, err) < 0)
+		return -1;
+	node->fetcher = fetcher_new(mem, node->loop, node->http);
+	if ((node->roles & ROLE_WORKER) == 0)
+		return 0;
+	if (run_host_new(&node->host, &host, err) < 0)
+		return -1;
+	node->layers = run_host_layers(node->host);
+	return 0;
+}
+
+static void
+warn_of_layers(struct node *node)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct json_object *layers;
+	struct error err;
+
+	if (node->layers != NULL && json_parse(mem, node->layers, strlen(node->layers), &layers, &err) == 0 &&
+	    json_object_array_length(json_array_in(layers, "missing")) > 0)
+		log_warn("sandbox", "plugins run without these layers: %s",
+			 json_text(mem, json_array_in(layers, "missing")));
+	talloc_free(mem);
+}
+
+static int
+start_serving(TALLOC_CTX *mem, struct node_up *up, struct error *err)
+{
+	struct node *node = &up->node;
+
+	if (api_start(node, &up->server, err) < 0 ||
+	    http_server_listen(up->server, node->config->listen, err) < 0)
+		return -1;
+	up->url = place_url(mem, node->config->listen, http_server_port(up->server));
+	node->server_url = node->config->server_url != NULL ? node->config->server_url : up->url;
+	return 0;
+}
+
+int
+node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
+{
+	struct node *node = &up->node;
+	struct config *config = (struct config *)node->config;
+
+	node->started_ms = clock_monotonic_ms();
+	if (parse_roles(config->roles, &node->roles, err) < 0 ||
+	    place_programs(mem, config, err) < 0 ||
+	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
+	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) < 0 ||
+	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads, WORKER_QUEUE_MAX,
+		     err) < 0 ||
+	    start_outside(mem, node, err) < 0)
+		return -1;
+	warn_of_layers(node);
+	if ((node->roles & ROLE_API) != 0 && start_serving(mem, up, err) < 0)
+		return -1;
+	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
+		worker_start(node);
+	return 0;
+}
+
+/* ---- the loop and its end ---- */
+
+static void
+poll_drained(void *arg)
+{
+	struct node_up *up = arg;
+
+	loop_stop(up->node.loop);
+}
+
+static void
+runs_stopped(void *arg)
+{
+	struct node_up *up = arg;
+
+	/* Replies that are being written get one more turn of the loop. */
+	loop_post(up->node.loop, poll_drained, up);
+}
+
+void
+node_stop(struct node_up *up)
+{
+	struct node *node = &up->node;
+
+	if (atomic_exchange(&node->is_stopping, true)) {
+		loop_stop(node->loop);
+		return;
+	}
+	if (up->server != NULL)
+		http_server_drain(up->server);
+	if (node->worker != NULL)
+		worker_stop(node, runs_stopped, up);
+	else
+		runs_stopped(up);
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	log_info("nangod", "%s: stopping", strsignal((int)number));
+	node_stop(arg);
+}
+
+void
+node_run(struct node_up *up)
+{
+	struct event_base *base = loop_base(up->node.loop);
+	struct event *term = evsignal_new(base, SIGTERM, on_signal, up);
+	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, up);
+
+	event_add(term, NULL);
+	event_add(interrupt, NULL);
+	loop_run(up->node.loop);
+	event_free(term);
+	event_free(interrupt);
+}
+
+void
+node_down(struct node_up *up)
+{
+	struct node *node = &up->node;
+
+	pool_free(node->api_pool);
+	http_server_free(up->server);
+	run_host_free(node->host);
+	pool_free(node->worker_pool);
+	worker_free(node);
+	http_client_free(node->http);
+	if (node->data != node->control)
+		db_pool_close(node->data);
+	db_pool_close(node->control);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command/node_up -- brings a node's modules up in order, turns the loop, brings them down.
+ */
+#ifndef NANGO_COMMAND_NODE_UP_H
+#define NANGO_COMMAND_NODE_UP_H
+
+#include "engine/node.h"
+#include "http/server.h"
+
+struct node_keys { /* of one environment, for people */
+	const char *name, *secret_key;
+};
+
+struct node_up {
+	struct node node;
+	struct http_server *server;
+	struct node_keys *keys; /* of all environments, once the database is there */
+	size_t keys_count;
+	char *url; /* where it listens */
+	int exit_code;
+};
+
+/* Database pools, migrations, vault, environments. Settings must be complete. */
+MUST_CHECK int node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
+				  const char *data_url, const char *encryption_key,
+				  struct error *err);
+/* The rest; it listens and works from here on, as soon as the loop turns. */
+MUST_CHECK int node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err);
+/* Turns the loop until SIGTERM, SIGINT or a fault; stops runs and requests in good order. */
+void node_run(struct node_up *up);
+void node_stop(struct node_up *up); /* from the loop: ends node_run */
+void node_down(struct node_up *up); /* frees; fine at any stage */
+
+#endif

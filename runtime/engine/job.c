@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/job -- a run while it runs and when it ends; its beginning is job_prepare.c.
+ *
+ * The end is two transactions: the data family closes the fence with the outcome, then the
+ * control row is brought in line. A node that dies between them leaves a closed fence, and the
+ * next claim of the run finds it and only does the second.
+ */
+#include "engine/job.h"
+#include "engine/worker.h"
+#include "base/log.h"
+#include "run/cause.h"
+#include "store/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- commits: from the loop to a pool thread and back ---- */
+
+static void
+commit_answered(void *arg)
+{
+	struct job *job = arg;
+	run_commit_done *done = job->commit_done;
+
+	job->commit_done = NULL;
+	done(job->commit_arg, job->commit_result < 0 ? &job->commit_err : NULL);
+}
+
+static void
+commit_in_pool(void *arg)
+{
+	struct job *job = arg;
+
+	job->commit_result = ingest_page(job->ingest, job->page, &job->commit_err);
+	loop_post(job->node->loop, commit_answered, job);
+}
+
+static void
+job_commit(void *host, const struct run_page *page, run_commit_done *done, void *arg)
+{
+	struct job *job = host;
+
+	job->page = page;
+	job->commit_done = done;
+	job->commit_arg = arg;
+	if (pool_submit(job->node->worker_pool, commit_in_pool, job) == 0)
+		return;
+	job->commit_result =
+	    error_set(&job->commit_err, ERR_BUSY, "all workers are busy; the page was not stored");
+	commit_answered(job);
+}
+
+static void
+job_fetch(void *host, const struct run_request *request, run_fetch_done *done, void *arg)
+{
+	struct job *job = host;
+
+	fetch_send(job->node->fetcher, job->fetches, &job->target, request, done, arg);
+}
+
+static void
+job_log(void *host, int level, const char *text, size_t length)
+{
+	static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
+	struct job *job = host;
+
+	log_write(levels[level < 0 || level > 3 ? 1 : level], "plugin", "%s: %.*s", job->label,
+		  (int)length, text);
+}
+
+static void
+job_ended(void *host, const struct run_end *end)
+{
+	struct job *job = host;
+
+	job->run = NULL;
+	fetch_scope_free(job->fetches);
+	job->fetches = NULL;
+	job->end = *end;
+	job->end.payload = talloc_strdup(job, end->payload);
+	job->end.output = talloc_strdup(job, end->output);
+	if (pool_submit(job->node->worker_pool, job_finish, job) < 0) {
+		log_warn("worker", "%s ended, but all workers are busy: it will be taken up again",
+			 job->label);
+		job->on_freed(job);
+	}
+}
+
+const struct run_backend job_backend = {
+    .fetch = job_fetch, .commit = job_commit, .log = job_log, .ended = job_ended};
+
+void
+job_start(struct job *job)
+{
+	struct error err;
+
+	job->fetches = fetch_scope_new(job->node->fetcher);
+	if (run_host_start(job->node->host, job->build_key, &job->start, &job_backend, job, &job->run,
+			   &err) == 0) {
+		log_debug("worker", "%s: attempt %" PRId64, job->label, job->claim.attempts);
+		return;
+	}
+	fetch_scope_free(job->fetches);
+	job->fetches = NULL;
+	job_fail(job, CAUSE_RUNNER, &err);
+	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
+		job->on_freed(job);
+}
+
+void
+job_fail(struct job *job, enum cause_row cause, const struct error *err)
+{
+	snprintf(job->end.cause, sizeof(job->end.cause), "%s", cause_text(cause));
+	if (err == NULL)
+		return;
+	snprintf(job->end.code, sizeof(job->end.code), "%s", error_name(err->code));
+	snprintf(job->end.message, sizeof(job->end.message), "%s", err->message);
+}
+
+/* ---- the end ---- */
+
+static void
+freed_on_loop(void *arg)
+{
+	struct job *job = arg;
+
+	job->on_freed(job);
+}
+
+static int64_t
+cpu_us(const struct rusage *usage)
+{
+	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * INT64_C(1000000) +
+	       usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+}
+
+static struct run_outcome
+outcome_of(struct job *job, TALLOC_CTX *mem)
+{
+	const struct run_end *end = &job->end;
+	struct run_outcome o = {
+	    .state = end->is_done ? "success" : "failed",
+	    .cause = end->cause,
+	    .code = end->code,
+	    .message = end->message,
+	    .result = "{}",
+	    .requests = (int64_t)end->requests,
+	    .cpu_us = cpu_us(&end->usage),
+	    .max_rss_kb = end->usage.ru_maxrss,
+	};
+
+	if (job->ingest == NULL)
+		return o;
+	o.result = ingest_result(mem, job->ingest);
+	o.pages = job->ingest->pages;
+	for (size_t i = 0; i < job->ingest->counts_count; i++) {
+		o.added += job->ingest->counts[i].added;
+		o.updated += job->ingest->counts[i].updated;
+		o.deleted += job->ingest->counts[i].deleted;
+	}
+	return o;
+}
+
+/* What the control row needs, kept in the fence until it is there. */
+static char *
+outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
+{
+	struct json_object *tree = json_own(mem, json_object_new_object());
+
+	json_add(tree, "cause", o->cause);
+	json_add(tree, "code", o->code);
+	json_add(tree, "message", o->message);
+	json_add_integer(tree, "requests", o->requests);
+	json_add_integer(tree, "cpu_us", o->cpu_us);
+	json_add_integer(tree, "max_rss_kb", o->max_rss_kb);
+	return json_text(mem, tree);
+}
+
+struct closing {
+	struct job *job;
+	const char *state, *outcome;
+};
+
+static int
+close_fence(struct db *db, void *arg, struct error *err)
+{
+	struct closing *c = arg;
+	const struct run_claim *claim = &c->job->claim;
+
+	return fence_close(db, claim->connection_row, claim->run_id, claim->token, c->state,
+			   c->outcome, err);
+}
+
+static int
+finish_control(struct job *job, const struct run_outcome *o, struct error *err)
+{
+	struct db *db;
+	bool held = false;
+	int result;
+
+	if (db_acquire(job->node->control, &db, err) < 0)
+		return -1;
+	result = run_finish(db, job->claim.run_id, job->claim.token, o, &held, err);
+	db_release(db);
+	if (result == 0 && !held)
+		log_info("worker", "%s was taken over or cancelled before it was written off",
+			 job->label);
+	return result;
+}
+
+static int
+give_back(struct job *job, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(job->node->control, &db, err) < 0)
+		return -1;
+	result = run_give_back(db, job->claim.run_id, job->claim.token, err);
+	db_release(db);
+	return result;
+}
+
+/* Ended by us and not by itself: the run goes on elsewhere, or was taken from us. */
+static bool
+goes_on(const struct job *job)
+{
+	if (job->end.is_done)
+		return false;
+	if (cause_fits(job->end.cause, CAUSE_CANCELLED))
+		return true;
+	return cause_fits(job->end.cause, CAUSE_RUNNER) &&
+	       job->claim.attempts < WORKER_ATTEMPTS_MAX;
+}
+
+static int
+finish(struct job *job, TALLOC_CTX *mem, struct error *err)
+{
+	struct run_outcome o = outcome_of(job, mem);
+	struct closing closing = {job, o.state, outcome_json(mem, &o)};
+
+	if (job->is_over) {
+		o.state = job->old_state;
+		return finish_control(job, &o, err);
+	}
+	if (cause_fits(job->end.cause, CAUSE_LOST_LEASE))
+		return 0;
+	if (goes_on(job))
+		return give_back(job, err);
+	if (job->ingest != NULL &&
+	    db_transaction(job->node->data, &(struct db_work){.run = close_fence, .arg = &closing},
+			   err) < 0)
+		return -1;
+	return finish_control(job, &o, err);
+}
+
+static void
+report(const struct job *job, int result, const struct error *err)
+{
+	const struct run_end *end = &job->end;
+
+	if (result < 0 && err->code == ERR_FENCED)
+		log_info("worker", "%s: the lease is gone, nothing more is written", job->label);
+	else if (result < 0)
+		log_warn("worker", "%s ended but could not be written off (it will be taken up again): "
+				   "%s",
+			 job->label, err->message);
+	else if (end->is_done)
+		log_info("worker", "%s: success, %" PRId64 " pages", job->label,
+			 job->ingest == NULL ? 0 : job->ingest->pages);
+	else if (!job->is_over)
+		log_warn("worker", "%s ended with cause \"%s\": %s", job->label, end->cause,
+			 end->message);
+}
+
+void
+job_finish(void *arg)
+{
+	struct job *job = arg;
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct error err = {0};
+	int result = finish(job, mem, &err);
+
+	report(job, result, &err);
+	talloc_free(mem);
+	talloc_free(job->ingest);
+	job->ingest = NULL;
+	loop_post(job->node->loop, freed_on_loop, job);
+}

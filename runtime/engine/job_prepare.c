@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/job_prepare -- everything a run needs, read once, and the fence raised, before it starts.
+ */
+#include "engine/job.h"
+#include "engine/target.h"
+#include "engine/worker.h"
+#include "base/log.h"
+#include "run/cause.h"
+#include "run/spec.h"
+#include "store/connection.h"
+#include "store/environment.h"
+#include "store/plugin.h"
+#include "store/record.h"
+#include "store/sync.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct preparing {
+	struct job *job;
+	struct db *control, *data;
+	struct sync *sync;
+	struct connection *connection;
+	struct environment *env;
+	struct fence fence;
+	const char *spec_json;
+};
+
+static int
+prepare_rows(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+
+	if (sync_find(job, p->control, job->claim.sync_id, &p->sync, err) < 0 ||
+	    connection_find_id(job, p->control, job->claim.connection_row, &p->connection, err) < 0 ||
+	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
+		return -1;
+	snprintf(job->label, sizeof(job->label), "run %" PRId64 " (%s of %s/%s)", job->claim.run_id,
+		 p->sync->name, p->sync->integration_key, p->sync->connection_id);
+	return 0;
+}
+
+/* A run keeps the build it began with, whatever is deployed meanwhile. */
+static int
+prepare_build(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+	struct deployment *active;
+
+	if (job->claim.has_build) {
+		memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
+		if (plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err) < 0)
+			return -1;
+	} else {
+		if (deployment_active(job, p->control, p->sync->integration_id, &active, err) < 0 ||
+		    run_set_build(p->control, job->claim.run_id, active->sha256,
+				  sizeof(active->sha256), err) < 0)
+			return -1;
+		memcpy(job->sha256, active->sha256, sizeof(job->sha256));
+		p->spec_json = active->spec;
+	}
+	crypto_hex(job->build_key, job->sha256, sizeof(job->sha256));
+	return 0;
+}
+
+static int
+prepare_fence(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+
+	if (fence_raise(job, p->data, job->claim.connection_row, job->claim.run_id, job->claim.token,
+			&p->fence, err) < 0)
+		return -1;
+	job->is_over = strcmp(p->fence.state, "open") != 0;
+	return 0;
+}
+
+static int
+prepare_ingest(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+	const struct vault_place place = {p->env->id, "environment", "record_key"};
+	char *key;
+	size_t length;
+
+	if (vault_unseal(job, job->node->vault, &place, p->env->record_key,
+			 p->env->record_key_length, &key, &length, err) < 0)
+		return -1;
+	if (length != CRYPTO_KEY_BYTES)
+		return error_set(err, ERR_DECRYPT, "the environment's record key has %zu bytes", length);
+	job->ingest = ingest_new();
+	job->ingest->data = job->node->data;
+	job->ingest->connection_row = job->claim.connection_row;
+	job->ingest->run_id = job->claim.run_id;
+	job->ingest->token = job->claim.token;
+	job->ingest->variant = talloc_strdup(job->ingest, p->sync->variant);
+	job->ingest->checkpoint_key =
+	    worker_checkpoint_key(job->ingest, p->sync->name, p->sync->variant);
+	job->ingest->pages = p->fence.pages;
+	ingest_set_counts(job->ingest, p->fence.result);
+	ingest_set_secret(job->ingest, (const unsigned char *)key);
+	talloc_free(key);
+	return 0;
+}
+
+static int
+prepare_start(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+	const struct config *config = job->node->config;
+	const struct spec_sync *sync;
+	struct spec *spec;
+
+	if (spec_parse(job, p->spec_json, strlen(p->spec_json), &spec, err) < 0)
+		return -1;
+	sync = spec_sync(spec, p->sync->name);
+	if (sync == NULL)
+		return error_set(err, ERR_UNKNOWN_SYNC, "the deployed plugin has no sync \"%s\" any more",
+				 p->sync->name);
+	job->start = (struct run_start){
+	    .id = talloc_asprintf(job, "%" PRId64, job->claim.run_id),
+	    .kind = (int)job->claim.kind,
+	    .function = sync->name,
+	    .connection_id = p->connection->connection_id,
+	    .metadata = p->connection->metadata,
+	    .models = sync->models,
+	    .deadline_ms = config->sync_deadline_ms,
+	    .cpu_ms = config->sync_cpu_ms,
+	    .memory_bytes = (size_t)config->run_memory_bytes,
+	};
+	return checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
+			      &job->start.checkpoint, err);
+}
+
+static const char *
+or_empty(const char *text)
+{
+	return text == NULL ? "" : text;
+}
+
+/* The run had ended before its node died: what the control row still lacks. */
+static int
+read_outcome(struct preparing *p, struct error *err)
+{
+	struct job *job = p->job;
+	struct json_object *tree;
+
+	if (json_parse(job, p->fence.outcome, strlen(p->fence.outcome), &tree, err) < 0)
+		return -1;
+	job->ingest = ingest_new();
+	ingest_set_counts(job->ingest, p->fence.result);
+	job->ingest->pages = p->fence.pages;
+	job->old_state = p->fence.state;
+	snprintf(job->end.cause, sizeof(job->end.cause), "%s", or_empty(json_string(tree, "cause")));
+	snprintf(job->end.code, sizeof(job->end.code), "%s", or_empty(json_string(tree, "code")));
+	snprintf(job->end.message, sizeof(job->end.message), "%s", or_empty(json_string(tree, "message")));
+	job->end.requests = (uint64_t)json_integer(tree, "requests", 0);
+	job->end.usage.ru_maxrss = json_integer(tree, "max_rss_kb", 0);
+	job->end.usage.ru_utime.tv_usec = json_integer(tree, "cpu_us", 0);
+	return 0;
+}
+
+static int
+prepare_all(struct preparing *p, struct error *err)
+{
+	if (prepare_rows(p, err) < 0 || prepare_build(p, err) < 0 || prepare_fence(p, err) < 0)
+		return -1;
+	if (p->job->is_over)
+		return read_outcome(p, err);
+	if (prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
+		return -1;
+	return target_open(p->job, p->job->node, p->connection, &p->job->target,
+			   &p->job->start.paginate, err);
+}
+
+/* A database that is away, or busy, is no fault of the run: it goes back to the queue. */
+static bool
+is_passing(enum error_code code)
+{
+	return code == ERR_DB_UNAVAILABLE || code == ERR_DB_RETRY || code == ERR_BUSY;
+}
+
+int
+job_prepare(struct job *job, struct db *control, struct db *data)
+{
+	struct preparing p = {.job = job, .control = control, .data = data};
+	struct error err;
+
+	snprintf(job->label, sizeof(job->label), "run %" PRId64, job->claim.run_id);
+	if (prepare_all(&p, &err) == 0)
+		return 0;
+	job->is_over = false;
+	job_fail(job,
+		 err.code == ERR_FENCED	     ? CAUSE_LOST_LEASE
+		 : is_passing(err.code) ? CAUSE_CANCELLED
+					     : CAUSE_SETUP,
+		 &err);
+	return -1;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/node -- what a nangod process is made of; set up by main, handed to api and engine.
+ *
+ * Everything here lives as long as the process. The loop's own things (run_host, http client,
+ * worker) are touched on the loop's thread only; pools, database pools, vault and templates by
+ * any thread.
+ */
+#ifndef NANGO_ENGINE_NODE_H
+#define NANGO_ENGINE_NODE_H
+
+#include "auth/vault.h"
+#include "base/config.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "db/db.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct run_host;
+struct http_client;
+struct fetcher;
+struct templates;
+struct worker;
+
+enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
+
+struct node {
+	const struct config *config;
+	unsigned roles;
+	bool is_dev;
+	const char *server_url;
+	struct loop *loop;
+	struct pool *api_pool, *worker_pool;
+	struct db_pool *control, *data; /* may be the same */
+	struct vault *vault;
+	struct templates *templates;
+	struct http_client *http;
+	struct fetcher *fetcher;
+	struct run_host *host;
+	const char *layers; /* of the sandbox, JSON; any thread */
+	struct worker *worker; /* NULL without the role */
+	int64_t started_ms;
+	atomic_bool is_stopping;
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/target -- see target.h.
+ */
+#include "engine/target.h"
+#include "auth/auth.h"
+#include "provider/template.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADERS_MAX 32
+
+struct vault_place
+target_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
+	     const char *connection_id)
+{
+	return (struct vault_place){environment_id, "connection",
+				    talloc_asprintf(mem, "%" PRId64 ":%s", integration_id,
+						    connection_id)};
+}
+
+int
+target_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *c,
+		   struct json_object **out, struct error *err)
+{
+	struct vault_place place =
+	    target_place(mem, c->environment_id, c->integration_id, c->connection_id);
+	char *text;
+	size_t length;
+
+	if (vault_unseal(mem, node->vault, &place, c->credentials, c->credentials_length, &text,
+			 &length, err) < 0)
+		return -1;
+	return json_parse(mem, text, length, out, err);
+}
+
+static int
+parse_or_empty(TALLOC_CTX *mem, const char *text, struct json_object **out, struct error *err)
+{
+	if (text == NULL)
+		text = "{}";
+	return json_parse(mem, text, strlen(text), out, err);
+}
+
+/* The connection's own settings over those of its integration. */
+static int
+make_scope(TALLOC_CTX *mem, struct node *node, const struct connection *c,
+	   struct expand_scope *scope, struct error *err)
+{
+	struct json_object *own;
+
+	if (target_credentials(mem, node, c, &scope->credentials, err) < 0 ||
+	    parse_or_empty(mem, c->integration_config, &scope->connection_config, err) < 0 ||
+	    parse_or_empty(mem, c->config, &own, err) < 0 ||
+	    parse_or_empty(mem, c->metadata, &scope->metadata, err) < 0)
+		return -1;
+	json_object_object_foreach(own, key, value)
+		json_object_object_add(scope->connection_config, key, json_object_get(value));
+	return 0;
+}
+
+/* A section of name: template pairs. One that does not resolve is left out. */
+static int
+expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope,
+	      struct http_field *out, size_t *count, struct error *err)
+{
+	if (section == NULL)
+		return 0;
+	json_object_object_foreach(section, name, value) {
+		char *text;
+
+		if (*count == HEADERS_MAX)
+			return error_set(err, ERR_TEMPLATE, "a template puts in over %d headers",
+					 HEADERS_MAX);
+		if (expand(mem, json_object_get_string(value), scope, EXPAND_TEXT, &text, err) == 0)
+			out[(*count)++] = (struct http_field){name, text};
+		else if (err->code != ERR_NOT_FOUND)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_object *proxy,
+	     const struct expand_scope *scope, struct fetch_target *out, struct error *err)
+{
+	struct http_field *headers = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
+	struct http_field *query = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
+	size_t headers_count = 0, query_count = 0;
+	char *authorization = scheme->authorization(mem, scope->credentials);
+
+	if (headers == NULL || query == NULL)
+		abort();
+	if (authorization != NULL &&
+	    json_member(json_object_in(proxy, "headers"), "authorization") == NULL)
+		headers[headers_count++] = (struct http_field){"authorization", authorization};
+	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count, err) <
+		0 ||
+	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count, err) < 0)
+		return -1;
+	out->headers = headers;
+	out->query = query;
+	return 0;
+}
+
+int
+target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
+	    struct fetch_target *out, const char **paginate_json, struct error *err)
+{
+	const struct template *template = template_find(node->templates, c->provider);
+	const struct auth_scheme *scheme = auth_scheme_find(c->auth_mode);
+	struct json_object *proxy, *paginate;
+	struct expand_scope scope = {0};
+	const char *base_url;
+	char *url;
+
+	if (template == NULL || scheme == NULL)
+		return error_set(err, ERR_TEMPLATE, "provider %s with auth mode %s is not known here",
+				 c->provider, c->auth_mode);
+	proxy = json_object_in(template_body(template), "proxy");
+	base_url = json_string(proxy, "base_url");
+	if (make_scope(mem, node, c, &scope, err) < 0)
+		return -1;
+	if (base_url == NULL || expand(mem, base_url, &scope, EXPAND_URL, &url, err) < 0)
+		return error_set(err, ERR_TEMPLATE,
+				 "the base URL of provider %s needs a setting that connection \"%s\" does "
+				 "not have (connection_config)",
+				 c->provider, c->connection_id);
+	out->base_url = url;
+	out->retry = json_object_in(proxy, "retry");
+	out->group = talloc_asprintf(mem, "%" PRId64, c->id);
+	paginate = json_object_in(proxy, "paginate");
+	*paginate_json = paginate == NULL ? NULL : json_text_shared(mem, paginate);
+	return make_headers(mem, scheme, proxy, &scope, out, err);
+}

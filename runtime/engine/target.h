@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/target -- where a connection's requests go, and with which credentials.
+ */
+#ifndef NANGO_ENGINE_TARGET_H
+#define NANGO_ENGINE_TARGET_H
+
+#include "engine/node.h"
+#include "run/fetch.h"
+#include "store/connection.h"
+
+/* Opens the connection's credentials; all of it belongs to mem and is wiped with it. */
+MUST_CHECK int target_open(TALLOC_CTX *mem, struct node *node, const struct connection *connection,
+			   struct fetch_target *out, const char **paginate_json,
+			   struct error *err);
+
+/* The unsealed credentials of a connection as JSON. */
+MUST_CHECK int target_credentials(TALLOC_CTX *mem, struct node *node,
+				  const struct connection *connection, struct json_object **out,
+				  struct error *err);
+
+/* Where a connection's credentials are sealed to. */
+struct vault_place target_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
+				const char *connection_id);
+
+#endif
