@@ -96,14 +96,14 @@ spec_parse(TALLOC_CTX *mem, const char *json, size_t length, struct spec **out,
 	   struct error *err)
 {
 	struct json_object *tree;
+	struct error why;
 
 	if (length > SPEC_JSON_MAX)
 		return error_set(err, ERR_PLUGIN, "the plugin's spec is over %d bytes",
 				 SPEC_JSON_MAX);
-	if (json_parse(mem, json, length, &tree, err) < 0) {
-		err->code = ERR_PLUGIN;
-		return error_prefix(err, "the plugin's spec: ");
-	}
+	if (json_parse(mem, json, length, &tree, &why) < 0)
+		return error_set(err, ERR_PLUGIN, "the plugin's spec is no JSON: %.200s [E0312]",
+				 why.message);
 	return read_root(mem, NULL, node_from_json(mem, tree), out, err);
 }
 
