@@ -261,10 +261,11 @@ nango_boolean(struct nango_value value, const char *path, bool otherwise)
 	return otherwise;
 }
 
-/* Every item of an array; none of anything else: nango_each(item, page) { … } */
+/* Every item of an array; none of anything else: nango_each(item, nango_get(page, "items")) { … } */
 #define nango_each(item, array)                                                                \
-	for (struct nango_value item = {(array).calls, NULL, 0};                               \
-	     (array).calls->value_next(&(array), &item);)
+	for (struct nango_value nango_of_##item = (array),                                     \
+				item = {nango_of_##item.calls, NULL, 0};                       \
+	     nango_of_##item.calls->value_next(&nango_of_##item, &item);)
 
 /* ---- the run --------------------------------------------------------------------------- */
 
