@@ -27,15 +27,16 @@ enum jsonspan_type {
 
 struct jsonspan {
 	const char *data; /* first byte of the value; NULL when absent */
-	size_t length;    /* to its last byte */
+	size_t length;	  /* to its last byte */
 };
 
 struct jsonspan_fault {
-	size_t offset;      /* of the first byte that is wrong */
+	size_t offset;	    /* of the first byte that is wrong */
 	const char *reason; /* static text: "lone surrogate", "trailing comma", … */
 };
 
-/* 0 when data is exactly one JSON value, white space around it allowed; else -1 and the fault. */
+/* 0 when data is exactly one JSON value, white space around it allowed; else -1 and the fault.
+ */
 int jsonspan_check(const char *data, size_t length, struct jsonspan_fault *fault);
 
 /* As jsonspan_check for a value that is an object; *id is its last top-level member "id". */
@@ -56,7 +57,8 @@ struct jsonspan jsonspan_member(struct jsonspan object, const char *name);
 /* Unescapes a string to out (at least value.length bytes, NUL added); the length, or -1. */
 long jsonspan_unescape(struct jsonspan string, char *out);
 
-bool jsonspan_integer(struct jsonspan number, int64_t *out); /* false: fraction or out of range */
+bool jsonspan_integer(struct jsonspan number,
+		      int64_t *out); /* false: fraction or out of range */
 bool jsonspan_number(struct jsonspan number, double *out);
 
 /* Line and column (from 1, column in bytes) of an offset, for messages. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rpc/frame -- how a message looks on the wire: u32 length of the payload, u16 type, u16 zero,
- * then the payload; everything little-endian, as both ends are one machine. The table of messages is
- * rpc.def. Links libc only, because nango-runner shares it; allocates nothing.
+ * then the payload; everything little-endian, as both ends are one machine. The table of
+ * messages is rpc.def. Links libc only, because nango-runner shares it; allocates nothing.
  *
  * What a runner sends is an enemy's: rpc_header_read refuses before anything is allocated, and
  * the fields of a payload are read through struct rpc_in, which never leaves it.

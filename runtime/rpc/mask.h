@@ -9,10 +9,10 @@
 enum run_mask {
 	RUN_MASK_SECCOMP = 1,
 	RUN_MASK_LANDLOCK = 2,
-	RUN_MASK_LIMITS = 4,        /* rlimits on memory, files, core dumps */
+	RUN_MASK_LIMITS = 4,	    /* rlimits on memory, files, core dumps */
 	RUN_MASK_UNDUMPABLE = 8,    /* no ptrace, no /proc/PID/mem, by the same user */
 	RUN_MASK_PARENT_DEATH = 16, /* processes end with the server */
-	RUN_MASK_OWN_USER = 32,     /* drops root; does not apply where the server is not root */
+	RUN_MASK_OWN_USER = 32, /* drops root; does not apply where the server is not root */
 };
 
 #endif

@@ -3,9 +3,9 @@
  * run/backend -- what a run's session asks of whoever hosts it.
  *
  * nangod's backend is Postgres and the provider's API; nango-plugin's is a recording. All calls
- * come on the loop's thread; each asynchronous one is answered exactly once by its `done`, on the
- * loop's thread, possibly before the call returns. After `ended` nothing is called any more and
- * a late `done` is ignored by the session (it holds a reference until then).
+ * come on the loop's thread; each asynchronous one is answered exactly once by its `done`, on
+ * the loop's thread, possibly before the call returns. After `ended` nothing is called any more
+ * and a late `done` is ignored by the session (it holds a reference until then).
  */
 #ifndef NANGO_RUN_BACKEND_H
 #define NANGO_RUN_BACKEND_H
@@ -49,7 +49,7 @@ struct run_page {
 		const char *model;
 		struct run_record *records;
 		size_t count;
-	} *models;
+	} * models;
 	size_t models_count;
 	const char *checkpoint; /* flat JSON object, or NULL: unchanged */
 	size_t checkpoint_length;
@@ -57,12 +57,12 @@ struct run_page {
 
 /* How a run ended. cause is "" for success, else one of the named causes of run/README.md. */
 struct run_end {
-	bool is_done;          /* a DONE frame was drained and every commit succeeded */
-	char cause[64];        /* "signal 11", "out of memory", "deadline", "sandbox: connect", … */
-	char code[64];         /* the plugin's own code of nango_fail, or the error's name */
-	char message[1024];    /* for a person */
-	const char *payload;   /* JSON of nango_fail, or NULL */
-	const char *output;    /* an action's JSON, or NULL */
+	bool is_done;	/* a DONE frame was drained and every commit succeeded */
+	char cause[64]; /* "signal 11", "out of memory", "deadline", "sandbox: connect", … */
+	char code[64];	/* the plugin's own code of nango_fail, or the error's name */
+	char message[1024];  /* for a person */
+	const char *payload; /* JSON of nango_fail, or NULL */
+	const char *output;  /* an action's JSON, or NULL */
 	struct rusage usage;
 	uint64_t pages, requests;
 };
@@ -72,27 +72,29 @@ typedef void run_fetch_done(void *arg, const struct run_response *response,
 typedef void run_commit_done(void *arg, const struct error *err); /* NULL: committed */
 
 struct run_backend {
-	void (*fetch)(void *host, const struct run_request *request, run_fetch_done *done, void *arg);
+	void (*fetch)(void *host, const struct run_request *request, run_fetch_done *done,
+		      void *arg);
 	/* The page's memory stays valid until done is called. */
-	void (*commit)(void *host, const struct run_page *page, run_commit_done *done, void *arg);
+	void (*commit)(void *host, const struct run_page *page, run_commit_done *done,
+		       void *arg);
 	void (*log)(void *host, int level, const char *text, size_t length);
 	void (*ended)(void *host, const struct run_end *end); /* the last call of a run */
 };
 
 /* What a run is started with; copied by run_host_start. */
 struct run_start {
-	const char *id;            /* names the run in logs */
-	int kind;                  /* enum nango_kind of plugin.h: sync, action, event */
-	const char *function;      /* "issues" */
+	const char *id;	      /* names the run in logs */
+	int kind;	      /* enum nango_kind of plugin.h: sync, action, event */
+	const char *function; /* "issues" */
 	const char *connection_id;
-	const char *checkpoint;    /* JSON or NULL */
-	const char *metadata;      /* JSON or NULL */
-	const char *input;         /* JSON or NULL */
-	const char *paginate;      /* the template's proxy.paginate as JSON, or NULL */
+	const char *checkpoint;	   /* JSON or NULL */
+	const char *metadata;	   /* JSON or NULL */
+	const char *input;	   /* JSON or NULL */
+	const char *paginate;	   /* the template's proxy.paginate as JSON, or NULL */
 	const char *const *models; /* that may be saved; ends with NULL */
-	int64_t deadline_ms;       /* wall time from now, then SIGKILL: cause "deadline" */
-	int64_t cpu_ms;            /* CPU time, cause "cpu" */
-	size_t memory_bytes;       /* address space, default 256 MiB */
+	int64_t deadline_ms;	   /* wall time from now, then SIGKILL: cause "deadline" */
+	int64_t cpu_ms;		   /* CPU time, cause "cpu" */
+	size_t memory_bytes;	   /* address space, default 256 MiB */
 };
 
 #endif

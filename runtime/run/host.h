@@ -2,13 +2,13 @@
 /*
  * run/host -- runs plugin functions, each in a sandboxed process of its own.
  *
- * For every plugin build that is in use the host keeps one zygote: an exec()ed nango-runner that
- * has sandboxed itself and then loaded the plugin from a sealed memfd. A run is a fork of it.
- * The host owns the processes, their descriptors (one a run, two a zygote, one a build) and their
- * deaths; what a run asks for goes through its session to the backend of run/backend.h.
+ * For every plugin build that is in use the host keeps one zygote: an exec()ed nango-runner
+ * that has sandboxed itself and then loaded the plugin from a sealed memfd. A run is a fork of
+ * it. The host owns the processes, their descriptors (one a run, two a zygote, one a build) and
+ * their deaths; what a run asks for goes through its session to the backend of run/backend.h.
  *
- * Everything here is called on the loop's thread, and that thread must live as long as the host:
- * zygotes die with the thread that made them (PR_SET_PDEATHSIG). Nothing blocks, except
+ * Everything here is called on the loop's thread, and that thread must live as long as the
+ * host: zygotes die with the thread that made them (PR_SET_PDEATHSIG). Nothing blocks, except
  * run_host_new, which starts the runner once to learn what the sandbox can do here.
  */
 #ifndef NANGO_RUN_HOST_H
@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RUN_HOST_RUNS_MAX 10000        /* default of runs_max */
+#define RUN_HOST_RUNS_MAX 10000 /* default of runs_max */
 #define RUN_HOST_PLUGIN_BYTES_MAX (16 * 1024 * 1024)
 #define RUN_HOST_ZYGOTE_RUNS_MAX 10000 /* then a fresh zygote, with a fresh address layout */
 #define RUN_HOST_ZYGOTE_AGE_MS (60 * 60 * 1000)
@@ -33,12 +33,12 @@ struct run;
 struct run_host_config {
 	struct loop *loop;
 	const char *runner_path; /* nango-runner */
-	size_t runs_max;         /* at one time; 0: RUN_HOST_RUNS_MAX */
-	unsigned mask;           /* enum run_mask; 0 but in tests */
-	int output_fd;           /* what plugins print goes there (a pipe or terminal, not a file,
-				  * since plugins may not grow files); 0: thrown away */
-	size_t zygote_runs_max;  /* 0: RUN_HOST_ZYGOTE_RUNS_MAX */
-	int64_t idle_ms;         /* 0: RUN_HOST_IDLE_MS */
+	size_t runs_max;	 /* at one time; 0: RUN_HOST_RUNS_MAX */
+	unsigned mask;		 /* enum run_mask; 0 but in tests */
+	int output_fd; /* what plugins print goes there (a pipe or terminal, not a file,
+			* since plugins may not grow files); 0: thrown away */
+	size_t zygote_runs_max; /* 0: RUN_HOST_ZYGOTE_RUNS_MAX */
+	int64_t idle_ms;	/* 0: RUN_HOST_IDLE_MS */
 };
 
 /* ERR_SYSTEM when the runner cannot be started or has no seccomp; the message says which. */
@@ -67,14 +67,14 @@ MUST_CHECK int run_host_add(struct run_host *host, const char *key, const void *
  * on backend->ended is called exactly once, from the loop and never from within this call, also
  * when the plugin cannot be loaded. *out is valid until then; it may be NULL.
  */
-MUST_CHECK int run_host_start(struct run_host *host, const char *key, const struct run_start *start,
-			      const struct run_backend *backend, void *backend_arg,
-			      struct run **out, struct error *err);
+MUST_CHECK int run_host_start(struct run_host *host, const char *key,
+			      const struct run_start *start, const struct run_backend *backend,
+			      void *backend_arg, struct run **out, struct error *err);
 
 /*
- * Kills a run. A commit that is under way is waited for; nothing else of the run is carried out.
- * ended follows, with this cause (such as cause_text(CAUSE_LOST_LEASE)) unless the
- * run had ended by itself before.
+ * Kills a run. A commit that is under way is waited for; nothing else of the run is carried
+ * out. ended follows, with this cause (such as cause_text(CAUSE_LOST_LEASE)) unless the run had
+ * ended by itself before.
  */
 void run_cancel(struct run *run, const char *cause);
 

@@ -11,7 +11,8 @@
 
 #include <uthash.h>
 
-#define HOST_UNANSWERED_MAX 64 /* forks a zygote has not answered: more could block both sides */
+#define HOST_UNANSWERED_MAX \
+	64 /* forks a zygote has not answered: more could block both sides */
 #define RUN_KEY_BYTES 64
 
 struct build;
@@ -42,7 +43,7 @@ enum run_state {
 	RUN_WAITING, /* for its zygote */
 	RUN_FORKING, /* asked for; not answered yet */
 	RUN_ALIVE,
-	RUN_EXITED,  /* reaped, or lost with its zygote; its channel may hold more */
+	RUN_EXITED, /* reaped, or lost with its zygote; its channel may hold more */
 	RUN_ENDED
 };
 
@@ -56,14 +57,15 @@ struct run {
 	enum run_state state;
 	pid_t pid;
 	struct session *session; /* from RUN_FORKING on */
-	struct run_start start;  /* a copy, until the session has it */
+	struct run_start start;	 /* a copy, until the session has it */
 	struct run_backend backend;
 	void *backend_arg;
 	struct loop_timer *deadline, *grace;
 	bool is_kill_wanted, is_channel_closed, is_slow_to_die;
 	int status;
 	struct rusage usage;
-	char cause[64], message[1024]; /* when the session cannot know: killed early, zygote lost */
+	char cause[64],
+	    message[1024]; /* when the session cannot know: killed early, zygote lost */
 };
 
 struct run_host {
@@ -85,7 +87,7 @@ void run_fork(struct run *run);
 void run_started(struct run *run, pid_t pid);
 void run_exited(struct run *run, int status, const struct rusage *usage);
 void run_lost(struct run *run, const char *cause, const char *message); /* its zygote is gone */
-void run_end_now(struct run *run, enum cause_row cause); /* the host is ending */
+void run_end_now(struct run *run, enum cause_row cause);		/* the host is ending */
 
 /* host.c */
 void host_waiting_remove(struct run *run);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run/session -- the server's side of one run's channel: what the plugin asks for, checked, and
- * passed to the backend. What comes in is an enemy's; session.c has the table of which message is
- * allowed in which state, and the quotas are below.
+ * passed to the backend. What comes in is an enemy's; session.c has the table of which message
+ * is allowed in which state, and the quotas are below.
  *
  * Inner to run/: the host makes a session for each run, and decides with it how the run ended.
  * On the loop's thread.
@@ -19,9 +19,9 @@
 #define SESSION_PAGE_RECORDS_MAX 1000000
 #define SESSION_RECORD_BYTES_MAX (10 * 1024 * 1024)
 #define SESSION_FRAME_RECORDS_MAX 1000
-#define SESSION_MODELS_MAX 64       /* in one page */
-#define SESSION_ITERATIONS_MAX 16   /* at one time */
-#define SESSION_PAIRS_MAX 256       /* query or headers of a request */
+#define SESSION_MODELS_MAX 64	  /* in one page */
+#define SESSION_ITERATIONS_MAX 16 /* at one time */
+#define SESSION_PAIRS_MAX 256	  /* query or headers of a request */
 #define SESSION_CHECKPOINT_FIELDS_MAX 16
 #define SESSION_LOG_LINES_MAX 10000 /* of a run; more are dropped, which the last line says */
 
@@ -44,7 +44,7 @@ void session_stop(struct session *session, const char *cause, const char *code,
 
 void session_exited(struct session *session); /* the process is gone: read what it left */
 bool session_is_settled(const struct session *session);
-bool session_is_done(const struct session *session);    /* DONE came, all commits succeeded */
+bool session_is_done(const struct session *session);	 /* DONE came, all commits succeeded */
 bool session_has_verdict(const struct session *session); /* DONE, or stopped with a cause */
 void session_fill(const struct session *session, struct run_end *end); /* all but usage */
 void session_free(struct session *session); /* late answers of the backend are dropped */

@@ -19,7 +19,7 @@ enum session_state {
 	SESSION_RUNNING,    /* the plugin works; its messages are carried out */
 	SESSION_WAITING,    /* for the provider; nothing is read meanwhile */
 	SESSION_COMMITTING, /* for the store; nothing is read meanwhile */
-	SESSION_DONE,       /* DONE came; nothing may follow */
+	SESSION_DONE,	    /* DONE came; nothing may follow */
 	SESSION_STOPPED,    /* there is a verdict; what comes is thrown away */
 	SESSION_STATES
 };
@@ -36,7 +36,7 @@ struct staged_model {
 	size_t count, capacity;
 };
 
-struct staging { /* the page that is being saved */
+struct staging {	 /* the page that is being saved */
 	TALLOC_CTX *mem; /* NULL: nothing saved yet */
 	struct staged_model models[SESSION_MODELS_MAX];
 	struct run_page_model view[SESSION_MODELS_MAX]; /* as the backend sees them */
@@ -54,7 +54,7 @@ struct session {
 	enum session_state state;
 	bool is_eof, is_exited, is_freed, is_reading, is_told;
 	bool is_stopping; /* a verdict that came during a commit */
-	unsigned refs;    /* 1, and one for each answer that the backend owes */
+	unsigned refs;	  /* 1, and one for each answer that the backend owes */
 
 	/* incoming */
 	char head[RPC_HEADER_BYTES];
@@ -107,7 +107,8 @@ void session_unref(struct session *session);
 int wire_open(struct session *session);
 void wire_read(struct session *session, bool is_wanted);
 void wire_send(struct session *session, char *frame, size_t length); /* talloc'ed; taken */
-char *wire_frame(struct session *session, enum rpc_type type, size_t length); /* payload at +8 */
+char *wire_frame(struct session *session, enum rpc_type type,
+		 size_t length); /* payload at +8 */
 void wire_close(struct session *session);
 
 /* session_page.c */

@@ -22,7 +22,8 @@ struct zygote;
 
 struct zygote_events {
 	void (*ready)(void *owner);
-	void (*started)(void *owner, uint64_t serial, pid_t pid); /* 0: it could not be forked */
+	void (*started)(void *owner, uint64_t serial,
+			pid_t pid); /* 0: it could not be forked */
 	void (*exited)(void *owner, uint64_t serial, int status, const struct rusage *usage);
 	/* Once, last: it has been reaped. cause and message say why, as for a run. */
 	void (*gone)(void *owner, const char *cause, const char *message);
@@ -36,10 +37,12 @@ struct zygote_config {
 };
 
 /* plugin_fd: a sealed memfd, stays the caller's. */
-MUST_CHECK int zygote_new(struct zygote **out, const struct zygote_config *config, int plugin_fd,
-			  const struct zygote_events *events, void *owner, struct error *err);
+MUST_CHECK int zygote_new(struct zygote **out, const struct zygote_config *config,
+			  int plugin_fd, const struct zygote_events *events, void *owner,
+			  struct error *err);
 
-/* Takes channel_fd. Before `ready` and with any number unanswered; the caller keeps that low. */
+/* Takes channel_fd. Before `ready` and with any number unanswered; the caller keeps that low.
+ */
 void zygote_fork(struct zygote *zygote, uint64_t serial, uint64_t memory_bytes,
 		 uint64_t cpu_seconds, int channel_fd);
 
@@ -53,6 +56,7 @@ void zygote_kill(struct zygote *zygote, const char *cause, const char *message);
 void zygote_free(struct zygote *zygote);
 
 /* Starts the runner once to ask for its layers; blocks for some milliseconds. Caller frees. */
-MUST_CHECK int zygote_probe(const struct zygote_config *config, char **layers, struct error *err);
+MUST_CHECK int zygote_probe(const struct zygote_config *config, char **layers,
+			    struct error *err);
 
 #endif

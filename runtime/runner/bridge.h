@@ -54,7 +54,8 @@ bool value_boolean(const struct nango_value *value, bool *out);
 /* request.c */
 void request_http(struct nango_run *run, const struct nango_request *request,
 		  struct nango_response *response);
-struct nango_pages *request_paginate(struct nango_run *run, const struct nango_request *request);
+struct nango_pages *request_paginate(struct nango_run *run,
+				     const struct nango_request *request);
 bool request_next_page(struct nango_pages *pages, struct nango_value *page);
 
 /* record.c */
@@ -64,8 +65,8 @@ void record_grow(struct nango_writer *writer, size_t room);
 void record_write_string(struct nango_writer *writer, const char *text);
 void record_write_number(struct nango_writer *writer, double number);
 void record_commit(struct nango_run *run, const char *checkpoint, size_t length);
-void record_close(void);       /* ends the frame of saves, so that another can begin */
-bool record_is_pending(void);  /* was anything saved since the last commit? */
+void record_close(void);      /* ends the frame of saves, so that another can begin */
+bool record_is_pending(void); /* was anything saved since the last commit? */
 size_t record_number(char out[32], double number); /* shortest text that reads back the same */
 
 #endif

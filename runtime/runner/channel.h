@@ -15,16 +15,17 @@
 void channel_begin(enum rpc_type type);
 char *channel_room(size_t length); /* where the next bytes go; room for so many */
 void channel_advance(size_t length);
-size_t channel_length(void);      /* of the open frame's payload so far */
+size_t channel_length(void);	  /* of the open frame's payload so far */
 char *channel_payload(size_t at); /* a byte of the open frame's payload */
 void channel_u32(uint32_t value);
 void channel_text(const char *text, size_t length); /* NULL: none */
-void channel_string(const char *text);              /* NUL-terminated, or NULL: none */
+void channel_string(const char *text);		    /* NUL-terminated, or NULL: none */
 void channel_bytes(const void *bytes, size_t length);
 void channel_end(void);
 void channel_flush(void);
 
-/* Waits for a message of that type; its payload, with a NUL behind it, is taken from the arena. */
+/* Waits for a message of that type; its payload, with a NUL behind it, is taken from the arena.
+ */
 struct rpc_in channel_receive(enum rpc_type type, struct arena *arena);
 
 #endif

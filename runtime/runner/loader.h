@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runner/loader -- brings the plugin into the sandboxed process. Faults end the process with the
- * cause "load" or "abi" and a message that says what to do.
+ * runner/loader -- brings the plugin into the sandboxed process. Faults end the process with
+ * the cause "load" or "abi" and a message that says what to do.
  */
 #ifndef NANGO_RUNNER_LOADER_H
 #define NANGO_RUNNER_LOADER_H
@@ -9,9 +9,11 @@
 #include <nango/plugin.h>
 
 #define LOADER_BYTES_MAX (16 * 1024 * 1024)
-#define LOADER_RESIDENT_MAX (16 * 1024 * 1024) /* after loading: the cost of a fork grows with it */
+#define LOADER_RESIDENT_MAX \
+	(16 * 1024 * 1024) /* after loading: the cost of a fork grows with it */
 
-/* Before the sandbox: opens what must be open, and loads the libraries that the plugin names. */
+/* Before the sandbox: opens what must be open, and loads the libraries that the plugin names.
+ */
 void loader_prepare(int plugin_fd);
 
 /* Inside the sandbox. Closes plugin_fd. */

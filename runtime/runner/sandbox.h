@@ -18,8 +18,8 @@
 #define SANDBOX_ZYGOTE_BYTES (256u << 20) /* address space while the plugin is loaded */
 #define SANDBOX_RUN_BYTES_MAX (4ull << 30)
 
-/* mask: enum run_mask of run/host.h, the layers to leave out (tests); parent: must be getppid().
- * Writes the layers as JSON. Ends the process when seccomp cannot be had. */
+/* mask: enum run_mask of run/host.h, the layers to leave out (tests); parent: must be
+ * getppid(). Writes the layers as JSON. Ends the process when seccomp cannot be had. */
 void sandbox_enter(unsigned mask, pid_t parent, char layers[SANDBOX_LAYERS_MAX]);
 
 /* The one file that may be opened while the plugin is loaded, by the loader's name for it. */

@@ -4,8 +4,8 @@
  *
  *   cc -shared -fPIC -fvisibility=hidden $(pkg-config --cflags nango-sdk) hello.c -o hello.so
  *
- * With `nango-plugin generate` the models of plugin.yaml become structs, and records are checked
- * by the compiler; here they pass through as the provider wrote them.
+ * With `nango-plugin generate` the models of plugin.yaml become structs, and records are
+ * checked by the compiler; here they pass through as the provider wrote them.
  */
 #include <nango/plugin.h>
 
@@ -14,7 +14,7 @@ sync_greetings(struct nango_run *run)
 {
 	struct nango_response answer = nango_http(run, NANGO_REQUEST(.path = "/greetings"));
 
-	nango_each(greeting, nango_get(answer.body, "greetings"))
+	nango_each (greeting, nango_get(answer.body, "greetings"))
 		nango_save(run, "Greeting", greeting);
 	nango_commit(run, NULL);
 }

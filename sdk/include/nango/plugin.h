@@ -5,17 +5,17 @@
  * A plugin is one shared object with one exported symbol, `nango_plugin_v1`, made by
  * NANGO_PLUGIN() at the end of its source. It links nothing but libc: every call goes through a
  * table of functions that travels in `run`. The table and the structs below only grow at their
- * end; each struct that crosses begins with its size, set by the macro that makes it, except the
- * frozen nango_value and nango_pair. History: sdk/ABI.md.
+ * end; each struct that crosses begins with its size, set by the macro that makes it, except
+ * the frozen nango_value and nango_pair. History: sdk/ABI.md.
  *
- * Calls do not fail in your face. A call returns what was asked for, or ends the run with a named
- * error; the pages that were committed before stay. What you want to handle yourself, you name:
- * `.accept = NANGO_STATUS(404)` in a request, and look at nango_response.status.
+ * Calls do not fail in your face. A call returns what was asked for, or ends the run with a
+ * named error; the pages that were committed before stay. What you want to handle yourself you
+ * name, with `.accept = NANGO_STATUS(404)` in a request, and look at nango_response.status.
  *
- * Memory that a call hands out lives until the next page of the iteration that is under way (the
- * innermost, where one goes on within another), or until the run's end where there are no pages.
- * nango_keep() keeps a string until the run's end. A commit frees nothing. Nothing is freed by
- * hand. A run is one process with one thread: globals start afresh.
+ * Memory that a call hands out lives until the next page of the iteration that is under way
+ * (the innermost, where one goes on within another), or until the run's end where there are no
+ * pages. nango_keep() keeps a string until the run's end. A commit frees nothing. Nothing is
+ * freed by hand. A run is one process with one thread: globals start afresh.
  *
  * C11 and later with gcc or clang.
  */
@@ -80,68 +80,76 @@ enum nango_type {
 enum nango_level { NANGO_DEBUG = 0, NANGO_INFO = 1, NANGO_WARN = 2, NANGO_ERROR = 3 };
 
 /* Lists for requests: NANGO_PAIRS({"state", "all"}, {"since", since_or_NULL}). */
-#define NANGO_PAIRS(...)                                                                       \
-	(const struct nango_pair[])                                                            \
-	{                                                                                      \
-		__VA_ARGS__, { 0 }                                                             \
+#define NANGO_PAIRS(...)            \
+	(const struct nango_pair[]) \
+	{                           \
+		__VA_ARGS__,        \
+		{                   \
+			0           \
+		}                   \
 	}
 /* Statuses to accept beside 2xx: NANGO_STATUS(404, 410). */
-#define NANGO_STATUS(...)                                                                      \
-	(const uint16_t[])                                                                     \
-	{                                                                                      \
-		__VA_ARGS__, 0                                                                 \
+#define NANGO_STATUS(...)      \
+	(const uint16_t[])     \
+	{                      \
+		__VA_ARGS__, 0 \
 	}
 
 /*
- * One HTTP request to the provider, with the connection's credentials put in outside the plugin.
- * path is appended to the template's base URL; an absolute https URL replaces it where the
- * provider's template allows that host. Times in milliseconds, sizes in bytes.
+ * One HTTP request to the provider, with the connection's credentials put in outside the
+ * plugin. path is appended to the template's base URL; an absolute https URL replaces it where
+ * the provider's template allows that host. Times in milliseconds, sizes in bytes.
  */
 struct nango_request {
 	uint32_t size;
-	uint32_t retries;                 /* more tries after 429, 5xx, 401, network error; default 0 */
-	const char *method;               /* default GET */
-	const char *path;                 /* "/repos/a/b/issues", may hold a query */
-	const struct nango_pair *query;   /* NANGO_PAIRS, values are percent-encoded for you */
+	uint32_t retries;   /* more tries after 429, 5xx, 401, network error; default 0 */
+	const char *method; /* default GET */
+	const char *path;   /* "/repos/a/b/issues", may hold a query */
+	const struct nango_pair *query;	  /* NANGO_PAIRS, values are percent-encoded for you */
 	const struct nango_pair *headers; /* NANGO_PAIRS */
-	const char *body;                 /* JSON text by default, see content_type */
-	size_t body_length;               /* 0: strlen(body) */
-	const char *content_type;         /* default application/json when there is a body */
-	const uint16_t *accept;           /* NANGO_STATUS; other statuses end the run */
-	uint32_t timeout_ms;              /* of one try; default 30,000 */
+	const char *body;		  /* JSON text by default, see content_type */
+	size_t body_length;		  /* 0: strlen(body) */
+	const char *content_type;	  /* default application/json when there is a body */
+	const uint16_t *accept;		  /* NANGO_STATUS; other statuses end the run */
+	uint32_t timeout_ms;		  /* of one try; default 30,000 */
 	uint32_t reserved;
 	const struct nango_pagination *pages; /* NULL: what the template says */
 };
-#define NANGO_REQUEST(...)                                                                     \
+#define NANGO_REQUEST(...) \
 	(&(const struct nango_request){.size = sizeof(struct nango_request), __VA_ARGS__})
 
-enum nango_paging { NANGO_PAGE_TEMPLATE = 0, NANGO_PAGE_LINK, NANGO_PAGE_CURSOR, NANGO_PAGE_OFFSET };
+enum nango_paging {
+	NANGO_PAGE_TEMPLATE = 0,
+	NANGO_PAGE_LINK,
+	NANGO_PAGE_CURSOR,
+	NANGO_PAGE_OFFSET
+};
 
 /* How a provider pages; a NULL or 0 member takes the template's. Paths are dotted. */
 struct nango_pagination {
 	uint32_t size;
-	uint32_t kind;             /* enum nango_paging */
-	const char *items;         /* path of the list within the body; "" is the body itself */
-	const char *limit_name;    /* query parameter of the page size */
-	uint32_t limit;            /* items a page */
-	uint32_t start;            /* first offset or page number */
-	const char *cursor_name;   /* query parameter that carries the cursor */
-	const char *cursor_path;   /* where the next cursor stands in the body */
-	const char *link_rel;      /* relation in the Link header, default next */
-	const char *link_path;     /* where the next link stands in the body */
-	const char *offset_name;   /* query parameter of the offset or page number */
-	uint32_t by_page;          /* 1: the offset counts pages; 0: items */
+	uint32_t kind;		 /* enum nango_paging */
+	const char *items;	 /* path of the list within the body; "" is the body itself */
+	const char *limit_name;	 /* query parameter of the page size */
+	uint32_t limit;		 /* items a page */
+	uint32_t start;		 /* first offset or page number */
+	const char *cursor_name; /* query parameter that carries the cursor */
+	const char *cursor_path; /* where the next cursor stands in the body */
+	const char *link_rel;	 /* relation in the Link header, default next */
+	const char *link_path;	 /* where the next link stands in the body */
+	const char *offset_name; /* query parameter of the offset or page number */
+	uint32_t by_page;	 /* 1: the offset counts pages; 0: items */
 	uint32_t reserved;
 };
-#define NANGO_PAGINATION(...)                                                                  \
+#define NANGO_PAGINATION(...) \
 	(&(const struct nango_pagination){.size = sizeof(struct nango_pagination), __VA_ARGS__})
 
 struct nango_response {
 	uint32_t size;
 	uint32_t status;
-	struct nango_value body; /* where is_json is 0: just bytes, data and length */
+	struct nango_value body;	  /* where is_json is 0: just bytes, data and length */
 	const struct nango_pair *headers; /* lower-case names; ends with a NULL name */
-	uint32_t is_json;                 /* 1: body is JSON */
+	uint32_t is_json;		  /* 1: body is JSON */
 	uint32_t reserved;
 };
 
@@ -164,11 +172,13 @@ struct nango_calls {
 
 	/* Values: no copies; paths are dotted member names, "" is the value itself. */
 	int (*value_type)(const struct nango_value *value);
-	bool (*value_at)(const struct nango_value *value, const char *path, struct nango_value *out);
+	bool (*value_at)(const struct nango_value *value, const char *path,
+			 struct nango_value *out);
 	bool (*value_next)(const struct nango_value *array, struct nango_value *item);
 	bool (*value_next_member)(const struct nango_value *object, struct nango_value *key,
 				  struct nango_value *value);
-	const char *(*value_string)(const struct nango_value *value); /* text of a string or number */
+	const char *(*value_string)(
+	    const struct nango_value *value); /* text of a string or number */
 	bool (*value_integer)(const struct nango_value *value, int64_t *out);
 	bool (*value_number)(const struct nango_value *value, double *out);
 	bool (*value_boolean)(const struct nango_value *value, bool *out);
@@ -176,16 +186,21 @@ struct nango_calls {
 	/* HTTP */
 	void (*http)(struct nango_run *run, const struct nango_request *request,
 		     struct nango_response *response);
-	struct nango_pages *(*paginate)(struct nango_run *run, const struct nango_request *request);
+	struct nango_pages *(*paginate)(struct nango_run *run,
+					const struct nango_request *request);
 	bool (*next_page)(struct nango_pages *pages, struct nango_value *page);
 
-	/* Records: begin, write the members, end. problem: why nangod should not take it, or NULL. */
-	void (*save_begin)(struct nango_run *run, const char *model, struct nango_writer *writer);
+	/* Records: begin, write the members, end. problem: why nangod should not take it, or
+	 * NULL. */
+	void (*save_begin)(struct nango_run *run, const char *model,
+			   struct nango_writer *writer);
 	void (*save_end)(struct nango_writer *writer, const char *problem);
 	void (*commit)(struct nango_run *run, const char *checkpoint, size_t length);
 	void (*writer_grow)(struct nango_writer *writer, size_t room);
-	void (*write_string)(struct nango_writer *writer, const char *text); /* quoted and escaped */
-	void (*write_number)(struct nango_writer *writer, double number); /* shortest round trip */
+	void (*write_string)(struct nango_writer *writer,
+			     const char *text); /* quoted and escaped */
+	void (*write_number)(struct nango_writer *writer,
+			     double number); /* shortest round trip */
 
 	/* The run */
 	void (*checkpoint)(struct nango_run *run, struct nango_value *out); /* last committed */
@@ -195,7 +210,8 @@ struct nango_calls {
 	void (*log)(struct nango_run *run, int level, const char *text, size_t length);
 	__attribute__((noreturn)) void (*fail)(struct nango_run *run, const char *code,
 					       const char *message, const char *payload_json);
-	void *(*allocate)(struct nango_run *run, size_t size); /* page memory, zeroed, aligned to 16 */
+	void *(*allocate)(struct nango_run *run,
+			  size_t size); /* page memory, zeroed, aligned to 16 */
 	const char *(*keep)(struct nango_run *run, const char *text, size_t length);
 	const char *(*connection_id)(struct nango_run *run);
 };
@@ -261,10 +277,11 @@ nango_boolean(struct nango_value value, const char *path, bool otherwise)
 	return otherwise;
 }
 
-/* Every item of an array; none of anything else: nango_each(item, nango_get(page, "items")) { … } */
-#define nango_each(item, array)                                                                \
-	for (struct nango_value nango_of_##item = (array),                                     \
-				item = {nango_of_##item.calls, NULL, 0};                       \
+/* Every item of an array; none of anything else: nango_each(item, nango_get(page, "items")) { …
+ * } */
+#define nango_each(item, array)                                          \
+	for (struct nango_value nango_of_##item = (array),               \
+				item = {nango_of_##item.calls, NULL, 0}; \
 	     nango_of_##item.calls->value_next(&nango_of_##item, &item);)
 
 /* ---- the run --------------------------------------------------------------------------- */
@@ -368,7 +385,8 @@ nango_paginate(struct nango_run *run, const struct nango_request *request)
 	return run->calls->paginate(run, request);
 }
 
-/* The next page's list of items; false after the last. What the page before handed out is gone. */
+/* The next page's list of items; false after the last. What the page before handed out is gone.
+ */
 NANGO_INTERNAL bool
 nango_next_page(struct nango_pages *pages, struct nango_value *page)
 {
@@ -431,31 +449,32 @@ struct nango_action {
 struct nango_plugin {
 	uint32_t size;
 	uint16_t abi_major, abi_minor;
-	const struct nango_sync *const *syncs;     /* ends with NULL */
+	const struct nango_sync *const *syncs;	   /* ends with NULL */
 	const struct nango_action *const *actions; /* ends with NULL */
 };
 
-#define NANGO_SYNC(...)                                                                        \
+#define NANGO_SYNC(...) \
 	(&(const struct nango_sync){.size = sizeof(struct nango_sync), __VA_ARGS__})
-#define NANGO_SYNCS(...)                                                                       \
-	(const struct nango_sync *const[])                                                     \
-	{                                                                                      \
-		__VA_ARGS__, NULL                                                              \
+#define NANGO_SYNCS(...)                   \
+	(const struct nango_sync *const[]) \
+	{                                  \
+		__VA_ARGS__, NULL          \
 	}
-#define NANGO_ACTION(...)                                                                      \
+#define NANGO_ACTION(...) \
 	(&(const struct nango_action){.size = sizeof(struct nango_action), __VA_ARGS__})
-#define NANGO_ACTIONS(...)                                                                     \
-	(const struct nango_action *const[])                                                   \
-	{                                                                                      \
-		__VA_ARGS__, NULL                                                              \
+#define NANGO_ACTIONS(...)                   \
+	(const struct nango_action *const[]) \
+	{                                    \
+		__VA_ARGS__, NULL            \
 	}
 
 /* The one exported symbol. Once, at the end of the plugin's source. */
-#define NANGO_PLUGIN(...)                                                                      \
-	extern __attribute__((visibility("default"))) const struct nango_plugin nango_plugin_v1; \
-	const struct nango_plugin nango_plugin_v1 = {.size = sizeof(struct nango_plugin),      \
-						     .abi_major = NANGO_ABI_MAJOR,             \
-						     .abi_minor = NANGO_ABI_MINOR,             \
+#define NANGO_PLUGIN(...)                                                                 \
+	extern __attribute__((visibility("default")))                                     \
+	const struct nango_plugin nango_plugin_v1;                                        \
+	const struct nango_plugin nango_plugin_v1 = {.size = sizeof(struct nango_plugin), \
+						     .abi_major = NANGO_ABI_MAJOR,        \
+						     .abi_minor = NANGO_ABI_MINOR,        \
 						     __VA_ARGS__}
 
 #endif
