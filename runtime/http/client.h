@@ -2,11 +2,11 @@
 /*
  * http/client -- HTTP out: libcurl multi on a loop.
  *
- * Upstream connections are pooled and bounded; what does not fit waits in a fair queue (one turn
- * per `group`). Only http and https. An address that is loopback, private or link-local is
+ * Upstream connections are pooled and bounded; what does not fit waits in a fair queue (one
+ * turn per `group`). Only http and https. An address that is loopback, private or link-local is
  * refused (ERR_EGRESS) unless an allowed range holds it; the check is on the address that is
- * connected to, so a name that resolves differently the second time does not help. Redirects are
- * not followed here. All calls on the loop's thread.
+ * connected to, so a name that resolves differently the second time does not help. Redirects
+ * are not followed here. All calls on the loop's thread.
  */
 #ifndef NANGO_HTTP_CLIENT_H
 #define NANGO_HTTP_CLIENT_H
@@ -20,6 +20,8 @@
 #define HTTP_CLIENT_PER_HOST_MAX 64
 #define HTTP_CLIENT_BODY_MAX (100 * 1024 * 1024)
 #define HTTP_CLIENT_CONNECT_MS 10000
+#define HTTP_CLIENT_HEADER_MAX (256 * 1024) /* all fields of an answer */
+#define HTTP_CLIENT_FIELDS_MAX 512
 
 struct http_client;
 struct http_call;
@@ -29,15 +31,15 @@ struct http_outgoing {
 	const struct http_field *headers; /* ends with a NULL name */
 	const void *body;
 	size_t body_length;
-	int64_t timeout_ms;   /* whole exchange; 0: 30,000 */
-	size_t response_max;  /* bytes; 0: HTTP_CLIENT_BODY_MAX */
-	const char *group;    /* who asks, for fairness; NULL: one group */
+	int64_t timeout_ms;  /* whole exchange; 0: 30,000 */
+	size_t response_max; /* bytes; 0: HTTP_CLIENT_BODY_MAX */
+	const char *group;   /* who asks, for fairness; NULL: one group */
 };
 
 struct http_incoming {
 	int status;
 	const struct http_field *headers; /* lower-case names; ends with a NULL name */
-	const char *body;                 /* decoded when the server sent gzip; NUL-terminated */
+	const char *body; /* decoded when the server sent gzip; NUL-terminated */
 	size_t body_length;
 	int was_sent; /* did any byte of the request leave? (may an unsafe verb be repeated) */
 };
@@ -52,13 +54,16 @@ struct http_client_config {
 	const char *ca_file; /* NULL: the system's */
 };
 
-MUST_CHECK int http_client_new(struct http_client **out, const struct http_client_config *config,
-			       struct error *err);
+MUST_CHECK int http_client_new(struct http_client **out,
+			       const struct http_client_config *config, struct error *err);
 void http_client_free(struct http_client *client); /* calls under way end with ERR_NETWORK */
 
 /* Copies what it needs. done is called once, from the loop, never from within this call. */
-struct http_call *http_client_send(struct http_client *client, const struct http_outgoing *request,
-				   http_done *done, void *arg);
+struct http_call *http_client_send(struct http_client *client,
+				   const struct http_outgoing *request, http_done *done,
+				   void *arg);
+/* May repeating this method do something twice? (RFC 9110 9.2.2, less TRACE) */
+bool http_method_is_unsafe(const char *method);
 void http_call_cancel(struct http_call *call); /* done is not called any more */
 
 #endif

@@ -41,7 +41,7 @@ send_buffered(struct http_conn *conn, struct request *req)
 	}
 	conn_send_later(conn, out.data, out.length, NULL, NULL);
 	conn_send_later(conn, res->body.data, res->body.length, body_free,
-			talloc_steal(NULL, res->body.data));
+			talloc_reparent(req, NULL, res->body.data));
 	conn_flush(conn);
 }
 

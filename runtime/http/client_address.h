@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/client_address -- which addresses a request of somebody else's may go to.
+ *
+ * Refused is what is not the public internet: loopback, private, link-local (and with it the
+ * clouds' metadata services), shared, reserved, multicast; also where such an IPv4 address
+ * hides in an IPv6 one (mapped, compatible, NAT64, 6to4). Allowed ranges are the operator's
+ * exceptions.
+ */
+#ifndef NANGO_HTTP_CLIENT_ADDRESS_H
+#define NANGO_HTTP_CLIENT_ADDRESS_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <talloc.h>
+
+#define ADDRESS_RANGES_MAX 64
+
+struct address_rules;
+
+/* allow: "127.0.0.0/8,::1/128", or NULL. ERR_CONFIG names the part that is no range. */
+MUST_CHECK int address_rules_parse(TALLOC_CTX *mem, const char *allow,
+				   struct address_rules **out, struct error *err);
+
+bool address_may_connect(const struct address_rules *rules, const struct sockaddr *address);
+
+#endif

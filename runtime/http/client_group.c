@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/client_group -- see client_group.h. Groups that have calls waiting stand in a ring; who
+ * was served goes to its end.
+ */
+#include "http/client_group.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#define LOOK_AHEAD 64 /* calls of a group that are looked at for one whose host has room */
+
+TAILQ_HEAD(call_list, queued_call);
+
+struct call_group {
+	TAILQ_ENTRY(call_group) next;
+	struct call_list calls;
+	UT_hash_handle hh;
+	char name[];
+};
+
+struct call_host {
+	size_t running;
+	UT_hash_handle hh;
+	char name[];
+};
+
+struct call_queue {
+	TAILQ_HEAD(, call_group) ring;
+	struct call_group *groups;
+	struct call_host *hosts;
+	size_t waiting, per_host_max;
+};
+
+static int
+queue_destructor(struct call_queue *queue)
+{
+	/* The elements are talloc children; uthash's tables are not. */
+	HASH_CLEAR(hh, queue->groups);
+	HASH_CLEAR(hh, queue->hosts);
+	return 0;
+}
+
+struct call_queue *
+call_queue_new(TALLOC_CTX *mem, size_t per_host_max)
+{
+	struct call_queue *queue = talloc_zero(mem, struct call_queue);
+
+	if (queue == NULL)
+		abort();
+	TAILQ_INIT(&queue->ring);
+	queue->per_host_max = per_host_max;
+	talloc_set_destructor(queue, queue_destructor);
+	return queue;
+}
+
+static struct call_group *
+group_for(struct call_queue *queue, const char *name)
+{
+	struct call_group *group;
+
+	HASH_FIND_STR(queue->groups, name, group);
+	if (group != NULL)
+		return group;
+	group = talloc_zero_size(queue, sizeof(*group) + strlen(name) + 1);
+	if (group == NULL)
+		abort();
+	memcpy(group->name, name, strlen(name) + 1);
+	TAILQ_INIT(&group->calls);
+	HASH_ADD_STR(queue->groups, name, group);
+	TAILQ_INSERT_TAIL(&queue->ring, group, next);
+	return group;
+}
+
+static struct call_host *
+host_for(struct call_queue *queue, const char *name)
+{
+	struct call_host *host;
+
+	HASH_FIND_STR(queue->hosts, name, host);
+	if (host != NULL)
+		return host;
+	host = talloc_zero_size(queue, sizeof(*host) + strlen(name) + 1);
+	if (host == NULL)
+		abort();
+	memcpy(host->name, name, strlen(name) + 1);
+	HASH_ADD_STR(queue->hosts, name, host);
+	return host;
+}
+
+void
+call_queue_add(struct call_queue *queue, struct queued_call *call, const char *group)
+{
+	call->group = group_for(queue, group);
+	TAILQ_INSERT_TAIL(&call->group->calls, call, next);
+	queue->waiting++;
+}
+
+void
+call_queue_remove(struct call_queue *queue, struct queued_call *call)
+{
+	struct call_group *group = call->group;
+
+	if (group == NULL)
+		return;
+	TAILQ_REMOVE(&group->calls, call, next);
+	call->group = NULL;
+	queue->waiting--;
+	if (!TAILQ_EMPTY(&group->calls))
+		return;
+	TAILQ_REMOVE(&queue->ring, group, next);
+	HASH_DEL(queue->groups, group);
+	talloc_free(group);
+}
+
+static bool
+host_has_room(const struct call_queue *queue, const char *name)
+{
+	struct call_host *host;
+
+	HASH_FIND_STR(queue->hosts, name, host);
+	return host == NULL || host->running < queue->per_host_max;
+}
+
+static struct queued_call *
+group_ready(const struct call_queue *queue, struct call_group *group)
+{
+	struct queued_call *call = TAILQ_FIRST(&group->calls);
+
+	for (int i = 0; call != NULL && i < LOOK_AHEAD; i++, call = TAILQ_NEXT(call, next))
+		if (host_has_room(queue, call->host))
+			return call;
+	return NULL;
+}
+
+struct queued_call *
+call_queue_next(struct call_queue *queue)
+{
+	struct call_group *group;
+	struct queued_call *call = NULL;
+
+	TAILQ_FOREACH(group, &queue->ring, next)
+	{
+		call = group_ready(queue, group);
+		if (call != NULL)
+			break;
+	}
+	if (call == NULL)
+		return NULL;
+	TAILQ_REMOVE(&queue->ring, group, next);
+	TAILQ_INSERT_TAIL(&queue->ring, group, next);
+	call_queue_remove(queue, call);
+	call->at = host_for(queue, call->host);
+	call->at->running++;
+	return call;
+}
+
+void
+call_queue_left(struct call_queue *queue, struct queued_call *call)
+{
+	if (call->at == NULL)
+		return;
+	if (--call->at->running == 0) {
+		HASH_DEL(queue->hosts, call->at);
+		talloc_free(call->at);
+	}
+	call->at = NULL;
+}
+
+size_t
+call_queue_waiting(const struct call_queue *queue)
+{
+	return queue->waiting;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/client_internal -- what client.c (the loop's side) and client_call.c (one call) share.
+ */
+#ifndef NANGO_HTTP_CLIENT_INTERNAL_H
+#define NANGO_HTTP_CLIENT_INTERNAL_H
+
+#include "base/buf.h"
+#include "http/client.h"
+#include "http/client_group.h"
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+TAILQ_HEAD(http_calls, http_call);
+
+struct http_client {
+	struct loop *loop;
+	CURLM *multi;
+	struct loop_timer *timer; /* curl's */
+	struct loop_timer *kick;  /* ours: starts what waits, ends what failed at once */
+	struct address_rules *rules;
+	struct call_queue *queue;
+	char *user_agent, *ca_file;
+	struct http_calls calls; /* all of them */
+	struct http_calls over;	 /* ended before curl saw them */
+	size_t running;
+	int64_t checked_ms; /* when those that wait were last looked at */
+	bool is_freed;
+};
+
+struct http_call {
+	struct queued_call queued; /* first: the queue's part */
+	TAILQ_ENTRY(http_call) entry, over_entry;
+	struct http_client *client;
+	http_done *done;
+	void *arg;
+	CURL *easy; /* NULL until its turn */
+	struct curl_slist *headers;
+	char *method, *url, *body;
+	size_t body_length, response_max;
+	int64_t deadline_ms;
+	bool is_over, is_refused, is_too_large, is_repeat;
+	int attempts;
+	struct error err;
+	struct buf answer, head;
+	size_t head_fields;
+};
+
+int call_check(struct http_call *call, const struct http_outgoing *request);
+void call_start(struct http_call *call);
+int call_destructor(struct http_call *call);
+/* Frees the call, then tells its sender. */
+void call_finish(struct http_call *call, const struct http_incoming *answer,
+		 const struct error *err);
+void call_ended(struct http_call *call, CURLcode code);
+
+#endif

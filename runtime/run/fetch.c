@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run/fetch -- see fetch.h. One struct fetch lives from fetch_send until its done; between
+ * tries it holds a timer, during one a call. A try that may have reached the provider is
+ * repeated only where that is harmless: the method is safe to repeat, or the provider said 429.
+ */
+#include "run/fetch.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "http/url.h"
+#include "run/fetch_request.h"
+#include "run/fetch_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fetcher {
+	struct loop *loop;
+	struct http_client *client;
+};
+
+struct fetch_scope {
+	struct fetcher *fetcher;
+};
+
+struct fetch {
+	struct fetcher *fetcher;
+	const struct fetch_target *target;
+	struct run_request request; /* its strings live until done */
+	run_fetch_done *done;
+	void *arg;
+	struct http_call *call;	  /* during a try */
+	struct loop_timer *timer; /* between two */
+	char *url;
+	struct http_field *headers;
+	unsigned attempt, hops;
+	struct error err; /* that was found before anything was sent */
+};
+
+static int
+fetch_destructor(struct fetch *fetch)
+{
+	http_call_cancel(fetch->call);
+	loop_timer_free(fetch->timer);
+	return 0;
+}
+
+/* The fetch is gone before its done is called, which may free the scope. */
+static void
+fetch_finish(struct fetch *fetch, const struct run_response *response, const struct error *err)
+{
+	run_fetch_done *done = fetch->done;
+	void *arg = fetch->arg;
+
+	talloc_free(fetch);
+	done(arg, response, err);
+}
+
+static double
+random_part(void)
+{
+	uint32_t bits;
+
+	crypto_random(&bits, sizeof(bits));
+	return bits / 4294967296.0;
+}
+
+static bool
+may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
+	   const struct error *err)
+{
+	bool is_unsafe = http_method_is_unsafe(fetch->request.method);
+
+	if (fetch->attempt >= fetch->request.retries || fetch->attempt >= FETCH_RETRIES_MAX)
+		return false;
+	if (err != NULL)
+		return err->code == ERR_NETWORK && (!is_unsafe || !answer->was_sent);
+	if (is_unsafe && answer->status != 429)
+		return false;
+	return fetch_may_repeat(fetch->target->retry, answer->status, answer->headers);
+}
+
+static void
+fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struct error *err)
+{
+	int64_t wait = fetch_wait_ms(fetch->target->retry, answer->status,
+				     err == NULL ? answer->headers : NULL, fetch->attempt,
+				     clock_wall_ms(), random_part());
+
+	fetch->attempt++;
+	loop_timer_set(fetch->timer, wait);
+}
+
+static const char *
+location_of(const struct http_incoming *answer)
+{
+	static const int statuses[] = {301, 302, 303, 307, 308};
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		if (answer->status != statuses[i])
+			continue;
+		for (const struct http_field *f = answer->headers; f->name != NULL; f++)
+			if (strcmp(f->name, "location") == 0)
+				return f->value;
+	}
+	return NULL;
+}
+
+/*
+ * Follows a redirect of a reading request on the same host (a renamed repository). Any other is
+ * the plugin's to see: the credentials do not go to a host that an answer names.
+ */
+static bool
+follow(struct fetch *fetch, const struct http_incoming *answer)
+{
+	const char *location = location_of(answer);
+	char *url;
+
+	if (location == NULL || fetch->hops == FETCH_HOPS_MAX ||
+	    (strcmp(fetch->request.method, "GET") != 0 &&
+	     strcmp(fetch->request.method, "HEAD") != 0))
+		return false;
+	url = http_url_resolve(fetch, fetch->url, location);
+	if (url == NULL || !http_url_same_origin(fetch->target->base_url, url))
+		return false;
+	fetch->hops++;
+	fetch->url = url;
+	loop_timer_set(fetch->timer, 0);
+	return true;
+}
+
+static void
+on_answer(void *arg, const struct http_incoming *answer, const struct error *err)
+{
+	struct fetch *fetch = arg;
+	TALLOC_CTX *mem;
+	struct run_response response;
+
+	fetch->call = NULL;
+	if (may_repeat(fetch, answer, err)) {
+		fetch_later(fetch, answer, err);
+		return;
+	}
+	if (err != NULL) {
+		fetch_finish(fetch, NULL, err);
+		return;
+	}
+	if (follow(fetch, answer))
+		return;
+	mem = talloc_new(NULL);
+	response = (struct run_response){
+	    .status = answer->status,
+	    .headers = fetch_visible(mem, fetch->target, answer->headers),
+	    .body = answer->body,
+	    .body_length = answer->body_length,
+	};
+	fetch_finish(fetch, &response, NULL);
+	talloc_free(mem);
+}
+
+static int64_t
+timeout_for(const struct run_request *request)
+{
+	if (request->timeout_ms <= 0)
+		return FETCH_TIMEOUT_MS;
+	return request->timeout_ms > FETCH_TIMEOUT_MAX_MS ? FETCH_TIMEOUT_MAX_MS
+							  : request->timeout_ms;
+}
+
+/* The timer's turn: the first try, the next one, or the error that was found at the start. */
+static void
+on_turn(void *arg)
+{
+	struct fetch *fetch = arg;
+	struct http_outgoing outgoing = {
+	    .method = fetch->request.method,
+	    .url = fetch->url,
+	    .headers = fetch->headers,
+	    .body = fetch->request.body,
+	    .body_length = fetch->request.body_length,
+	    .timeout_ms = timeout_for(&fetch->request),
+	    .response_max = FETCH_RESPONSE_MAX,
+	    .group = fetch->target->group,
+	};
+	struct error err;
+
+	if (fetch->err.code != ERR_NONE) {
+		err = fetch->err;
+		fetch_finish(fetch, NULL, &err);
+		return;
+	}
+	fetch->call = http_client_send(fetch->fetcher->client, &outgoing, on_answer, fetch);
+}
+
+struct fetcher *
+fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client)
+{
+	struct fetcher *fetcher = talloc_zero(mem, struct fetcher);
+
+	if (fetcher == NULL)
+		abort();
+	fetcher->loop = loop;
+	fetcher->client = client;
+	return fetcher;
+}
+
+/* Not a child of the fetcher: a run may end after it, and frees its scope itself. */
+struct fetch_scope *
+fetch_scope_new(struct fetcher *fetcher)
+{
+	struct fetch_scope *scope = talloc_zero(NULL, struct fetch_scope);
+
+	if (scope == NULL)
+		abort();
+	scope->fetcher = fetcher;
+	return scope;
+}
+
+void
+fetch_scope_free(struct fetch_scope *scope)
+{
+	talloc_free(scope);
+}
+
+void
+fetch_send(struct fetcher *fetcher, struct fetch_scope *scope,
+	   const struct fetch_target *target, const struct run_request *request,
+	   run_fetch_done *done, void *arg)
+{
+	struct fetch *fetch = talloc_zero(scope, struct fetch);
+
+	if (fetch == NULL)
+		abort();
+	fetch->fetcher = fetcher;
+	fetch->target = target;
+	fetch->request = *request;
+	fetch->done = done;
+	fetch->arg = arg;
+	fetch->timer = loop_timer_new(fetcher->loop, on_turn, fetch);
+	talloc_set_destructor(fetch, fetch_destructor);
+	if (fetch_url(fetch, target, request, &fetch->url, &fetch->err) == 0 &&
+	    fetch_headers(fetch, target, request, &fetch->headers, &fetch->err) == 0)
+		fetch->err.code = ERR_NONE;
+	loop_timer_set(fetch->timer, 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run/fetch_request -- the URL and the headers of a plugin's request, and what of the answer it
+ * may see. Pure.
+ */
+#ifndef NANGO_RUN_FETCH_REQUEST_H
+#define NANGO_RUN_FETCH_REQUEST_H
+
+#include "run/fetch.h"
+
+#define FETCH_FIELDS_MAX 256
+
+/* ERR_EGRESS: an absolute path of another host; ERR_BAD_REQUEST: no URL comes out. */
+MUST_CHECK int fetch_url(TALLOC_CTX *mem, const struct fetch_target *target,
+			 const struct run_request *request, char **out, struct error *err);
+
+/* ERR_BAD_REQUEST: over FETCH_FIELDS_MAX. */
+MUST_CHECK int fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
+			     const struct run_request *request, struct http_field **out,
+			     struct error *err);
+
+/* Without cookies, credentials and whatever the target injects. */
+struct http_field *fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
+				 const struct http_field *headers);
+
+#endif

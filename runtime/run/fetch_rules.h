@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run/fetch_rules -- may a request be sent again, and when. Pure: the time is given.
+ *
+ * rules is a template's proxy.retry, or NULL:
+ *   error_code  statuses that may be repeated ("403", "5xx", "500-502"; one or a list), instead
+ * of 401, 429 and 500 up remaining   a header; "0" in it makes any status of 400 up repeatable
+ *   after       headers that hold seconds to wait, or a date
+ *   at          headers that hold the time to wait for: epoch seconds or milliseconds, or a
+ * date
+ */
+#ifndef NANGO_RUN_FETCH_RULES_H
+#define NANGO_RUN_FETCH_RULES_H
+
+#include "base/json.h"
+#include "http/server.h" /* struct http_field */
+#include <stdbool.h>
+#include <stdint.h>
+
+bool fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers);
+
+/*
+ * Milliseconds to wait before try number `attempt` + 1 (from 0). A header's word goes before
+ * the back-off; of several headers the longest wait. `at` is not looked at for 500, 502 and
+ * 504: a provider that tells its limit's reset with every answer did not ask us to wait an hour
+ * for it. random (0..1) spreads equal waits. At most FETCH_WAIT_MAX_MS.
+ */
+int64_t fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
+		      unsigned attempt, int64_t now_wall_ms, double random);
+
+#endif
