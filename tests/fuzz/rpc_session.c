@@ -88,11 +88,12 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	static const struct session_owner owner = {ignore, ignore};
 	static const struct run_backend backend = {fetch, commit, no_log, NULL};
 	static const char *const models[] = {"Item", "A", NULL};
-	static const struct run_start start = {.kind = 1,
-					       .function = "f",
-					       .connection_id = "c",
-					       .models = models,
-					       .paginate = "{\"type\":\"link\"}"};
+	static const struct run_start start = {
+	    .kind = 1,
+	    .function = "f",
+	    .connection_id = "c",
+	    .models = models,
+	    .paginate = "{\"type\":\"link\",\"link_rel_in_response_header\":\"next\"}"};
 	static struct loop *loop;
 	struct session *session;
 	struct run_end end = {0};
