@@ -166,7 +166,7 @@ host_key(TALLOC_CTX *mem, const char *text)
 
 	if (url == NULL)
 		abort();
-	if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+	if (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
 		key = talloc_asprintf(mem, "%s:%s", host, port);
@@ -184,7 +184,8 @@ call_check(struct http_call *call, const struct http_outgoing *request)
 	if (host == NULL || (strncasecmp(request->url, "http://", 7) != 0 &&
 			     strncasecmp(request->url, "https://", 8) != 0))
 		return error_set(&call->err, ERR_BAD_REQUEST,
-				 "\"%.200s\" is not an http or https URL", request->url);
+				 "\"%.200s\" is not an http or https URL without a user",
+				 request->url);
 	if (!http_is_token(request->method, strlen(request->method)))
 		return error_set(&call->err, ERR_BAD_REQUEST, "the method is not a word");
 	call->queued.host = host;

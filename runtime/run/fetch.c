@@ -17,6 +17,7 @@
 struct fetcher {
 	struct loop *loop;
 	struct http_client *client;
+	int64_t hurry;
 };
 
 struct fetch_scope {
@@ -88,7 +89,7 @@ fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struc
 				     clock_wall_ms(), random_part());
 
 	fetch->attempt++;
-	loop_timer_set(fetch->timer, wait);
+	loop_timer_set(fetch->timer, wait / fetch->fetcher->hurry);
 }
 
 static const char *
@@ -201,7 +202,14 @@ fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client)
 		abort();
 	fetcher->loop = loop;
 	fetcher->client = client;
+	fetcher->hurry = 1;
 	return fetcher;
+}
+
+void
+fetcher_hurry(struct fetcher *fetcher, int64_t divisor)
+{
+	fetcher->hurry = divisor;
 }
 
 /* Not a child of the fetcher: a run may end after it, and frees its scope itself. */

@@ -36,6 +36,9 @@ struct fetch_target {
 
 struct fetcher *fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client);
 
+/* For tests: waits between tries are this many times shorter. */
+void fetcher_hurry(struct fetcher *fetcher, int64_t divisor);
+
 struct fetch_scope *fetch_scope_new(struct fetcher *fetcher);
 void fetch_scope_free(struct fetch_scope *scope); /* NULL is fine */
 
