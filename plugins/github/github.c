@@ -153,7 +153,7 @@ sync_repository(struct nango_run *run, const char *name, struct issues_checkpoin
 	    NANGO_REQUEST(.path = nango_format(run, "/repos/%s/issues", name), .retries = 10,
 			  .query = NANGO_PAIRS({"state", "all"}, {"sort", "updated"},
 					       {"direction", "asc"}, {"since", since}),
-			  .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK,
+			  .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK, .link_rel = "next",
 						    .limit_name = "per_page", .limit = 100)));
 	struct nango_value page;
 

@@ -67,13 +67,14 @@ sync_posts(struct nango_run *run)
 	struct posts_checkpoint checkpoint = posts_checkpoint(run);
 	const char *newest = NULL; /* the second that the next run reads again */
 	struct nango_pages *pages = nango_paginate(
-	    run, NANGO_REQUEST(.path = "/wp-json/wp/v2/posts", .retries = 5,
-			       .query = NANGO_PAIRS(
-				   {"orderby", "modified"}, {"order", "asc"}, {"status", "any"},
-				   {"modified_after", checkpoint.modified_after}),
-			       .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK,
-							 .limit_name = "per_page",
-							 .limit = PAGE_SIZE)));
+	    run,
+	    NANGO_REQUEST(.path = "/wp-json/wp/v2/posts", .retries = 5,
+			  .query = NANGO_PAIRS({"orderby", "modified"}, {"order", "asc"},
+					       {"status", "any"},
+					       {"modified_after", checkpoint.modified_after}),
+			  .pages =
+			      NANGO_PAGINATION(.kind = NANGO_PAGE_LINK, .link_rel = "next",
+					       .limit_name = "per_page", .limit = PAGE_SIZE)));
 	struct nango_value page;
 
 	while (nango_next_page(pages, &page)) {
@@ -118,12 +119,13 @@ static void
 sync_users(struct nango_run *run)
 {
 	struct nango_pages *pages = nango_paginate(
-	    run, NANGO_REQUEST(.path = "/wp-json/wp/v2/users", .retries = 5,
-			       .query = NANGO_PAIRS({"context", "edit"}, {"orderby", "id"},
-						    {"order", "asc"}),
-			       .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK,
-							 .limit_name = "per_page",
-							 .limit = PAGE_SIZE)));
+	    run,
+	    NANGO_REQUEST(.path = "/wp-json/wp/v2/users", .retries = 5,
+			  .query = NANGO_PAIRS({"context", "edit"}, {"orderby", "id"},
+					       {"order", "asc"}),
+			  .pages =
+			      NANGO_PAGINATION(.kind = NANGO_PAGE_LINK, .link_rel = "next",
+					       .limit_name = "per_page", .limit = PAGE_SIZE)));
 	struct nango_value page;
 
 	while (nango_next_page(pages, &page)) {

@@ -35,6 +35,7 @@ node_of_text(TALLOC_CTX *mem, const char *text)
 static struct yaml_node *
 node_from_json(TALLOC_CTX *mem, struct json_object *tree)
 {
+	struct json_object_iterator at, end;
 	struct yaml_node *node;
 	size_t n;
 
@@ -49,9 +50,13 @@ node_from_json(TALLOC_CTX *mem, struct json_object *tree)
 	if (!json_object_is_type(tree, json_type_object))
 		return node_of_text(mem, tree == NULL ? "null" : json_object_get_string(tree));
 	node = node_of(mem, YAML_MAPPING, 2 * (size_t)json_object_object_length(tree));
-	json_object_object_foreach (tree, key, value) {
-		node->items[2 * node->count] = node_of_text(mem, key);
-		node->items[2 * node->count + 1] = node_from_json(mem, value);
+	at = json_object_iter_begin(tree);
+	end = json_object_iter_end(tree);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		node->items[2 * node->count] =
+		    node_of_text(mem, json_object_iter_peek_name(&at));
+		node->items[2 * node->count + 1] =
+		    node_from_json(mem, json_object_iter_peek_value(&at));
 		node->count++;
 	}
 	return node;
@@ -102,8 +107,8 @@ spec_parse(TALLOC_CTX *mem, const char *json, size_t length, struct spec **out,
 		return error_set(err, ERR_PLUGIN, "the plugin's spec is over %d bytes",
 				 SPEC_JSON_MAX);
 	if (json_parse(mem, json, length, &tree, &why) < 0)
-		return error_set(err, ERR_PLUGIN, "the plugin's spec is no JSON: %.200s [E0312]",
-				 why.message);
+		return error_set(err, ERR_PLUGIN,
+				 "the plugin's spec is no JSON: %.200s [E0312]", why.message);
 	return read_root(mem, NULL, node_from_json(mem, tree), out, err);
 }
 

@@ -67,8 +67,8 @@ run(struct invocation *inv, struct error *err)
 		return err->code == ERR_NOT_FOUND ? STATUS_NOT_FOUND : STATUS_FAILURE;
 	if (project_read_file(inv->mem, path, INSPECT_BYTES_MAX, &data, &length, err) < 0)
 		return STATUS_FAILURE;
-	if (inspect_plugin(inv->mem, project_inspect_program(inv), data, length, &found, err) <
-	    0) {
+	if (inspect_plugin(inv->mem, project_helper(inv, "NANGO_INSPECT", "nango-inspect"),
+			   data, length, &found, err) < 0) {
 		error_prefix(err, "%s: ", path);
 		return STATUS_FAILURE;
 	}

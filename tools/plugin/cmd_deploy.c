@@ -179,8 +179,8 @@ prepare(struct deployment *d, struct error *err)
 	if (project_read_file(inv->mem, d->path, INSPECT_BYTES_MAX, &d->bytes, &d->length,
 			      err) < 0)
 		return STATUS_FAILURE;
-	if (inspect_plugin(inv->mem, project_inspect_program(inv), d->bytes, d->length,
-			   &d->found, err) < 0) {
+	if (inspect_plugin(inv->mem, project_helper(inv, "NANGO_INSPECT", "nango-inspect"),
+			   d->bytes, d->length, &d->found, err) < 0) {
 		error_prefix(err, "%s: ", d->path);
 		return STATUS_FAILURE;
 	}

@@ -102,8 +102,8 @@ print_result(struct invocation *inv, const char *directory, const char *provider
 		for (size_t i = 0; i < SKELETONS; i++)
 			printf("%s\n", paths[i]);
 		printf("\nNext:\n  nango-plugin build%s\n  nango-plugin check%s\n"
-		       "  nango-plugin replay %s\n",
-		       at, at, paths[SKELETONS - 1]);
+		       "  nango-plugin test%s\n",
+		       at, at, at);
 		return;
 	}
 	tree = json_own(inv->mem, json_object_new_object());

@@ -23,9 +23,9 @@ generate_opening(struct buf *out, const struct spec *spec)
 	    "model\n"
 	    " * says `?`, null where it says `| null`, and with both, null when x_is_null is\n"
 	    " * set. A reader never fails: what does not fit is kept in `problem` and travels\n"
-	    " * with the record, which nangod then quarantines with that reason.\n"
+	    " * with the record, and nangod names it instead of storing the record.\n"
 	    " */\n"
-	    "#ifndef MODELS_H\n#define MODELS_H\n\n"
+	    "/* clang-format off */\n#ifndef MODELS_H\n#define MODELS_H\n\n"
 	    "#include <nango/plugin.h>\n#include <stdio.h>\n#include <stdlib.h>\n\n",
 	    spec->provider, spec->version);
 	for (size_t i = 0; texts_prelude[i] != NULL; i++)

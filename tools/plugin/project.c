@@ -202,15 +202,16 @@ program_folder(TALLOC_CTX *mem)
 }
 
 const char *
-project_inspect_program(const struct invocation *inv)
+project_helper(const struct invocation *inv, const char *variable, const char *name)
 {
-	const char *named = getenv("NANGO_INSPECT");
-	const char *beside =
-	    talloc_asprintf(inv->mem, "%s/nango-inspect", program_folder(inv->mem));
+	const char *named = getenv(variable);
+	const char *beside = talloc_asprintf(inv->mem, "%s/%s", program_folder(inv->mem), name);
 
 	if (named != NULL && named[0] != '\0')
 		return named;
-	return access(beside, X_OK) == 0 ? beside : NANGO_LIBEXECDIR "/nango-inspect";
+	return access(beside, X_OK) == 0
+		   ? beside
+		   : talloc_asprintf(inv->mem, "%s/%s", NANGO_LIBEXECDIR, name);
 }
 
 const char *

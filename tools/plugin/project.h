@@ -40,8 +40,9 @@ MUST_CHECK int project_write_file(const char *path, const char *data, size_t len
  */
 MUST_CHECK int project_spawn(const char *const *argv, struct error *err);
 
-/* The path of nango-inspect: $NANGO_INSPECT, beside the program, or where it is installed. */
-const char *project_inspect_program(const struct invocation *inv);
+/* The path of a helper program: $VARIABLE, beside the program, or where it is installed. */
+const char *project_helper(const struct invocation *inv, const char *variable,
+			   const char *name);
 /* The directory that holds nango/plugin.h, or NULL when pkg-config must know. */
 const char *project_sdk_include(const struct invocation *inv);
 

@@ -4,8 +4,9 @@
  * No value is a NULL pointer, or has_x == false. It means absent where the model
  * says `?`, null where it says `| null`, and with both, null when x_is_null is
  * set. A reader never fails: what does not fit is kept in `problem` and travels
- * with the record, which nangod then quarantines with that reason.
+ * with the record, and nangod names it instead of storing the record.
  */
+/* clang-format off */
 #ifndef MODELS_H
 #define MODELS_H
 

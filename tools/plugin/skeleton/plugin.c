@@ -16,11 +16,12 @@ sync_items(struct nango_run *run)
 			       .query = NANGO_PAIRS({"sort", "updated_at"}, {"per_page", "100"},
 						    {"updated_since", checkpoint.updated_at}),
 			       .retries = 3,
-			       .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK)));
+			       .pages = NANGO_PAGINATION(.kind = NANGO_PAGE_LINK,
+							 .link_rel = "next")));
 	struct nango_value page;
 
 	while (nango_next_page(pages, &page)) {
-		nango_each(entry, page) {
+		nango_each (entry, page) {
 			struct item item = item_read(run, entry);
 
 			item_save(run, &item);
