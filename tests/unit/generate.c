@@ -3,12 +3,13 @@
  * nango-plugin generate: the files are those that were looked at and kept (golden/), and the
  * code in them does what models.h promises.
  *
- * After a wanted change: nango-plugin generate tests/unit/golden -o tests/unit/golden
+ * After a wanted change: nango-plugin generate tests/unit/golden -o tests/unit/golden, then
+ * models.h is renamed to models.inc (it carries no licence line: it is its author's).
  */
 #include "generate.h"
 #include "plugin_support.h"
 #include "project.h"
-#include "golden/models.h"
+#include "golden/models.inc"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ test_golden(void **state)
 	const char *top = getenv("NANGO_TOP_SRCDIR");
 	const char *folder =
 	    talloc_asprintf(mem, "%s/tests/unit/golden", top == NULL ? "." : top);
-	const char *const names[] = {"models.h", "models.schema.json", "models.d.ts"};
+	const char *const names[] = {"models.inc", "models.schema.json", "models.d.ts"};
 	char *made[3], *kept;
 	struct error err;
 	struct spec *spec;

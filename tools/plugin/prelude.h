@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ---- what is the same for every plugin: how the readers and writers below work -------------
  */
 

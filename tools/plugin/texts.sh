@@ -6,7 +6,7 @@ from=$1
 
 add() {
 	printf '\nconst char *const texts_%s[] = {\n' "$1"
-	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/?/\\?/g' -e 's/^/\t"/' -e 's/$/\\n",/' "$from/$2"
+	sed -e '1{/SPDX-License/d;}' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/?/\\?/g' -e 's/^/\t"/' -e 's/$/\\n",/' "$from/$2"
 	printf '\tNULL,\n};\n'
 }
 
