@@ -12,18 +12,23 @@
 #include <string.h>
 
 static const struct nangod_command *const commands[] = {
-    &command_dev, &command_serve, &command_migrate, &command_keys,
+    &command_dev,
+    &command_serve,
+    &command_migrate,
+    &command_keys,
 };
 
 static void
 print_help(FILE *out)
 {
-	fprintf(out, "nangod %s: the server of the runtime for product integrations\n\n"
-		     "usage: nangod COMMAND [OPTION ...]\n\n",
+	fprintf(out,
+		"nangod %s: the server of the runtime for product integrations\n\n"
+		"usage: nangod COMMAND [OPTION ...]\n\n",
 		PACKAGE_VERSION);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(out, "\nnangod COMMAND --help shows a command's options; man nangod has the settings.\n");
+	fprintf(out, "\nnangod COMMAND --help shows a command's options; man nangod has the "
+		     "settings.\n");
 }
 
 static int

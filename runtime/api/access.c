@@ -48,8 +48,9 @@ check_key(struct call *call, const struct api_route *route, struct error *err)
 	struct db *db;
 
 	if (header == NULL)
-		return error_set(err, ERR_MISSING_AUTH,
-				 "send the environment's secret key as `Authorization: Bearer <key>`");
+		return error_set(
+		    err, ERR_MISSING_AUTH,
+		    "send the environment's secret key as `Authorization: Bearer <key>`");
 	if (strncasecmp(header, "Bearer ", 7) != 0)
 		return error_set(err, ERR_MALFORMED_AUTH,
 				 "the Authorization header must be `Bearer <key>`");
@@ -57,12 +58,12 @@ check_key(struct call *call, const struct api_route *route, struct error *err)
 	if (!id_is_uuid4(header))
 		return error_set(err, ERR_KEY_FORMAT, "the key is not a UUID v4");
 	apikey_hash(hash, header);
-	if (call_db(call, &db, err) < 0 || api_key_find(call->mem, db, hash, sizeof(hash), &call->key,
-							&call->env, err) < 0)
+	if (call_db(call, &db, err) < 0 ||
+	    api_key_find(call->mem, db, hash, sizeof(hash), &call->key, &call->env, err) < 0)
 		return -1;
 	if (!call_may(call, route->scope))
-		return error_set(err, ERR_FORBIDDEN, "Insufficient scope. Required: environment:%s",
-				 route->scope);
+		return error_set(err, ERR_FORBIDDEN,
+				 "Insufficient scope. Required: environment:%s", route->scope);
 	return 0;
 }
 
@@ -93,8 +94,8 @@ is_local_host(const char *host)
 		size_t n = strlen(names[i]);
 
 		if (strncasecmp(host, names[i], n) == 0 &&
-		    (host[n] == '\0' ||
-		     (host[n] == ':' && strspn(host + n + 1, "0123456789") == strlen(host + n + 1))))
+		    (host[n] == '\0' || (host[n] == ':' && strspn(host + n + 1, "0123456789") ==
+							       strlen(host + n + 1))))
 			return true;
 	}
 	return false;
@@ -109,11 +110,13 @@ access_admit(struct request *req, struct node *node, struct error *err)
 	if (!node->is_dev)
 		return 0;
 	if (host != NULL && !is_local_host(host))
-		return error_set(err, ERR_FORBIDDEN,
-				 "nangod dev answers to localhost only, not to \"%s\": use `nangod "
-				 "serve` for other names",
-				 host);
-	if (origin != NULL && !(strncasecmp(origin, "http://", 7) == 0 && is_local_host(origin + 7)))
+		return error_set(
+		    err, ERR_FORBIDDEN,
+		    "nangod dev answers to localhost only, not to \"%s\": use `nangod "
+		    "serve` for other names",
+		    host);
+	if (origin != NULL &&
+	    !(strncasecmp(origin, "http://", 7) == 0 && is_local_host(origin + 7)))
 		return error_set(err, ERR_FORBIDDEN,
 				 "nangod dev takes no requests from pages of \"%s\"", origin);
 	return 0;

@@ -8,7 +8,8 @@
 #include "api/api.h"
 
 /* Finds key and environment of a call and checks the route's scope. */
-MUST_CHECK int access_check(struct call *call, const struct api_route *route, struct error *err);
+MUST_CHECK int access_check(struct call *call, const struct api_route *route,
+			    struct error *err);
 
 /*
  * On the loop, before a body is read. A page in the developer's browser can send requests to

@@ -9,13 +9,13 @@
 #include <string.h>
 
 static const struct api_route routes[] = {
-#define ROUTE(method_, pattern_, access_, scope_, body_, handler_, doc_)                       \
-	{.method = #method_,                                                                   \
-	 .pattern = pattern_,                                                                  \
-	 .access = API_##access_,                                                              \
-	 .scope = scope_,                                                                      \
-	 .body_max = API_BODY_##body_,                                                         \
-	 .handler = handler_,                                                                  \
+#define ROUTE(method_, pattern_, access_, scope_, body_, handler_, doc_) \
+	{.method = #method_,                                             \
+	 .pattern = pattern_,                                            \
+	 .access = API_##access_,                                        \
+	 .scope = scope_,                                                \
+	 .body_max = API_BODY_##body_,                                   \
+	 .handler = handler_,                                            \
 	 .doc = doc_},
 #include "api/routes.def"
 #undef ROUTE

@@ -2,9 +2,9 @@
 /*
  * api -- the REST API: one file a resource, routes.def is the whole of it on one page.
  *
- * A handler runs on a pool thread, straight through. It finds, decides and answers; what it sets
- * in err becomes the one error shape. A connection to Postgres is taken at its first call_db()
- * and given back when it returns.
+ * A handler runs on a pool thread, straight through. It finds, decides and answers; what it
+ * sets in err becomes the one error shape. A connection to Postgres is taken at its first
+ * call_db() and given back when it returns.
  */
 #ifndef NANGO_API_API_H
 #define NANGO_API_API_H

@@ -16,15 +16,17 @@ static const struct {
 	json_type type;
 	const char *word;
 } kinds[] = {
-    [CHECK_STRING] = {json_type_string, "a string"}, [CHECK_BOOLEAN] = {json_type_boolean, "true or false"},
-    [CHECK_OBJECT] = {json_type_object, "an object"}, [CHECK_ARRAY] = {json_type_array, "a list"},
+    [CHECK_STRING] = {json_type_string, "a string"},
+    [CHECK_BOOLEAN] = {json_type_boolean, "true or false"},
+    [CHECK_OBJECT] = {json_type_object, "an object"},
+    [CHECK_ARRAY] = {json_type_array, "a list"},
     [CHECK_TEXTS] = {json_type_object, "an object of strings"},
 };
 
 static int
 check_texts(const char *name, struct json_object *value, size_t max, struct error *err)
 {
-	json_object_object_foreach(value, key, text) {
+	json_object_object_foreach (value, key, text) {
 		char at[ERROR_AT_MAX];
 
 		if (json_object_is_type(text, json_type_string) &&
@@ -47,7 +49,8 @@ check_member_value(const struct check_member *m, struct json_object *value, stru
 	if (m->kind == CHECK_ANY)
 		return 0;
 	if (!json_object_is_type(value, kinds[m->kind].type))
-		return error_set_at(err, ERR_INVALID_BODY, m->name, "must be %s", kinds[m->kind].word);
+		return error_set_at(err, ERR_INVALID_BODY, m->name, "must be %s",
+				    kinds[m->kind].word);
 	if (m->kind == CHECK_STRING && (size_t)json_object_get_string_len(value) > max)
 		return error_set_at(err, ERR_INVALID_BODY, m->name, "is over %zu bytes", max);
 	if (m->kind == CHECK_STRING &&
@@ -72,19 +75,22 @@ check_body(struct json_object *body, const struct check_member *members, size_t 
 	   struct error *err)
 {
 	if (!json_object_is_type(body, json_type_object))
-		return error_set_at(err, ERR_INVALID_BODY, "", "the body must be a JSON object");
-	json_object_object_foreach(body, name, value) {
+		return error_set_at(err, ERR_INVALID_BODY, "",
+				    "the body must be a JSON object");
+	json_object_object_foreach (body, name, value) {
 		const struct check_member *member = member_find(members, count, name);
 
 		if (member == NULL)
-			return error_set_at(err, ERR_INVALID_BODY, name, "there is no member \"%s\"",
-					    name);
+			return error_set_at(err, ERR_INVALID_BODY, name,
+					    "there is no member \"%s\"", name);
 		if (check_member_value(member, value, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (members[i].is_required && !json_object_object_get_ex(body, members[i].name, NULL))
-			return error_set_at(err, ERR_INVALID_BODY, members[i].name, "is required");
+		if (members[i].is_required &&
+		    !json_object_object_get_ex(body, members[i].name, NULL))
+			return error_set_at(err, ERR_INVALID_BODY, members[i].name,
+					    "is required");
 	return 0;
 }
 
@@ -116,8 +122,9 @@ check_query(struct call *call, const char *const *names, struct error *err)
 		for (const char *const *name = names; *name != NULL && !is_known; name++) {
 			size_t n = strlen(*name);
 
-			is_known = (*name)[n - 1] == '[' ? strncmp(fields[i].name, *name, n) == 0
-							 : strcmp(fields[i].name, *name) == 0;
+			is_known = (*name)[n - 1] == '['
+				       ? strncmp(fields[i].name, *name, n) == 0
+				       : strcmp(fields[i].name, *name) == 0;
 		}
 		if (!is_known)
 			return error_set_at(err, ERR_INVALID_QUERY, fields[i].name,
@@ -130,7 +137,8 @@ int
 check_name(enum check_name kind, const char *text, enum error_code code, const char *at,
 	   struct error *err)
 {
-	/* Beside letters and digits; the sets of the API that the official clients were made for. */
+	/* Beside letters and digits; the sets of the API that the official clients were made
+	 * for. */
 	static const char *const others[] = {
 	    [NAME_INTEGRATION] = "~:.@ _-",
 	    [NAME_CONNECTION] = ",.;:=+~[]|@${}\"'\\/_ -",
@@ -144,7 +152,8 @@ check_name(enum check_name kind, const char *text, enum error_code code, const c
 		return error_set_at(err, code, at, "must have 1 to %zu characters", max);
 	if ((kind == NAME_MODEL && !isupper((unsigned char)text[0])) ||
 	    (kind == NAME_TAG && !isalpha((unsigned char)text[0])))
-		return error_set_at(err, code, at, "\"%s\" begins with the wrong character", text);
+		return error_set_at(err, code, at, "\"%s\" begins with the wrong character",
+				    text);
 	for (const char *p = text; *p != '\0'; p++)
 		if (!(isascii((unsigned char)*p) && isalnum((unsigned char)*p)) &&
 		    strchr(others[kind], *p) == NULL)
@@ -170,7 +179,8 @@ query_integer(struct call *call, const char *name, int64_t min, int64_t max, int
 	number = strtoll(text, &end, 10);
 	if (*end != '\0' || errno != 0 || number < min || number > max)
 		return error_set_at(err, ERR_INVALID_QUERY, name,
-				    "must be a whole number from %" PRId64 " to %" PRId64, min, max);
+				    "must be a whole number from %" PRId64 " to %" PRId64, min,
+				    max);
 	*out = number;
 	return 0;
 }

@@ -8,7 +8,14 @@
 #include "api/api.h"
 #include "base/json.h"
 
-enum check_kind { CHECK_STRING, CHECK_BOOLEAN, CHECK_OBJECT, CHECK_ARRAY, CHECK_ANY, CHECK_TEXTS };
+enum check_kind {
+	CHECK_STRING,
+	CHECK_BOOLEAN,
+	CHECK_OBJECT,
+	CHECK_ARRAY,
+	CHECK_ANY,
+	CHECK_TEXTS
+};
 
 struct check_member {
 	const char *name;

@@ -47,15 +47,17 @@ read_tags(struct call *call, struct json_object *given, struct json_object *tags
 		return 0;
 	if (json_object_object_length(given) > TAGS_MAX)
 		return error_set_at(err, ERR_INVALID_BODY, "tags", "at most %d tags", TAGS_MAX);
-	json_object_object_foreach(given, key, value) {
+	json_object_object_foreach (given, key, value) {
 		char lower[65] = "";
 
 		if (check_name(NAME_TAG, key, ERR_INVALID_BODY, "tags", err) < 0)
 			return -1;
 		for (size_t i = 0; key[i] != '\0' && i + 1 < sizeof(lower); i++)
-			lower[i] = (char)(key[i] >= 'A' && key[i] <= 'Z' ? key[i] + 32 : key[i]);
+			lower[i] =
+			    (char)(key[i] >= 'A' && key[i] <= 'Z' ? key[i] + 32 : key[i]);
 		if (json_object_get_string_len(value) == 0)
-			return error_set_at(err, ERR_INVALID_BODY, "tags", "tag \"%s\" is empty", key);
+			return error_set_at(err, ERR_INVALID_BODY, "tags",
+					    "tag \"%s\" is empty", key);
 		if (json_object_object_get_ex(given, lower, NULL) && strcmp(lower, key) != 0)
 			return error_set_at(err, ERR_INVALID_BODY, "tags",
 					    "tag \"%s\" is there twice but for its case", key);
@@ -70,7 +72,8 @@ read_end_user(struct json_object *user, struct json_object *tags, struct error *
 {
 	static const struct {
 		const char *member, *tag;
-	} rows[] = {{"id", "end_user_id"}, {"email", "end_user_email"},
+	} rows[] = {{"id", "end_user_id"},
+		    {"email", "end_user_email"},
 		    {"display_name", "end_user_display_name"}};
 	struct json_object *organization = json_object_in(user, "organization");
 
@@ -90,7 +93,8 @@ read_end_user(struct json_object *user, struct json_object *tags, struct error *
 }
 
 static int
-read_common(struct call *call, struct json_object *body, struct connection *c, struct error *err)
+read_common(struct call *call, struct json_object *body, struct connection *c,
+	    struct error *err)
 {
 	struct json_object *tags = json_own(call->mem, json_object_new_object());
 	struct json_object *user = json_object_in(body, "end_user");
@@ -112,7 +116,8 @@ static int
 read_access(struct call *call, struct json_object *body, const struct integration *integration,
 	    struct connection *c, struct error *err)
 {
-	const struct template *template = template_find(call->node->templates, integration->provider);
+	const struct template *template =
+	    template_find(call->node->templates, integration->provider);
 	const struct auth_scheme *scheme =
 	    template == NULL ? NULL : auth_scheme_find(template_auth_mode(template));
 	struct json_object *given = json_object_in(body, "credentials"), *credentials;
@@ -122,17 +127,20 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 	    target_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
 
 	if (scheme == NULL)
-		return error_set(err, ERR_UNSUPPORTED, "provider %s cannot be connected by this version",
+		return error_set(err, ERR_UNSUPPORTED,
+				 "provider %s cannot be connected by this version",
 				 integration->provider);
 	if (type == NULL || strcasecmp(type, scheme->mode) != 0)
 		return error_set_at(err, ERR_INVALID_BODY, "credentials.type",
-				    "provider %s takes credentials of type %s", integration->provider,
-				    scheme->mode);
+				    "provider %s takes credentials of type %s",
+				    integration->provider, scheme->mode);
 	if (config == NULL)
 		config = json_own(call->mem, json_object_new_object());
 	if (scheme->validate(call->mem, given, &credentials, err) < 0 ||
-	    template_check_fields(template, "credentials", credentials, "credentials", err) < 0 ||
-	    template_check_fields(template, "connection_config", config, "connection_config", err) < 0)
+	    template_check_fields(template, "credentials", credentials, "credentials", err) <
+		0 ||
+	    template_check_fields(template, "connection_config", config, "connection_config",
+				  err) < 0)
 		return -1;
 	text = json_text(call->mem, credentials);
 	c->auth_mode = scheme->mode;
@@ -202,9 +210,15 @@ api_connection_create(struct call *call, struct response *res, struct error *err
 static int
 read_filter(struct call *call, struct connection_filter *f, struct error *err)
 {
-	static const char *const names[] = {"connectionId", "search", "endUserId",
-					    "endUserOrganizationId", "integrationId", "tags[", "limit",
-					    "page", NULL};
+	static const char *const names[] = {"connectionId",
+					    "search",
+					    "endUserId",
+					    "endUserOrganizationId",
+					    "integrationId",
+					    "tags[",
+					    "limit",
+					    "page",
+					    NULL};
 	struct json_object *tags = json_own(call->mem, json_object_new_object());
 	struct json_object *keys = json_own(call->mem, json_object_new_array());
 	const char *integrations = request_query(call->req, "integrationId");
@@ -282,8 +296,9 @@ find(struct call *call, struct db *db, struct connection **out, struct error *er
 int
 api_connection_show(struct call *call, struct response *res, struct error *err)
 {
-	static const char *const names[] = {"provider_config_key", "force_refresh", "refresh_token",
-					    "refresh_github_app_jwt_token", NULL};
+	static const char *const names[] = {"provider_config_key", "force_refresh",
+					    "refresh_token", "refresh_github_app_jwt_token",
+					    NULL};
 	struct json_object *out;
 	struct connection *found;
 	struct db *db;

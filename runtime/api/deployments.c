@@ -22,14 +22,15 @@ api_deployment_create(struct call *call, struct response *res, struct error *err
 	if (check_query(call, names, err) < 0)
 		return -1;
 	if (key == NULL)
-		return error_set_at(err, ERR_INVALID_QUERY, "integration",
-				    "say which integration the plugin is for: ?integration=KEY");
+		return error_set_at(
+		    err, ERR_INVALID_QUERY, "integration",
+		    "say which integration the plugin is for: ?integration=KEY");
 	bytes = request_body(call->req, &length);
 	if (length == 0)
 		return error_set_at(err, ERR_INVALID_BODY, "",
 				    "the body must be the plugin's shared object");
-	if (deploy_plugin(call->mem, call->node, call->env, key, bytes, length, is_dry_run, &plan,
-			  err) < 0)
+	if (deploy_plugin(call->mem, call->node, call->env, key, bytes, length, is_dry_run,
+			  &plan, err) < 0)
 		return -1;
 	worker_wake(call->node);
 	return response_json(res, is_dry_run ? 200 : 201, json_object_get(plan));

@@ -12,7 +12,8 @@
 
 /*
  * `result` is what load balancers look at; the rest is for people. The sandbox's missing layers
- * stand here because a server that runs plugins with fewer walls should say so where it is seen.
+ * stand here because a server that runs plugins with fewer walls should say so where it is
+ * seen.
  */
 int
 api_health(struct call *call, struct response *res, struct error *err)
@@ -29,7 +30,8 @@ api_health(struct call *call, struct response *res, struct error *err)
 	json_add(body, "version", PACKAGE_VERSION);
 	json_add_integer(body, "uptime_ms", clock_monotonic_ms() - call->node->started_ms);
 	if (call->node->layers != NULL &&
-	    json_parse(call->mem, call->node->layers, strlen(call->node->layers), &layers, err) == 0)
+	    json_parse(call->mem, call->node->layers, strlen(call->node->layers), &layers,
+		       err) == 0)
 		json_object_object_add(body, "sandbox", json_object_get(layers));
 	return response_json(res, 200, body);
 }

@@ -13,7 +13,8 @@ html_text(struct buf *out, const char *text)
 	static const struct {
 		char c;
 		const char *entity;
-	} rows[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+	} rows[] = {
+	    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 
 	for (; text != NULL && *text != '\0'; text++) {
 		size_t i = 0;

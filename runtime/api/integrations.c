@@ -161,11 +161,12 @@ api_integration_show(struct call *call, struct response *res, struct error *err)
 	const struct http_field *query = request_queries(call->req, &count);
 
 	if (check_query(call, names, err) < 0 || call_db(call, &db, err) < 0 ||
-	    integration_find(call->mem, db, call->env->id, request_param(call->req, "uniqueKey"),
-			     &found, err) < 0)
+	    integration_find(call->mem, db, call->env->id,
+			     request_param(call->req, "uniqueKey"), &found, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(query[i].value, "webhook") != 0 && strcmp(query[i].value, "credentials") != 0)
+		if (strcmp(query[i].value, "webhook") != 0 &&
+		    strcmp(query[i].value, "credentials") != 0)
 			return error_set_at(err, ERR_INVALID_QUERY, "include",
 					    "must be webhook or credentials");
 	out = integration_json(call, found);
@@ -179,7 +180,8 @@ api_integration_show(struct call *call, struct response *res, struct error *err)
 }
 
 static int
-refuse_rename(struct db *db, const struct integration *i, const char *new_key, struct error *err)
+refuse_rename(struct db *db, const struct integration *i, const char *new_key,
+	      struct error *err)
 {
 	int64_t connections;
 
@@ -202,8 +204,8 @@ api_integration_update(struct call *call, struct response *res, struct error *er
 
 	if (call_body(call, update_members, COUNT(update_members), &body, err) < 0 ||
 	    call_db(call, &db, err) < 0 ||
-	    integration_find(call->mem, db, call->env->id, request_param(call->req, "uniqueKey"),
-			     &found, err) < 0 ||
+	    integration_find(call->mem, db, call->env->id,
+			     request_param(call->req, "uniqueKey"), &found, err) < 0 ||
 	    refuse_rename(db, found, json_string(body, "unique_key"), err) < 0 ||
 	    read_members(call, body, found, err) < 0)
 		return -1;
@@ -223,8 +225,8 @@ api_integration_delete(struct call *call, struct response *res, struct error *er
 	struct db *db;
 
 	if (call_db(call, &db, err) < 0 ||
-	    integration_find(call->mem, db, call->env->id, request_param(call->req, "uniqueKey"),
-			     &found, err) < 0 ||
+	    integration_find(call->mem, db, call->env->id,
+			     request_param(call->req, "uniqueKey"), &found, err) < 0 ||
 	    integration_delete(db, found->id, err) < 0)
 		return -1;
 	body = json_object_new_object();

@@ -18,7 +18,8 @@ static const struct check_member members[] = {
 
 /* One id, or a list of them, as a list. */
 static int
-read_ids(struct call *call, struct json_object *body, struct json_object **out, struct error *err)
+read_ids(struct call *call, struct json_object *body, struct json_object **out,
+	 struct error *err)
 {
 	struct json_object *ids = json_member(body, "connection_id");
 
@@ -45,19 +46,21 @@ set_one(struct call *call, struct db *db, const struct connection *connection,
 	struct json_object *all = metadata;
 
 	if (merge && connection->metadata != NULL) {
-		if (json_parse(call->mem, connection->metadata, strlen(connection->metadata), &all,
-			       err) < 0)
+		if (json_parse(call->mem, connection->metadata, strlen(connection->metadata),
+			       &all, err) < 0)
 			return -1;
-		json_object_object_foreach(metadata, key, value)
+		json_object_object_foreach (metadata, key, value)
 			json_object_object_add(all, key, json_object_get(value));
 	}
 	if (strlen(json_text(call->mem, all)) > METADATA_MAX)
-		return error_set_at(err, ERR_INVALID_BODY, "metadata", "is over %d bytes", METADATA_MAX);
+		return error_set_at(err, ERR_INVALID_BODY, "metadata", "is over %d bytes",
+				    METADATA_MAX);
 	return connection_set_metadata(db, connection->id, json_text(call->mem, all), err);
 }
 
 static int
-set_all(struct call *call, struct db *db, struct json_object *body, bool merge, struct error *err)
+set_all(struct call *call, struct db *db, struct json_object *body, bool merge,
+	struct error *err)
 {
 	struct json_object *ids = NULL;
 	struct connection *connection;
@@ -68,15 +71,18 @@ set_all(struct call *call, struct db *db, struct json_object *body, bool merge, 
 	for (size_t i = 0; i < json_object_array_length(ids); i++) {
 		const char *id = json_object_get_string(json_object_array_get_idx(ids, i));
 
-		if (connection_find(call->mem, db, call->env->id, key, id, &connection, err) < 0) {
+		if (connection_find(call->mem, db, call->env->id, key, id, &connection, err) <
+		    0) {
 			if (err->code == ERR_NOT_FOUND)
-				return error_set(err, ERR_NOT_FOUND,
-						 "unknown_connection: integration \"%s\" has no "
-						 "connection \"%s\"; nothing was changed",
-						 key, id);
+				return error_set(
+				    err, ERR_NOT_FOUND,
+				    "unknown_connection: integration \"%s\" has no "
+				    "connection \"%s\"; nothing was changed",
+				    key, id);
 			return -1;
 		}
-		if (set_one(call, db, connection, json_object_in(body, "metadata"), merge, err) < 0)
+		if (set_one(call, db, connection, json_object_in(body, "metadata"), merge,
+			    err) < 0)
 			return -1;
 	}
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * api/pages -- the read-only page of `nangod dev`: connections, runs, datasets, records.
  *
- * Plain HTML without scripts; what is shown comes from customers' data and is escaped in html.c.
+ * Plain HTML without scripts; what is shown comes from customers' data and is escaped in
+ * html.c.
  */
 #include "api/api.h"
 #include "api/assets.h"
@@ -33,7 +34,8 @@ add_head(struct page *p)
 			  "<meta name=\"viewport\" content=\"width=device-width\">"
 			  "<title>nangod</title><style>");
 	buf_add(&p->out, asset_console_css, asset_console_css_length);
-	buf_adds(&p->out, "</style></head><body><h1>nangod</h1><nav aria-label=\"Environments\">");
+	buf_adds(&p->out,
+		 "</style></head><body><h1>nangod</h1><nav aria-label=\"Environments\">");
 	for (size_t i = 0; i < p->envs_count; i++) {
 		buf_adds(&p->out, "<a href=\"/?environment=");
 		buf_add_url(&p->out, p->envs[i].name);
@@ -67,8 +69,8 @@ add_dataset_links(struct page *p, const struct connection *c, struct json_object
 static int
 add_connections(struct page *p, struct error *err)
 {
-	static const char *const names[] = {"Connection", "Integration", "Provider", "Made", "Records",
-					    NULL};
+	static const char *const names[] = {"Connection", "Integration", "Provider",
+					    "Made",	  "Records",	 NULL};
 	struct connection_filter filter = {.environment_id = p->env->id, .limit = LIST_MAX};
 	struct connection *list;
 	size_t count;
@@ -77,7 +79,8 @@ add_connections(struct page *p, struct error *err)
 		return -1;
 	buf_adds(&p->out, "<h2>Connections</h2>");
 	if (count == 0) {
-		buf_adds(&p->out, "<p class=\"empty\">None yet: POST /connections makes one.</p>");
+		buf_adds(&p->out,
+			 "<p class=\"empty\">None yet: POST /connections makes one.</p>");
 		return 0;
 	}
 	html_table(&p->out, "Connections", names);
@@ -115,8 +118,9 @@ add_run(struct page *p, const struct run_row *r)
 	}
 	buf_adds(&p->out, "</td>");
 	html_time(&p->out, r->started_ms);
-	html_number(&p->out, r->finished_ms == 0 || r->started_ms == 0 ? 0
-								       : r->finished_ms - r->started_ms);
+	html_number(&p->out, r->finished_ms == 0 || r->started_ms == 0
+				 ? 0
+				 : r->finished_ms - r->started_ms);
 	html_number(&p->out, r->pages);
 	html_number(&p->out, r->added);
 	html_number(&p->out, r->updated);
@@ -127,9 +131,9 @@ add_run(struct page *p, const struct run_row *r)
 static int
 add_runs(struct page *p, struct error *err)
 {
-	static const char *const names[] = {"Run",   "Sync",  "Connection", "State",   "Started (UTC)",
-					    "Took ms", "Pages", "Added",	    "Updated", "Message",
-					    NULL};
+	static const char *const names[] = {"Run",	     "Sync",	"Connection", "State",
+					    "Started (UTC)", "Took ms", "Pages",      "Added",
+					    "Updated",	     "Message", NULL};
 	struct run_row *list;
 	size_t count;
 
@@ -137,8 +141,9 @@ add_runs(struct page *p, struct error *err)
 		return -1;
 	buf_adds(&p->out, "<h2>Runs</h2>");
 	if (count == 0) {
-		buf_adds(&p->out, "<p class=\"empty\">None yet: deploy a plugin with nango-plugin "
-				  "deploy.</p>");
+		buf_adds(&p->out,
+			 "<p class=\"empty\">None yet: deploy a plugin with nango-plugin "
+			 "deploy.</p>");
 		return 0;
 	}
 	html_table(&p->out, "Runs", names);
@@ -153,7 +158,8 @@ add_record(void *arg, const struct record_read *r, struct error *err)
 {
 	static const char *const actions[] = {"", "added", "updated", "deleted"};
 	struct page *p = arg;
-	size_t n = r->payload_length < PAYLOAD_SHOWN_MAX ? r->payload_length : PAYLOAD_SHOWN_MAX;
+	size_t n =
+	    r->payload_length < PAYLOAD_SHOWN_MAX ? r->payload_length : PAYLOAD_SHOWN_MAX;
 
 	(void)err;
 	/* Not in the middle of a character: back to where one begins. */
@@ -165,7 +171,8 @@ add_record(void *arg, const struct record_read *r, struct error *err)
 	html_cell(&p->out, actions[r->action]);
 	html_time(&p->out, r->last_modified_us / 1000);
 	buf_adds(&p->out, "<td><code>");
-	html_text(&p->out, talloc_strndup(p->call->mem, r->payload == NULL ? "" : r->payload, n));
+	html_text(&p->out,
+		  talloc_strndup(p->call->mem, r->payload == NULL ? "" : r->payload, n));
 	buf_adds(&p->out, n < r->payload_length ? "…</code></td></tr>" : "</code></td></tr>");
 	return 0;
 }
@@ -173,7 +180,8 @@ add_record(void *arg, const struct record_read *r, struct error *err)
 static int
 add_records(struct page *p, struct error *err)
 {
-	static const char *const names[] = {"Seq", "Id", "Change", "Modified (UTC)", "Record", NULL};
+	static const char *const names[] = {"Seq",    "Id", "Change", "Modified (UTC)",
+					    "Record", NULL};
 	const char *id = request_query(p->call->req, "connection");
 	const char *model = request_query(p->call->req, "model");
 	const char *variant = request_query(p->call->req, "variant");
@@ -184,9 +192,10 @@ add_records(struct page *p, struct error *err)
 
 	if (id == NULL || model == NULL)
 		return 0;
-	if (connection_find_id(p->call->mem, p->db, strtoll(id, NULL, 10), &connection, err) < 0 ||
-	    dataset_find(p->data, connection->id, model, variant == NULL ? "base" : variant, &dataset,
-			 err) < 0)
+	if (connection_find_id(p->call->mem, p->db, strtoll(id, NULL, 10), &connection, err) <
+		0 ||
+	    dataset_find(p->data, connection->id, model, variant == NULL ? "base" : variant,
+			 &dataset, err) < 0)
 		return -1;
 	q.connection_row = connection->id;
 	q.dataset_id = dataset.id;
@@ -194,8 +203,8 @@ add_records(struct page *p, struct error *err)
 	html_text(&p->out, model);
 	buf_adds(&p->out, " of ");
 	html_text(&p->out, connection->connection_id);
-	buf_addf(&p->out, "</h2><p>%" PRId64 " records; the first %d are shown.</p>", dataset.live,
-		 LIST_MAX);
+	buf_addf(&p->out, "</h2><p>%" PRId64 " records; the first %d are shown.</p>",
+		 dataset.live, LIST_MAX);
 	html_table(&p->out, "Records", names);
 	if (record_stream(p->data, &q, add_record, p, err) < 0)
 		return -1;
@@ -231,8 +240,9 @@ api_page_home(struct call *call, struct response *res, struct error *err)
 	if (add_records(&p, err) < 0 || add_connections(&p, err) < 0 || add_runs(&p, err) < 0)
 		return -1;
 	buf_adds(&p.out, "</main></body></html>");
-	response_header(res, "Content-Security-Policy",
-			"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+	response_header(
+	    res, "Content-Security-Policy",
+	    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
 	response_header(res, "Cache-Control", "no-store");
 	return response_bytes(res, 200, "text/html; charset=utf-8", p.out.data, p.out.length);
 }

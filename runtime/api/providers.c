@@ -25,7 +25,8 @@ api_provider_list(struct call *call, struct response *res, struct error *err)
 		if (search != NULL && strcasestr(template_name(template), search) == NULL &&
 		    strcasestr(template_display_name(template), search) == NULL)
 			continue;
-		json_object_array_add(list, template_definition(template, call->node->server_url));
+		json_object_array_add(list,
+				      template_definition(template, call->node->server_url));
 	}
 	return response_json(res, 200, body);
 }
@@ -43,6 +44,7 @@ api_provider_show(struct call *call, struct response *res, struct error *err)
 	if (template == NULL)
 		return error_set(err, ERR_NOT_FOUND, "there is no provider \"%s\"", name);
 	body = json_object_new_object();
-	json_object_object_add(body, "data", template_definition(template, call->node->server_url));
+	json_object_object_add(body, "data",
+			       template_definition(template, call->node->server_url));
 	return response_json(res, 200, body);
 }

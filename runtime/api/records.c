@@ -29,7 +29,8 @@ static char *
 cursor_make(TALLOC_CTX *mem, const struct dataset *d, int64_t seq)
 {
 	char text[96];
-	int n = snprintf(text, sizeof(text), "1:%" PRId64 ":%" PRId64 ":%" PRId64, d->id, d->epoch, seq);
+	int n = snprintf(text, sizeof(text), "1:%" PRId64 ":%" PRId64 ":%" PRId64, d->id,
+			 d->epoch, seq);
 
 	return crypto_base64(mem, text, (size_t)n);
 }
@@ -39,19 +40,23 @@ cursor_read(TALLOC_CTX *mem, const char *cursor, const struct dataset *d, int64_
 	    struct error *err)
 {
 	size_t length = 0;
-	char *text = strlen(cursor) > CURSOR_MAX ? NULL : (char *)crypto_unbase64(mem, cursor, &length);
+	char *text =
+	    strlen(cursor) > CURSOR_MAX ? NULL : (char *)crypto_unbase64(mem, cursor, &length);
 	int64_t id, epoch;
 	int used = 0;
 
 	if (text == NULL || strlen(text) != length ||
-	    sscanf(text, "1:%" SCNd64 ":%" SCNd64 ":%" SCNd64 "%n", &id, &epoch, seq, &used) != 3 ||
+	    sscanf(text, "1:%" SCNd64 ":%" SCNd64 ":%" SCNd64 "%n", &id, &epoch, seq, &used) !=
+		3 ||
 	    (size_t)used != length || id != d->id || *seq < 0)
-		return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
-				    "the cursor was not given out for this model of this connection");
+		return error_set_at(
+		    err, ERR_INVALID_CURSOR, "cursor",
+		    "the cursor was not given out for this model of this connection");
 	if (epoch != d->epoch)
-		return error_set_at(err, ERR_STALE_CURSOR, "cursor",
-				    "the dataset was emptied since this cursor was given out: read it "
-				    "again without a cursor");
+		return error_set_at(
+		    err, ERR_STALE_CURSOR, "cursor",
+		    "the dataset was emptied since this cursor was given out: read it "
+		    "again without a cursor");
 	if (*seq > d->seq)
 		return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
 				    "the cursor is beyond the newest change");
@@ -75,9 +80,10 @@ read_filter(struct call *call, struct record_query *q, struct error *err)
 		while (i < 3 && !(strlen(words[i]) == n && strncasecmp(p, words[i], n) == 0))
 			i++;
 		if (i == 3)
-			return error_set_at(err, ERR_INVALID_QUERY, "filter",
-					    "must be some of added, updated and deleted, separated by "
-					    "commas");
+			return error_set_at(
+			    err, ERR_INVALID_QUERY, "filter",
+			    "must be some of added, updated and deleted, separated by "
+			    "commas");
 		*flags[i] = true;
 		p += n + (p[n] == ',');
 	}
@@ -92,7 +98,8 @@ read_ids(struct call *call, struct record_query *q, struct error *err)
 	const struct http_field *fields = request_queries(call->req, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(fields[i].name, "ids") != 0 && strncmp(fields[i].name, "ids[", 4) != 0)
+		if (strcmp(fields[i].name, "ids") != 0 &&
+		    strncmp(fields[i].name, "ids[", 4) != 0)
 			continue;
 		if (fields[i].value[0] == '\0' || strlen(fields[i].value) > ID_LENGTH_MAX)
 			return error_set_at(err, ERR_INVALID_QUERY, "ids",
@@ -100,7 +107,8 @@ read_ids(struct call *call, struct record_query *q, struct error *err)
 		json_object_array_add(list, json_object_new_string(fields[i].value));
 	}
 	if (json_object_array_length(list) > IDS_MAX)
-		return error_set_at(err, ERR_INVALID_QUERY, "ids", "at most %d ids at once", IDS_MAX);
+		return error_set_at(err, ERR_INVALID_QUERY, "ids", "at most %d ids at once",
+				    IDS_MAX);
 	if (json_object_array_length(list) > 0)
 		q->ids_json = json_text(call->mem, list);
 	return 0;
@@ -109,8 +117,9 @@ read_ids(struct call *call, struct record_query *q, struct error *err)
 static int
 read_query(struct call *call, struct record_query *q, struct error *err)
 {
-	static const char *const names[] = {"model", "variant", "cursor", "limit", "filter",
-					    "modified_after", "delta", "ids", "ids[", NULL};
+	static const char *const names[] = {
+	    "model",	      "variant", "cursor", "limit", "filter",
+	    "modified_after", "delta",	 "ids",	   "ids[",  NULL};
 	const char *after = request_query(call->req, "modified_after");
 
 	if (after == NULL)
@@ -132,9 +141,10 @@ find_connection(struct call *call, struct db *db, struct connection **out, struc
 	const char *key = request_header(call->req, "provider-config-key");
 
 	if (id == NULL || key == NULL)
-		return error_set_at(err, ERR_INVALID_HEADERS,
-				    id == NULL ? "connection-id" : "provider-config-key",
-				    "the headers Connection-Id and Provider-Config-Key are required");
+		return error_set_at(
+		    err, ERR_INVALID_HEADERS,
+		    id == NULL ? "connection-id" : "provider-config-key",
+		    "the headers Connection-Id and Provider-Config-Key are required");
 	if (connection_find(call->mem, db, call->env->id, key, id, out, err) < 0) {
 		if (err->code == ERR_NOT_FOUND)
 			err->code = ERR_UNKNOWN_CONNECTION;
@@ -241,7 +251,8 @@ stream(struct call *call, struct response *res, struct db *db, struct record_que
 	if (record_stream(db, q, write_record, &w, err) < 0)
 		return -1;
 	buf_adds(&w.out, "],\"next_cursor\":");
-	buf_add_json_str(&w.out, w.has_more ? cursor_make(call->mem, dataset, w.last_seq) : NULL);
+	buf_add_json_str(&w.out,
+			 w.has_more ? cursor_make(call->mem, dataset, w.last_seq) : NULL);
 	buf_addc(&w.out, '}');
 	return response_write(res, w.out.data, w.out.length, err);
 }
@@ -272,7 +283,8 @@ api_record_list(struct call *call, struct response *res, struct error *err)
 		if (cursor != NULL && cursor[0] != '\0')
 			return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
 					    "nothing was ever saved for this model");
-		return response_json(res, 200, json_tokener_parse("{\"records\":[],\"next_cursor\":null}"));
+		return response_json(
+		    res, 200, json_tokener_parse("{\"records\":[],\"next_cursor\":null}"));
 	}
 	if (cursor != NULL && cursor[0] != '\0' &&
 	    cursor_read(call->mem, cursor, &dataset, &q.after_seq, err) < 0)

@@ -50,7 +50,9 @@ add_name(struct json_object *names, const char *name, const char *variant, struc
 	json_object_array_add(pair, json_object_new_string(variant == NULL ? "base" : variant));
 	if (check_name(NAME_FUNCTION, name, ERR_INVALID_BODY, "syncs", err) < 0)
 		return -1;
-	return variant == NULL ? 0 : check_name(NAME_FUNCTION, variant, ERR_INVALID_BODY, "syncs", err);
+	return variant == NULL
+		   ? 0
+		   : check_name(NAME_FUNCTION, variant, ERR_INVALID_BODY, "syncs", err);
 }
 
 static int
@@ -60,7 +62,8 @@ read_names(struct call *call, struct json_object *list, struct target *t, struct
 	size_t count = list == NULL ? 0 : json_object_array_length(list);
 
 	if (count > SYNCS_MAX)
-		return error_set_at(err, ERR_INVALID_BODY, "syncs", "at most %d at once", SYNCS_MAX);
+		return error_set_at(err, ERR_INVALID_BODY, "syncs", "at most %d at once",
+				    SYNCS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *item = json_object_array_get_idx(list, i);
 		const char *name = json_object_is_type(item, json_type_string)
@@ -68,8 +71,9 @@ read_names(struct call *call, struct json_object *list, struct target *t, struct
 				       : json_string(item, "name");
 
 		if (name == NULL)
-			return error_set_at(err, ERR_INVALID_BODY, "syncs",
-					    "each must be a name, name::variant, or {name, variant}");
+			return error_set_at(
+			    err, ERR_INVALID_BODY, "syncs",
+			    "each must be a name, name::variant, or {name, variant}");
 		if (add_name(names, name, json_string(item, "variant"), err) < 0)
 			return -1;
 	}
@@ -90,7 +94,8 @@ read_mode(struct json_object *body, struct target *t, struct error *err)
 	t->empty = json_boolean(opts, "emptyCache", false);
 	if (mode == NULL || strcmp(mode, "incremental") == 0)
 		return 0;
-	if (strcmp(mode, "full_refresh") != 0 && strcmp(mode, "full_refresh_and_clear_cache") != 0)
+	if (strcmp(mode, "full_refresh") != 0 &&
+	    strcmp(mode, "full_refresh_and_clear_cache") != 0)
 		return error_set_at(err, ERR_INVALID_BODY, "sync_mode",
 				    "must be incremental, full_refresh or "
 				    "full_refresh_and_clear_cache");
@@ -105,7 +110,8 @@ read_command(struct call *call, struct target *t, struct error *err)
 	struct json_object *body;
 
 	if (call_body(call, members, sizeof(members) / sizeof(members[0]), &body, err) < 0 ||
-	    read_mode(body, t, err) < 0 || read_names(call, json_array_in(body, "syncs"), t, err) < 0)
+	    read_mode(body, t, err) < 0 ||
+	    read_names(call, json_array_in(body, "syncs"), t, err) < 0)
 		return -1;
 	t->integration = json_string(body, "provider_config_key");
 	if (t->integration == NULL)
@@ -133,8 +139,8 @@ find_syncs(struct call *call, struct db *db, const struct target *t, struct sync
 			err->code = ERR_UNKNOWN_CONNECTION;
 		return -1;
 	}
-	return sync_list(call->mem, db, call->env->id, t->integration, t->connection, t->names, out,
-			 count, err);
+	return sync_list(call->mem, db, call->env->id, t->integration, t->connection, t->names,
+			 out, count, err);
 }
 
 static int
@@ -147,7 +153,8 @@ stop_run(struct call *call, struct db *db, const struct sync *sync, struct error
 		return -1;
 	if (run_id == 0)
 		return 0;
-	/* The fence, so that a run on a node which has not heard of it yet writes nothing more. */
+	/* The fence, so that a run on a node which has not heard of it yet writes nothing more.
+	 */
 	if (call_data(call, &data, err) < 0)
 		return -1;
 	return fence_cancel(data, connection_row, run_id, err);
@@ -185,7 +192,8 @@ forget(struct call *call, struct db *db, const struct sync *sync, const struct t
 	struct db *data;
 
 	if (stop_run(call, db, sync, err) < 0 || call_data(call, &data, err) < 0 ||
-	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync), err) < 0)
+	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync),
+			      err) < 0)
 		return -1;
 	if (!t->empty)
 		return 0;
@@ -241,7 +249,8 @@ command(struct call *call, struct response *res, one_fn *one, struct error *err)
 		return -1;
 	if (count == 0)
 		return error_set(err, ERR_NO_SYNCS, "integration \"%s\" has no such sync%s",
-				 t.integration, t.connection == NULL ? "" : " for this connection");
+				 t.integration,
+				 t.connection == NULL ? "" : " for this connection");
 	for (size_t i = 0; i < count; i++)
 		if (one(call, db, &syncs[i], &t, err) < 0)
 			return -1;
@@ -277,7 +286,8 @@ status_word(const struct sync *s)
 		return "RUNNING";
 	if (s->is_paused)
 		return "PAUSED";
-	return s->run_state != NULL && strcmp(s->run_state, "failed") == 0 ? "ERROR" : "SUCCESS";
+	return s->run_state != NULL && strcmp(s->run_state, "failed") == 0 ? "ERROR"
+									   : "SUCCESS";
 }
 
 static const char *
@@ -287,9 +297,9 @@ execution_word(const struct sync *s)
 		return NULL;
 	if (strcmp(s->run_state, "success") == 0)
 		return "SUCCESS";
-	return strcmp(s->run_state, "failed") == 0 ? "ERROR"
+	return strcmp(s->run_state, "failed") == 0	? "ERROR"
 	       : strcmp(s->run_state, "cancelled") == 0 ? "STOPPED"
-						       : "RUNNING";
+							: "RUNNING";
 }
 
 static char *
@@ -349,7 +359,8 @@ add_data(struct call *call, struct db *db, const struct sync *s, struct json_obj
 			json_add_integer(wanted, json_string(one, "model"),
 					 json_integer(one, "records", 0));
 	}
-	if (checkpoint != NULL && json_parse(call->mem, checkpoint, strlen(checkpoint), &body, err) < 0)
+	if (checkpoint != NULL &&
+	    json_parse(call->mem, checkpoint, strlen(checkpoint), &body, err) < 0)
 		return -1;
 	json_object_object_add(out, "checkpoint", json_object_get(body));
 	return 0;
@@ -389,7 +400,8 @@ status_json(struct call *call, struct db *db, const struct sync *s, struct json_
 static int
 read_status_query(struct call *call, struct target *t, struct error *err)
 {
-	static const char *const names[] = {"syncs", "provider_config_key", "connection_id", NULL};
+	static const char *const names[] = {"syncs", "provider_config_key", "connection_id",
+					    NULL};
 	struct json_object *list = json_own(call->mem, json_object_new_array());
 	const char *p = request_query(call->req, "syncs");
 
@@ -398,7 +410,8 @@ read_status_query(struct call *call, struct target *t, struct error *err)
 	t->integration = request_query(call->req, "provider_config_key");
 	t->connection = request_query(call->req, "connection_id");
 	if (t->integration == NULL || p == NULL || p[0] == '\0')
-		return error_set_at(err, ERR_INVALID_QUERY, t->integration == NULL ? "provider_config_key" : "syncs",
+		return error_set_at(err, ERR_INVALID_QUERY,
+				    t->integration == NULL ? "provider_config_key" : "syncs",
 				    "provider_config_key and syncs (names, or *) are required");
 	while (strcmp(p, "*") != 0 && *p != '\0') {
 		size_t n = strcspn(p, ",");

@@ -7,11 +7,13 @@
 #define KEY_MAX 1024
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out, struct error *err)
+validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
+	 struct error *err)
 {
 	const char *key;
 
-	/* Both spellings are in use: apiKey in the API's own answers, api_key in its requests. */
+	/* Both spellings are in use: apiKey in the API's own answers, api_key in its requests.
+	 */
 	if (json_string(given, "apiKey") != NULL) {
 		if (auth_text(given, "apiKey", 1, KEY_MAX, &key, err) < 0)
 			return -1;

@@ -35,8 +35,8 @@ apikey_create(struct db *db, const struct vault *vault, int64_t account_id,
 	crypto_hex(hex, hash, sizeof(hash));
 	sealed = vault_seal(mem, vault, &place, key, strlen(key), &length);
 	crypto_wipe(key, sizeof(key));
-	result = api_key_insert(db, account_id, environment_id, display_name, hash, sizeof(hash),
-				sealed, length, err);
+	result = api_key_insert(db, account_id, environment_id, display_name, hash,
+				sizeof(hash), sealed, length, err);
 	talloc_free(mem);
 	return result;
 }
@@ -50,7 +50,8 @@ apikey_reveal(TALLOC_CTX *mem, const struct vault *vault, const struct api_key *
 	size_t length;
 
 	crypto_hex(hex, key->hash, sizeof(key->hash));
-	return vault_unseal(mem, vault, &place, key->sealed, key->sealed_length, out, &length, err);
+	return vault_unseal(mem, vault, &place, key->sealed, key->sealed_length, out, &length,
+			    err);
 }
 
 struct ensuring {

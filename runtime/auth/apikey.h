@@ -14,7 +14,8 @@
 void apikey_hash(unsigned char out[CRYPTO_SHA256_BYTES], const char *key);
 
 MUST_CHECK int apikey_create(struct db *db, const struct vault *vault, int64_t account_id,
-			     int64_t environment_id, const char *display_name, struct error *err);
+			     int64_t environment_id, const char *display_name,
+			     struct error *err);
 MUST_CHECK int apikey_reveal(TALLOC_CTX *mem, const struct vault *vault,
 			     const struct api_key *key, char **out, struct error *err);
 

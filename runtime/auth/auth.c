@@ -36,12 +36,12 @@ auth_text(struct json_object *given, const char *key, size_t min, size_t max, co
 	if (text == NULL)
 		return error_set_at(err, ERR_INVALID_BODY, at, "%s is required", at);
 	if (strlen(text) < min || strlen(text) > max)
-		return error_set_at(err, ERR_INVALID_BODY, at, "%s must have %zu to %zu bytes", at, min,
-				    max);
+		return error_set_at(err, ERR_INVALID_BODY, at, "%s must have %zu to %zu bytes",
+				    at, min, max);
 	for (const char *p = text; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f) /* it goes into a header */
-			return error_set_at(err, ERR_INVALID_BODY, at, "%s holds a control character",
-					    at);
+			return error_set_at(err, ERR_INVALID_BODY, at,
+					    "%s holds a control character", at);
 	*out = text;
 	return 0;
 }

@@ -10,7 +10,8 @@
 #define PART_MAX 1024
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out, struct error *err)
+validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
+	 struct error *err)
 {
 	const char *username, *password;
 
@@ -18,8 +19,9 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out, s
 	    auth_text(given, "password", 0, PART_MAX, &password, err) < 0)
 		return -1;
 	if (strchr(username, ':') != NULL)
-		return error_set_at(err, ERR_INVALID_BODY, "credentials.username",
-				    "a user name for Basic authentication may not hold a colon");
+		return error_set_at(
+		    err, ERR_INVALID_BODY, "credentials.username",
+		    "a user name for Basic authentication may not hold a colon");
 	*out = json_own(mem, json_object_new_object());
 	json_add(*out, "type", "BASIC");
 	json_add(*out, "username", username);

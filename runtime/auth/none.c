@@ -5,7 +5,8 @@
 #include "auth/auth.h"
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out, struct error *err)
+validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
+	 struct error *err)
 {
 	(void)given;
 	(void)err;

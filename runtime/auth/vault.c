@@ -42,10 +42,11 @@ add_key(struct vault *vault, const char *text, struct error *err)
 	unsigned char *bytes = crypto_unbase64(vault, text, &length);
 
 	if (bytes == NULL || length != CRYPTO_KEY_BYTES)
-		return error_set(err, ERR_CONFIG,
-				 "NANGO_ENCRYPTION_KEY (number %zu) is not base64 of 32 bytes: make one "
-				 "with `head -c 32 /dev/urandom | base64`",
-				 vault->count + 1);
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_ENCRYPTION_KEY (number %zu) is not base64 of 32 bytes: make one "
+		    "with `head -c 32 /dev/urandom | base64`",
+		    vault->count + 1);
 	memcpy(key->key, bytes, CRYPTO_KEY_BYTES);
 	crypto_wipe(bytes, length);
 	talloc_free(bytes);
@@ -67,7 +68,8 @@ vault_open_keys(TALLOC_CTX *mem, const char *keys, struct vault **out, struct er
 			continue;
 		if (vault->count == VAULT_KEYS_MAX) {
 			talloc_free(vault);
-			return error_set(err, ERR_CONFIG, "NANGO_ENCRYPTION_KEY holds over %d keys",
+			return error_set(err, ERR_CONFIG,
+					 "NANGO_ENCRYPTION_KEY holds over %d keys",
 					 VAULT_KEYS_MAX);
 		}
 		if (add_key(vault, one, err) < 0) {
@@ -78,8 +80,9 @@ vault_open_keys(TALLOC_CTX *mem, const char *keys, struct vault **out, struct er
 	talloc_free(copy);
 	if (vault->count == 0) {
 		talloc_free(vault);
-		return error_set(err, ERR_CONFIG, "NANGO_ENCRYPTION_KEY is empty: make one with "
-						  "`head -c 32 /dev/urandom | base64`");
+		return error_set(err, ERR_CONFIG,
+				 "NANGO_ENCRYPTION_KEY is empty: make one with "
+				 "`head -c 32 /dev/urandom | base64`");
 	}
 	*out = vault;
 	return 0;
@@ -118,8 +121,8 @@ vault_seal(TALLOC_CTX *mem, const struct vault *vault, const struct vault_place 
 	memcpy(out + 1, vault->keys[0].id, VAULT_KEY_ID_BYTES);
 	crypto_random(out + 1 + VAULT_KEY_ID_BYTES, CRYPTO_NONCE_BYTES);
 	environment_key(key, &vault->keys[0], place->environment_id);
-	crypto_seal(out + HEADER_BYTES, key, out + 1 + VAULT_KEY_ID_BYTES, aad, strlen(aad), data,
-		    length);
+	crypto_seal(out + HEADER_BYTES, key, out + 1 + VAULT_KEY_ID_BYTES, aad, strlen(aad),
+		    data, length);
 	crypto_wipe(key, sizeof(key));
 	talloc_free(aad);
 	return out;
@@ -147,18 +150,21 @@ vault_unseal(TALLOC_CTX *mem, const struct vault *vault, const struct vault_plac
 	int result;
 
 	if (sealed_length < HEADER_BYTES + CRYPTO_TAG_BYTES || bytes[0] != VERSION)
-		return error_set(err, ERR_DECRYPT, "a sealed %s has an unknown form", place->table);
+		return error_set(err, ERR_DECRYPT, "a sealed %s has an unknown form",
+				 place->table);
 	master = find_key(vault, bytes + 1);
 	if (master == NULL)
-		return error_set(err, ERR_DECRYPT,
-				 "a %s is sealed with a key that NANGO_ENCRYPTION_KEY does not hold",
-				 place->table);
+		return error_set(
+		    err, ERR_DECRYPT,
+		    "a %s is sealed with a key that NANGO_ENCRYPTION_KEY does not hold",
+		    place->table);
 	plain_length = sealed_length - HEADER_BYTES - CRYPTO_TAG_BYTES;
 	plain = talloc_zero_size(mem, plain_length + 1);
 	aad = place_text(plain, place);
 	environment_key(key, master, place->environment_id);
-	result = crypto_open((unsigned char *)plain, key, bytes + 1 + VAULT_KEY_ID_BYTES, aad,
-			     strlen(aad), bytes + HEADER_BYTES, sealed_length - HEADER_BYTES, err);
+	result =
+	    crypto_open((unsigned char *)plain, key, bytes + 1 + VAULT_KEY_ID_BYTES, aad,
+			strlen(aad), bytes + HEADER_BYTES, sealed_length - HEADER_BYTES, err);
 	crypto_wipe(key, sizeof(key));
 	if (result == 0) {
 		*out = crypto_secret(mem, plain, plain_length);
@@ -180,7 +186,8 @@ check_one(struct vault *vault, TALLOC_CTX *mem, struct db *db, const struct mast
 	crypto_hex(id, key->id, VAULT_KEY_ID_BYTES);
 	if (vault_canary_find(mem, db, id, &sealed, &length, err) < 0)
 		return -1;
-	return vault_unseal(mem, vault, &canary_place, sealed, length, &plain, &plain_length, err);
+	return vault_unseal(mem, vault, &canary_place, sealed, length, &plain, &plain_length,
+			    err);
 }
 
 static int
@@ -200,11 +207,13 @@ check_all(struct vault *vault, TALLOC_CTX *mem, struct db *db, struct error *err
 	if (vault_canary_count(db, &canaries, err) < 0)
 		return -1;
 	if (canaries > 0 && known == 0)
-		return error_set(err, ERR_CONFIG,
-				 "NANGO_ENCRYPTION_KEY is not the key of this database: give the one that "
-				 "it was first started with (several may be given, separated by commas)");
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_ENCRYPTION_KEY is not the key of this database: give the one that "
+		    "it was first started with (several may be given, separated by commas)");
 	crypto_hex(id, vault->keys[0].id, VAULT_KEY_ID_BYTES);
-	sealed = vault_seal(mem, vault, &canary_place, canary_text, strlen(canary_text), &length);
+	sealed =
+	    vault_seal(mem, vault, &canary_place, canary_text, strlen(canary_text), &length);
 	return vault_canary_insert(db, id, sealed, length, err);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth/vault -- seals secrets: AES-256-GCM under a key per environment, made from a master key by
- * HKDF, bound to where the value belongs (environment + table + key). Opening a value in another
- * row, table or environment fails.
+ * auth/vault -- seals secrets: AES-256-GCM under a key per environment, made from a master key
+ * by HKDF, bound to where the value belongs (environment + table + key). Opening a value in
+ * another row, table or environment fails.
  *
  * Sealed bytes: version 1 (1 byte), master key id (4), nonce (12), ciphertext, tag (16).
  * Any thread may call once the vault is open.
@@ -36,6 +36,7 @@ void *vault_seal(TALLOC_CTX *mem, const struct vault *vault, const struct vault_
 /* The result is wiped when it is freed, and NUL-terminated. */
 MUST_CHECK int vault_unseal(TALLOC_CTX *mem, const struct vault *vault,
 			    const struct vault_place *place, const void *sealed,
-			    size_t sealed_length, char **out, size_t *length, struct error *err);
+			    size_t sealed_length, char **out, size_t *length,
+			    struct error *err);
 
 #endif

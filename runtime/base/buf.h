@@ -20,14 +20,14 @@ struct buf {
 
 void buf_init(struct buf *buf, TALLOC_CTX *owner, size_t capacity);
 void buf_reset(struct buf *buf); /* empty, storage kept */
-void buf_done(struct buf *buf);  /* storage given back before its owner goes */
+void buf_done(struct buf *buf);	 /* storage given back before its owner goes */
 char *buf_reserve(struct buf *buf, size_t length); /* room for more; advance .length yourself */
 void buf_add(struct buf *buf, const void *data, size_t length);
 void buf_adds(struct buf *buf, const char *text);
 void buf_addc(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_json(struct buf *buf, const char *text, size_t length); /* a quoted JSON string */
-void buf_add_json_str(struct buf *buf, const char *text);            /* NULL becomes null */
+void buf_add_json_str(struct buf *buf, const char *text);	     /* NULL becomes null */
 void buf_add_url(struct buf *buf, const char *text); /* RFC 3986 unreserved stay, rest %XX */
 void buf_add_be16(struct buf *buf, uint16_t value);  /* network order */
 void buf_add_be32(struct buf *buf, uint32_t value);

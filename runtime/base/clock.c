@@ -65,8 +65,9 @@ parse_fraction_and_zone(const char *p, int64_t *wall_ms)
 	}
 	if ((*p == 'Z' || *p == 'z') && p[1] == '\0')
 		return 0;
-	if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2 &&
-	    used == 5 && p[6] == '\0') {
+	if ((*p == '+' || *p == '-') &&
+	    sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2 && used == 5 &&
+	    p[6] == '\0') {
 		int64_t offset = (hours * 60 + minutes) * (int64_t)60000;
 
 		*wall_ms += *p == '-' ? offset : -offset;

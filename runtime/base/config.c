@@ -12,18 +12,38 @@
 #include <string.h>
 
 static const struct config_row rows[] = {
-#define CONFIG_TEXT(m, e, o, d)                                                                \
-	{.member = #m, .env = e, .kind = "text", .otherwise = o, .doc = d,                     \
+#define CONFIG_TEXT(m, e, o, d) \
+	{.member = #m,          \
+	 .env = e,              \
+	 .kind = "text",        \
+	 .otherwise = o,        \
+	 .doc = d,              \
 	 .offset = offsetof(struct config, m)},
-#define CONFIG_SECRET(m, e, o, d)                                                              \
-	{.member = #m, .env = e, .kind = "secret", .otherwise = o, .doc = d,                   \
+#define CONFIG_SECRET(m, e, o, d) \
+	{.member = #m,            \
+	 .env = e,                \
+	 .kind = "secret",        \
+	 .otherwise = o,          \
+	 .doc = d,                \
 	 .offset = offsetof(struct config, m)},
-#define CONFIG_CHOICE(m, e, o, c, d)                                                           \
-	{.member = #m, .env = e, .kind = "choice", .otherwise = o, .choices = c, .doc = d,     \
+#define CONFIG_CHOICE(m, e, o, c, d) \
+	{.member = #m,               \
+	 .env = e,                   \
+	 .kind = "choice",           \
+	 .otherwise = o,             \
+	 .choices = c,               \
+	 .doc = d,                   \
 	 .offset = offsetof(struct config, m)},
-#define CONFIG_NUMBER(m, e, o, lo, hi, d)                                                      \
-	{.member = #m, .env = e, .kind = "number", .otherwise = #o, .number = o, .min = lo,    \
-	 .max = hi, .doc = d, .offset = offsetof(struct config, m)},
+#define CONFIG_NUMBER(m, e, o, lo, hi, d) \
+	{.member = #m,                    \
+	 .env = e,                        \
+	 .kind = "number",                \
+	 .otherwise = #o,                 \
+	 .number = o,                     \
+	 .min = lo,                       \
+	 .max = hi,                       \
+	 .doc = d,                        \
+	 .offset = offsetof(struct config, m)},
 #include "base/config.def"
 #undef CONFIG_TEXT
 #undef CONFIG_SECRET
@@ -64,9 +84,11 @@ store_number(const struct config_row *row, int64_t *place, const char *where, co
 
 	errno = 0;
 	number = strtoll(value, &end, 10);
-	if (end == value || *end != '\0' || errno != 0 || number < row->min || number > row->max)
+	if (end == value || *end != '\0' || errno != 0 || number < row->min ||
+	    number > row->max)
 		return error_set(err, ERR_CONFIG,
-				 "%s is \"%s\": give a whole number from %" PRId64 " to %" PRId64,
+				 "%s is \"%s\": give a whole number from %" PRId64
+				 " to %" PRId64,
 				 where, value, row->min, row->max);
 	*place = number;
 	return 0;
@@ -107,15 +129,17 @@ load_file(TALLOC_CTX *mem, const char *file, struct config *out, struct error *e
 	if (yaml_read(mem, file, &root, err) < 0)
 		return -1;
 	if (root->kind != YAML_MAPPING)
-		return yaml_error(err, file, root, "settings are written as `name: value` lines");
+		return yaml_error(err, file, root,
+				  "settings are written as `name: value` lines");
 	for (size_t i = 0; i < root->count; i++) {
 		key = root->items[2 * i];
 		value = root->items[2 * i + 1];
 		row = row_find(key->text);
 		if (row == NULL)
-			return yaml_error(err, file, key,
-					  "there is no setting \"%s\": see man nangod for the list",
-					  key->text);
+			return yaml_error(
+			    err, file, key,
+			    "there is no setting \"%s\": see man nangod for the list",
+			    key->text);
 		if (value->kind != YAML_SCALAR)
 			return yaml_error(err, file, value, "%s takes one value", key->text);
 		where = talloc_asprintf(mem, "%s:%d: %s", file, key->line, key->text);

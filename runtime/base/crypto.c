@@ -79,7 +79,8 @@ crypto_seal(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0;
 
-	must(ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1, "gcm");
+	must(ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1,
+	     "gcm");
 	must(EVP_EncryptUpdate(ctx, NULL, &n, aad, (int)aad_length), "gcm aad");
 	must(EVP_EncryptUpdate(ctx, out, &n, data, (int)length), "gcm data");
 	must(EVP_EncryptFinal_ex(ctx, out + n, &n), "gcm end");
@@ -102,7 +103,8 @@ crypto_open(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
 	length -= CRYPTO_TAG_BYTES;
 	memcpy(tag, (const unsigned char *)sealed + length, sizeof(tag));
 	ctx = EVP_CIPHER_CTX_new();
-	must(ctx != NULL && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1, "gcm");
+	must(ctx != NULL && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1,
+	     "gcm");
 	must(EVP_DecryptUpdate(ctx, NULL, &n, aad, (int)aad_length), "gcm aad");
 	must(EVP_DecryptUpdate(ctx, out, &n, sealed, (int)length), "gcm data");
 	must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CRYPTO_TAG_BYTES, tag), "gcm tag");
@@ -110,7 +112,8 @@ crypto_open(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
 	EVP_CIPHER_CTX_free(ctx);
 	if (ok != 1) {
 		crypto_wipe(out, length);
-		return error_set(err, ERR_DECRYPT, "a sealed value does not open with this key");
+		return error_set(err, ERR_DECRYPT,
+				 "a sealed value does not open with this key");
 	}
 	return 0;
 }
@@ -133,8 +136,9 @@ crypto_unbase64(TALLOC_CTX *mem, const char *text, size_t *length)
 	unsigned char *out;
 	int decoded;
 
-	if (n == 0 || n % 4 != 0 || strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-						 "0123456789+/=") != n)
+	if (n == 0 || n % 4 != 0 ||
+	    strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			 "0123456789+/=") != n)
 		return NULL;
 	while (padding < 2 && text[n - 1 - padding] == '=')
 		padding++;

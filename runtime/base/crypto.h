@@ -22,13 +22,13 @@ void crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key,
 			size_t key_length, const void *data, size_t length);
 
 /* HKDF-SHA256 (RFC 5869) without salt: a key for one purpose from a master key. */
-void crypto_derive(unsigned char out[CRYPTO_KEY_BYTES], const unsigned char key[CRYPTO_KEY_BYTES],
-		   const char *info);
+void crypto_derive(unsigned char out[CRYPTO_KEY_BYTES],
+		   const unsigned char key[CRYPTO_KEY_BYTES], const char *info);
 
 /* AES-256-GCM; out has length + CRYPTO_TAG_BYTES bytes, the tag last. */
 void crypto_seal(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],
-		 const unsigned char nonce[CRYPTO_NONCE_BYTES], const void *aad, size_t aad_length,
-		 const void *data, size_t length);
+		 const unsigned char nonce[CRYPTO_NONCE_BYTES], const void *aad,
+		 size_t aad_length, const void *data, size_t length);
 
 /* The reverse; ERR_DECRYPT when key, nonce, aad or bytes do not belong together. */
 MUST_CHECK int crypto_open(unsigned char *out, const unsigned char key[CRYPTO_KEY_BYTES],

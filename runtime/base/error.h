@@ -24,7 +24,7 @@ enum error_code {
 struct error {
 	enum error_code code;
 	char message[ERROR_MESSAGE_MAX]; /* what was wrong and what to do, for a person */
-	char at[ERROR_AT_MAX];           /* where: a JSON path such as credentials.type, or "" */
+	char at[ERROR_AT_MAX]; /* where: a JSON path such as credentials.type, or "" */
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
@@ -44,8 +44,8 @@ int error_prefix(struct error *err, const char *fmt, ...) __attribute__((format(
 int error_set_errno(struct error *err, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-int error_status(enum error_code code);        /* HTTP status */
-const char *error_name(enum error_code code);  /* name on the wire */
-const char *error_doc(enum error_code code);   /* its sentence in error.def */
+int error_status(enum error_code code);	      /* HTTP status */
+const char *error_name(enum error_code code); /* name on the wire */
+const char *error_doc(enum error_code code);  /* its sentence in error.def */
 
 #endif

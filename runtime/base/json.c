@@ -53,13 +53,16 @@ json_parse(TALLOC_CTX *mem, const char *text, size_t length, struct json_object 
 	tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	if (tokener == NULL)
 		abort();
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	json_tokener_set_flags(tokener,
+			       JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	tree = json_tokener_parse_ex(tokener, text, (int)length);
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
-		tree = json_tokener_parse_ex(tokener, " ", 1); /* a bare number ends only here */
+		tree =
+		    json_tokener_parse_ex(tokener, " ", 1); /* a bare number ends only here */
 	if (json_tokener_get_error(tokener) != json_tokener_success) {
 		error_set(err, ERR_INVALID_JSON, "%s (nesting over %d levels is refused)",
-			  json_tokener_error_desc(json_tokener_get_error(tokener)), JSON_DEPTH_MAX);
+			  json_tokener_error_desc(json_tokener_get_error(tokener)),
+			  JSON_DEPTH_MAX);
 		json_tokener_free(tokener);
 		return -1;
 	}
@@ -116,14 +119,16 @@ json_add_sorted(struct buf *buf, struct json_object *tree)
 		return;
 	}
 	if (!json_object_is_type(tree, json_type_object)) {
-		buf_adds(buf, json_object_to_json_string_ext(
-				  tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		buf_adds(buf,
+			 json_object_to_json_string_ext(
+			     tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		return;
 	}
-	keys = talloc_array(buf->owner, const char *, (unsigned)json_object_object_length(tree) + 1);
+	keys = talloc_array(buf->owner, const char *,
+			    (unsigned)json_object_object_length(tree) + 1);
 	if (keys == NULL)
 		abort();
-	json_object_object_foreach(tree, key, value) {
+	json_object_object_foreach (tree, key, value) {
 		(void)value;
 		keys[n++] = key;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json -- json-c for our own documents: API bodies, config, templates, specs. Never for records.
+ * json -- json-c for our own documents: API bodies, config, templates, specs. Never for
+ * records.
  *
  * A parsed tree belongs to the talloc context that it was parsed into. Input goes through the
- * strict scanner of jsonspan first, so what json-c would let pass (NaN, single quotes) does not.
+ * strict scanner of jsonspan first, so what json-c would let pass (NaN, single quotes) does
+ * not.
  */
 #ifndef NANGO_BASE_JSON_H
 #define NANGO_BASE_JSON_H
@@ -24,7 +26,7 @@ MUST_CHECK int json_parse(TALLOC_CTX *mem, const char *text, size_t length,
 /* A tree made by hand, handed to a context: it is put when the context is freed. */
 struct json_object *json_own(TALLOC_CTX *mem, struct json_object *tree);
 
-char *json_text(TALLOC_CTX *mem, struct json_object *tree);        /* compact */
+char *json_text(TALLOC_CTX *mem, struct json_object *tree); /* compact */
 /* json-c keeps a printed text inside the tree: for one that several threads read. */
 char *json_text_shared(TALLOC_CTX *mem, struct json_object *tree);
 char *json_text_sorted(TALLOC_CTX *mem, struct json_object *tree); /* keys in byte order */

@@ -24,9 +24,9 @@ static const char *const level_names[] = {
 
 /* What stands before a secret, in lower case; after it come separators, then the secret. */
 static const char *const secret_words[] = {
-    "authorization", "bearer",     "basic",   "password", "secret",      "secret_key",
-    "api_key",       "apikey",     "api-key", "token",    "credentials", "encryption_key",
-    "private_key",   "set-cookie", "cookie",
+    "authorization", "bearer",	       "basic",	      "password",   "secret",
+    "secret_key",    "api_key",	       "apikey",      "api-key",    "token",
+    "credentials",   "encryption_key", "private_key", "set-cookie", "cookie",
 };
 
 static const char redacted[] = "[redacted]";
@@ -56,8 +56,8 @@ is_word_byte(int c)
 static int
 is_value_byte(int c)
 {
-	return c != '\0' && c != '"' && c != '\'' && c != ',' && c != '&' && c != '}' && c != ')' &&
-	       !isspace(c);
+	return c != '\0' && c != '"' && c != '\'' && c != ',' && c != '&' && c != '}' &&
+	       c != ')' && !isspace(c);
 }
 
 /* The length of a secret word that ends at text[0], or 0. The word must be whole at its end. */
@@ -80,7 +80,8 @@ secret_value_after(const char *word, size_t length)
 {
 	const char *p = word + length;
 	int has_separator = 0;
-	int is_scheme = strncasecmp(word, "bearer", 6) == 0 || strncasecmp(word, "basic", 5) == 0;
+	int is_scheme =
+	    strncasecmp(word, "bearer", 6) == 0 || strncasecmp(word, "basic", 5) == 0;
 
 	while (*p == '"' || *p == '\'' || *p == ' ' || *p == ':' || *p == '=' || *p == '\\') {
 		has_separator |= *p == ':' || *p == '=' || (is_scheme && *p == ' ');
@@ -120,7 +121,8 @@ secret_at(const char *line, const char *p, const char **from, const char **to)
 	word = secret_word_at(p);
 	if (word == 0 || (*from = secret_value_after(p, word)) == NULL)
 		return 0;
-	if (secret_word_at(*from) > 0) /* "authorization: Bearer x": the scheme is looked at next */
+	if (secret_word_at(*from) >
+	    0) /* "authorization: Bearer x": the scheme is looked at next */
 		return 0;
 	for (*to = *from; is_value_byte((unsigned char)**to); (*to)++)
 		;
@@ -169,7 +171,8 @@ json_escape(char *out, size_t size, const char *text)
 void
 log_write(enum log_level level, const char *module, const char *fmt, ...)
 {
-	char raw[LOG_LINE_MAX / 2], text[LOG_LINE_MAX / 2], line[LOG_LINE_MAX], when[CLOCK_ISO_MAX];
+	char raw[LOG_LINE_MAX / 2], text[LOG_LINE_MAX / 2], line[LOG_LINE_MAX],
+	    when[CLOCK_ISO_MAX];
 	va_list ap;
 	int n;
 	ssize_t ignored;
@@ -184,13 +187,15 @@ log_write(enum log_level level, const char *module, const char *fmt, ...)
 	log_redact(text, sizeof(text), raw);
 	clock_iso(when, clock_wall_ms());
 	if (log_format_now == LOG_JSON) {
-		n = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"level\":\"%s\",\"module\":\"%s\",\"message\":\"",
-			     when, level_names[level], module);
+		n = snprintf(
+		    line, sizeof(line),
+		    "{\"time\":\"%s\",\"level\":\"%s\",\"module\":\"%s\",\"message\":\"", when,
+		    level_names[level], module);
 		n += (int)json_escape(line + n, sizeof(line) - (size_t)n - 3, text);
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "\"}\n");
 	} else {
-		n = snprintf(line, sizeof(line), "%s %-5s %s: %s\n", when, level_names[level], module,
-			     text);
+		n = snprintf(line, sizeof(line), "%s %-5s %s: %s\n", when, level_names[level],
+			     module, text);
 	}
 	ignored = write(STDERR_FILENO, line, (size_t)n);
 	(void)ignored;

@@ -28,7 +28,8 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 #define log_warn(module, ...) log_write(LOG_WARN, module, __VA_ARGS__)
 #define log_error(module, ...) log_write(LOG_ERROR, module, __VA_ARGS__)
 
-/* Copies text to out (size bytes, NUL included) with secrets replaced. For tests and run logs. */
+/* Copies text to out (size bytes, NUL included) with secrets replaced. For tests and run logs.
+ */
 void log_redact(char *out, size_t size, const char *text);
 
 #endif

@@ -57,7 +57,8 @@ pool_thread(void *arg)
 }
 
 int
-pool_new(struct pool **out, const char *name, size_t threads, size_t queue_max, struct error *err)
+pool_new(struct pool **out, const char *name, size_t threads, size_t queue_max,
+	 struct error *err)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 	sigset_t all, before;
@@ -99,7 +100,8 @@ pool_submit(struct pool *pool, pool_fn *fn, void *arg)
 
 	pthread_mutex_lock(&pool->mutex);
 	if (pool->count < pool->size && !pool->is_ending) {
-		pool->ring[(pool->first + pool->count) % pool->size] = (struct pool_job){fn, arg};
+		pool->ring[(pool->first + pool->count) % pool->size] =
+		    (struct pool_job){fn, arg};
 		pool->count++;
 		result = 0;
 		pthread_cond_signal(&pool->work);

@@ -30,7 +30,8 @@ struct reading {
 };
 
 int
-yaml_error(struct error *err, const char *file, const struct yaml_node *at, const char *fmt, ...)
+yaml_error(struct error *err, const char *file, const struct yaml_node *at, const char *fmt,
+	   ...)
 {
 	char text[ERROR_MESSAGE_MAX];
 	va_list ap;
@@ -163,12 +164,13 @@ read_collection(struct reading *r, yaml_event_t *event, struct yaml_node **out)
 {
 	int is_mapping = event->type == YAML_MAPPING_START_EVENT;
 	struct yaml_node *node = node_new(r, is_mapping ? YAML_MAPPING : YAML_SEQUENCE, event);
-	const yaml_char_t *anchor = is_mapping ? event->data.mapping_start.anchor
-					       : event->data.sequence_start.anchor;
+	const yaml_char_t *anchor =
+	    is_mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
 
 	if (++r->depth > YAML_DEPTH_MAX)
 		return fault_at(r, event->start_mark, "nested too deeply");
-	if (read_children(r, node, is_mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT) < 0)
+	if (read_children(r, node,
+			  is_mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT) < 0)
 		return -1;
 	r->depth--;
 	anchor_add(r, anchor, node); /* after its children: no node can hold itself */
@@ -196,7 +198,8 @@ read_node(struct reading *r, yaml_event_t *event, struct yaml_node **out)
 	case YAML_ALIAS_EVENT:
 		*out = anchor_find(r, (const char *)event->data.alias.anchor);
 		if (*out == NULL)
-			return fault_at(r, event->start_mark, "no such anchor before this place");
+			return fault_at(r, event->start_mark,
+					"no such anchor before this place");
 		return 0;
 	case YAML_SEQUENCE_START_EVENT:
 	case YAML_MAPPING_START_EVENT:
@@ -213,7 +216,8 @@ first_event(struct reading *r, yaml_event_t *event)
 	for (;;) {
 		if (next_event(r, event) < 0)
 			return -1;
-		if (event->type != YAML_STREAM_START_EVENT && event->type != YAML_DOCUMENT_START_EVENT)
+		if (event->type != YAML_STREAM_START_EVENT &&
+		    event->type != YAML_DOCUMENT_START_EVENT)
 			break;
 		yaml_event_delete(event);
 	}

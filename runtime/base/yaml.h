@@ -22,11 +22,11 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	int line, column; /* from 1 */
-	bool is_plain;    /* scalar without quotes */
-	const char *text; /* scalar, NUL-terminated */
+	int line, column;	  /* from 1 */
+	bool is_plain;		  /* scalar without quotes */
+	const char *text;	  /* scalar, NUL-terminated */
 	struct yaml_node **items; /* sequence: items; mapping: key, value, key, value … */
-	size_t count;             /* of a mapping: pairs */
+	size_t count;		  /* of a mapping: pairs */
 };
 
 /* file is a name for messages only: "templates/github.yaml:14:7: …". */
@@ -36,7 +36,7 @@ MUST_CHECK int yaml_read(TALLOC_CTX *mem, const char *path, struct yaml_node **o
 			 struct error *err);
 
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key); /* or NULL */
-const char *yaml_text(const struct yaml_node *mapping, const char *key);      /* scalar or NULL */
+const char *yaml_text(const struct yaml_node *mapping, const char *key); /* scalar or NULL */
 
 /* Core-schema types for plain scalars (true, false, null, integers, floats), text otherwise. */
 struct json_object *yaml_to_json(const struct yaml_node *node);

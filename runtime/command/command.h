@@ -16,7 +16,8 @@ struct nangod_options {
 	bool is_json;
 };
 
-/* env is the setting an option sets (table: config.def), or NULL for the two of nangod_options. */
+/* env is the setting an option sets (table: config.def), or NULL for the two of nangod_options.
+ */
 struct nangod_option {
 	const char *name, *value_name, *env, *doc;
 };

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 static const struct nangod_option options[] = {
-    {"--listen", "ADDR:PORT", "NANGO_LISTEN", "where to listen, on loopback; default 127.0.0.1:3003"},
+    {"--listen", "ADDR:PORT", "NANGO_LISTEN",
+     "where to listen, on loopback; default 127.0.0.1:3003"},
     {"--data-dir", "DIR", "NANGO_DATA_DIR", "where Postgres and the encryption key are kept"},
     {"--json", NULL, NULL, "print one JSON line when ready, and nothing else"},
     {NULL, NULL, NULL, NULL},
@@ -33,10 +34,11 @@ check_loopback(const char *listen, struct error *err)
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		if (strncmp(listen, allowed[i], strlen(allowed[i])) == 0)
 			return 0;
-	return error_set(err, ERR_CONFIG,
-			 "nangod dev is open without sign-in and listens on loopback only, not on "
-			 "\"%s\": use `nangod serve`",
-			 listen);
+	return error_set(
+	    err, ERR_CONFIG,
+	    "nangod dev is open without sign-in and listens on loopback only, not on "
+	    "\"%s\": use `nangod serve`",
+	    listen);
 }
 
 static void
@@ -106,7 +108,8 @@ dev_up(TALLOC_CTX *mem, struct node_up *up, struct embedded **pg, const char *da
 }
 
 static int
-run(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given, struct error *err)
+run(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given,
+    struct error *err)
 {
 	struct node_up up = {.node = {.config = config, .is_dev = true}};
 	struct embedded *pg = NULL;
@@ -125,7 +128,8 @@ run(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given, 
 			print_welcome(&up, data_dir, clock_monotonic_ms() - started_ms);
 		node_run(&up);
 		if (up.exit_code != 0)
-			result = error_set(err, ERR_UNAVAILABLE, "Postgres could not be kept running");
+			result = error_set(err, ERR_UNAVAILABLE,
+					   "Postgres could not be kept running");
 	}
 	node_down(&up);
 	embedded_stop(pg);

@@ -41,13 +41,15 @@ parse_roles(const char *text, unsigned *roles, struct error *err)
 	for (const char *p = text; *p != '\0';) {
 		size_t n = strcspn(p, ", "), i = 0;
 
-		while (i < 3 && !(strlen(known[i].name) == n && strncmp(known[i].name, p, n) == 0))
+		while (i < 3 &&
+		       !(strlen(known[i].name) == n && strncmp(known[i].name, p, n) == 0))
 			i++;
 		if (i == 3)
-			return error_set(err, ERR_CONFIG,
-					 "NANGO_ROLES is \"%s\": give some of api, scheduler, worker, "
-					 "separated by commas",
-					 text);
+			return error_set(
+			    err, ERR_CONFIG,
+			    "NANGO_ROLES is \"%s\": give some of api, scheduler, worker, "
+			    "separated by commas",
+			    text);
 		*roles |= known[i].role;
 		p += n + strspn(p + n, ", ");
 	}
@@ -111,7 +113,8 @@ node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
 		return error_prefix(err, "NANGO_RECORDS_DATABASE_URL: ");
 	}
 	if (migrate_run(node->control, "control", &applied, err) < 0 ||
-	    migrate_run(node->data, "data", &applied_data, err) < 0 || check_vault(up, err) < 0 ||
+	    migrate_run(node->data, "data", &applied_data, err) < 0 ||
+	    check_vault(up, err) < 0 ||
 	    environments_ensure(node->control, node->vault, err) < 0)
 		return -1;
 	if (applied + applied_data > 0)
@@ -127,7 +130,8 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 					  .egress_allow = config->egress_allow,
 					  .user_agent = "nangod/" PACKAGE_VERSION,
 					  .ca_file = config->ca_file};
-	struct run_host_config host = {.loop = node->loop, .runs_max = (size_t)config->runs_max};
+	struct run_host_config host = {.loop = node->loop,
+				       .runs_max = (size_t)config->runs_max};
 
 	host.runner_path = config->runner;
 	if (http_client_new(&node->http, &http, err) < 0)
@@ -148,7 +152,8 @@ warn_of_layers(struct node *node)
 	struct json_object *layers;
 	struct error err;
 
-	if (node->layers != NULL && json_parse(mem, node->layers, strlen(node->layers), &layers, &err) == 0 &&
+	if (node->layers != NULL &&
+	    json_parse(mem, node->layers, strlen(node->layers), &layers, &err) == 0 &&
 	    json_object_array_length(json_array_in(layers, "missing")) > 0)
 		log_warn("sandbox", "plugins run without these layers: %s",
 			 json_text(mem, json_array_in(layers, "missing")));
@@ -164,7 +169,8 @@ start_serving(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	    http_server_listen(up->server, node->config->listen, err) < 0)
 		return -1;
 	up->url = place_url(mem, node->config->listen, http_server_port(up->server));
-	node->server_url = node->config->server_url != NULL ? node->config->server_url : up->url;
+	node->server_url =
+	    node->config->server_url != NULL ? node->config->server_url : up->url;
 	return 0;
 }
 
@@ -178,9 +184,10 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
 	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
-	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) < 0 ||
-	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads, WORKER_QUEUE_MAX,
-		     err) < 0 ||
+	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) <
+		0 ||
+	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
+		     WORKER_QUEUE_MAX, err) < 0 ||
 	    start_outside(mem, node, err) < 0)
 		return -1;
 	warn_of_layers(node);

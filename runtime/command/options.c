@@ -15,7 +15,8 @@ print_command_help(const struct nangod_command *command)
 	for (const struct nangod_option *o = command->options; o->name != NULL; o++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s", o->name, o->value_name == NULL ? "" : " ",
+		snprintf(left, sizeof(left), "%s%s%s", o->name,
+			 o->value_name == NULL ? "" : " ",
 			 o->value_name == NULL ? "" : o->value_name);
 		printf("  %-26s %s\n", left, o->doc);
 	}
@@ -42,15 +43,17 @@ read_option(const struct nangod_command *command, int argc, char **argv, int *us
 	*value = equals == NULL ? NULL : equals + 1;
 	*option = find_option(command, argv[0], length);
 	if (*option == NULL)
-		return error_set(err, ERR_USAGE, "there is no option \"%s\": see nangod %s --help",
-				 argv[0], command->name);
+		return error_set(err, ERR_USAGE,
+				 "there is no option \"%s\": see nangod %s --help", argv[0],
+				 command->name);
 	if ((*option)->value_name == NULL)
-		return *value == NULL ? 0
-				      : error_set(err, ERR_USAGE, "%s takes no value", (*option)->name);
+		return *value == NULL
+			   ? 0
+			   : error_set(err, ERR_USAGE, "%s takes no value", (*option)->name);
 	if (*value == NULL) {
 		if (argc < 2)
-			return error_set(err, ERR_USAGE, "%s needs a value: %s", (*option)->name,
-					 (*option)->value_name);
+			return error_set(err, ERR_USAGE, "%s needs a value: %s",
+					 (*option)->name, (*option)->value_name);
 		*value = argv[1];
 		*used = 2;
 	}

@@ -34,7 +34,8 @@ own_dir(TALLOC_CTX *mem)
 	return talloc_strdup(mem, path);
 }
 
-/* Beside nangod (a build tree) before the installed place, so that a build uses its own parts. */
+/* Beside nangod (a build tree) before the installed place, so that a build uses its own parts.
+ */
 static int
 find_program(TALLOC_CTX *mem, const char *name, const char *setting, const char **place,
 	     struct error *err)
@@ -45,15 +46,17 @@ find_program(TALLOC_CTX *mem, const char *name, const char *setting, const char 
 	if (*place != NULL) {
 		if (access(*place, X_OK) == 0)
 			return 0;
-		return error_set(err, ERR_CONFIG, "%s is \"%s\", which is no program", setting, *place);
+		return error_set(err, ERR_CONFIG, "%s is \"%s\", which is no program", setting,
+				 *place);
 	}
 	if (access(beside, X_OK) == 0)
 		*place = beside;
 	else if (access(installed, X_OK) == 0)
 		*place = installed;
 	else
-		return error_set(err, ERR_CONFIG, "%s is neither at %s nor at %s: install it, or name it "
-						  "in %s",
+		return error_set(err, ERR_CONFIG,
+				 "%s is neither at %s nor at %s: install it, or name it "
+				 "in %s",
 				 name, beside, installed, setting);
 	return 0;
 }
@@ -92,12 +95,14 @@ place_data_dir(TALLOC_CTX *mem, const char *given, char **out, struct error *err
 
 	if (given != NULL && given[0] != '/') {
 		if (getcwd(cwd, sizeof(cwd)) == NULL)
-			return error_set_errno(err, ERR_SYSTEM, "cannot read the current folder");
+			return error_set_errno(err, ERR_SYSTEM,
+					       "cannot read the current folder");
 		*out = talloc_asprintf(mem, "%s/%s", cwd, given);
 	} else if (given != NULL) {
 		*out = talloc_strdup(mem, given);
 	} else if (geteuid() == 0) {
-		*out = talloc_strdup(mem, "/var/lib/nango"); /* not under /root: Postgres runs as another */
+		*out = talloc_strdup(
+		    mem, "/var/lib/nango"); /* not under /root: Postgres runs as another */
 	} else if (data_home != NULL && data_home[0] == '/') {
 		*out = talloc_asprintf(mem, "%s/nango", data_home);
 	} else if (home != NULL && home[0] == '/') {
@@ -114,7 +119,8 @@ place_url(TALLOC_CTX *mem, const char *listen, int port)
 	const char *colon = strrchr(listen, ':');
 	int length = colon == NULL ? (int)strlen(listen) : (int)(colon - listen);
 
-	if (strncmp(listen, "0.0.0.0", (size_t)length) == 0 || strncmp(listen, "[::]", (size_t)length) == 0)
+	if (strncmp(listen, "0.0.0.0", (size_t)length) == 0 ||
+	    strncmp(listen, "[::]", (size_t)length) == 0)
 		return talloc_asprintf(mem, "http://localhost:%d", port);
 	return talloc_asprintf(mem, "http://%.*s:%d", length, listen, port);
 }
@@ -131,8 +137,9 @@ read_key(TALLOC_CTX *mem, const char *file, char **out, struct error *err)
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
-		return error_set(err, ERR_CONFIG, "%s is empty: it held the key of this data folder, "
-						  "without which its credentials cannot be read",
+		return error_set(err, ERR_CONFIG,
+				 "%s is empty: it held the key of this data folder, "
+				 "without which its credentials cannot be read",
 				 file);
 	*out = crypto_secret(mem, text, strcspn(text, "\n"));
 	crypto_wipe(text, sizeof(text));
@@ -152,7 +159,8 @@ place_key_file(TALLOC_CTX *mem, const char *file, char **out, struct error *err)
 	text = crypto_base64(mem, key, sizeof(key));
 	crypto_wipe(key, sizeof(key));
 	fd = open(half, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
+	ok =
+	    fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
 	if (fd >= 0)
 		ok &= close(fd) == 0;
 	if (!ok || rename(half, file) < 0)

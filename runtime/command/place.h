@@ -12,7 +12,8 @@
 MUST_CHECK int place_programs(TALLOC_CTX *mem, struct config *config, struct error *err);
 
 /* The data folder of `nangod dev`, absolute. */
-MUST_CHECK int place_data_dir(TALLOC_CTX *mem, const char *given, char **out, struct error *err);
+MUST_CHECK int place_data_dir(TALLOC_CTX *mem, const char *given, char **out,
+			      struct error *err);
 
 /* "127.0.0.1:0" and the port it got: "http://127.0.0.1:41233". */
 char *place_url(TALLOC_CTX *mem, const char *listen, int port);

@@ -24,15 +24,17 @@ static int
 check_settings(const struct config *config, bool needs_key, struct error *err)
 {
 	if (config->database_url == NULL)
-		return error_set(err, ERR_CONFIG,
-				 "NANGO_DATABASE_URL is not set: give the URL of a Postgres, such as "
-				 "postgres://nango:PASSWORD@localhost/nango (for development, `nangod dev` "
-				 "needs none)");
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_DATABASE_URL is not set: give the URL of a Postgres, such as "
+		    "postgres://nango:PASSWORD@localhost/nango (for development, `nangod dev` "
+		    "needs none)");
 	if (needs_key && config->encryption_key == NULL)
-		return error_set(err, ERR_CONFIG,
-				 "NANGO_ENCRYPTION_KEY is not set: make one with `head -c 32 "
-				 "/dev/urandom | base64`, and keep it: without it stored credentials "
-				 "cannot be read");
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_ENCRYPTION_KEY is not set: make one with `head -c 32 "
+		    "/dev/urandom | base64`, and keep it: without it stored credentials "
+		    "cannot be read");
 	return 0;
 }
 
@@ -46,8 +48,8 @@ serve(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given
 	(void)given;
 	if (check_settings(config, true, err) < 0 || loop_new(&up.node.loop, err) < 0)
 		return -1;
-	result = node_open_database(mem, &up, config->database_url, config->records_database_url,
-				    config->encryption_key, err);
+	result = node_open_database(mem, &up, config->database_url,
+				    config->records_database_url, config->encryption_key, err);
 	if (result == 0)
 		result = node_start(mem, &up, err);
 	if (result == 0) {
@@ -114,8 +116,8 @@ keys(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given,
 	(void)given;
 	if (check_settings(config, true, err) < 0)
 		return -1;
-	result = node_open_database(mem, &up, config->database_url, config->records_database_url,
-				    config->encryption_key, err);
+	result = node_open_database(mem, &up, config->database_url,
+				    config->records_database_url, config->encryption_key, err);
 	for (size_t i = 0; result == 0 && i < up.keys_count; i++)
 		printf("%s %s\n", up.keys[i].name, up.keys[i].secret_key);
 	node_down(&up);

@@ -32,9 +32,9 @@ code_of_state(const char *state)
 		const char *prefix;
 		enum error_code code;
 	} rows[] = {
-	    {"40001", ERR_DB_RETRY},     {"40P01", ERR_DB_RETRY},
-	    {"23505", ERR_CONFLICT},     {"57P0", ERR_DB_UNAVAILABLE},
-	    {"08", ERR_DB_UNAVAILABLE},  {"53300", ERR_DB_UNAVAILABLE},
+	    {"40001", ERR_DB_RETRY},	{"40P01", ERR_DB_RETRY},
+	    {"23505", ERR_CONFLICT},	{"57P0", ERR_DB_UNAVAILABLE},
+	    {"08", ERR_DB_UNAVAILABLE}, {"53300", ERR_DB_UNAVAILABLE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -160,7 +160,8 @@ db_script(struct db *db, const char *sql, struct error *err)
 	ExecStatusType status = PQresultStatus(pg);
 	int result = 0;
 
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK &&
+	    status != PGRES_EMPTY_QUERY)
 		result = db_fail(db, pg, err);
 	PQclear(pg);
 	return result;
@@ -222,8 +223,8 @@ db_stream(struct db *db, struct error *err, db_row_fn *fn, void *arg, const char
 	int result = 0;
 
 	bind_all(&bound, params, count);
-	if (!PQsendQueryParams(db->pg, sql, (int)count, bound.types, bound.values, bound.lengths,
-			       bound.formats, 1) ||
+	if (!PQsendQueryParams(db->pg, sql, (int)count, bound.types, bound.values,
+			       bound.lengths, bound.formats, 1) ||
 	    !PQsetSingleRowMode(db->pg))
 		return db_fail(db, NULL, err);
 	while (result == 0 && (row.pg = PQgetResult(db->pg)) != NULL) {
@@ -309,7 +310,9 @@ db_bytes(const struct db_result *result, size_t row, size_t column, size_t *leng
 int64_t
 db_time_us(const struct db_result *result, size_t row, size_t column)
 {
-	return db_is_null(result, row, column) ? 0 : db_integer(result, row, column) + EPOCH_2000_US;
+	return db_is_null(result, row, column)
+		   ? 0
+		   : db_integer(result, row, column) + EPOCH_2000_US;
 }
 
 int64_t

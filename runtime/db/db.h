@@ -6,8 +6,8 @@
  * used by one thread at a time and is never held while anything but Postgres is waited for.
  * Works behind PgBouncer in transaction mode: no prepared statements by name, no session state.
  *
- * Results come in binary: int8, bool, bytea, uuid as bytes, text and json as text, timestamptz as
- * microseconds. db_exec is the one door through which every statement goes.
+ * Results come in binary: int8, bool, bytea, uuid as bytes, text and json as text, timestamptz
+ * as microseconds. db_exec is the one door through which every statement goes.
  */
 #ifndef NANGO_DB_DB_H
 #define NANGO_DB_DB_H
@@ -21,13 +21,21 @@
 #define DB_PARAMS_MAX 32
 #define DB_ACQUIRE_MS 10000 /* then ERR_BUSY */
 #define DB_CONNECT_S 5
-#define DB_RETRIES 5 /* of a transaction that met a conflict or lost its connection before COMMIT */
+#define DB_RETRIES \
+	5 /* of a transaction that met a conflict or lost its connection before COMMIT */
 
 struct db_pool;
 struct db;
 struct db_result;
 
-enum db_kind { DB_KIND_NULL, DB_KIND_TEXT, DB_KIND_INTEGER, DB_KIND_BOOLEAN, DB_KIND_BYTES, DB_KIND_BINARY };
+enum db_kind {
+	DB_KIND_NULL,
+	DB_KIND_TEXT,
+	DB_KIND_INTEGER,
+	DB_KIND_BOOLEAN,
+	DB_KIND_BYTES,
+	DB_KIND_BINARY
+};
 
 struct db_param {
 	enum db_kind kind;
@@ -42,10 +50,11 @@ struct db_param {
 #define DB_INTEGER(n) ((struct db_param){.kind = DB_KIND_INTEGER, .integer = (n)})
 #define DB_BOOLEAN(b) ((struct db_param){.kind = DB_KIND_BOOLEAN, .integer = (b) ? 1 : 0})
 #define DB_BYTES(p, n) ((struct db_param){.kind = DB_KIND_BYTES, .data = (p), .length = (n)})
-#define DB_BINARY(oid, p, n)                                                                   \
+#define DB_BINARY(oid, p, n) \
 	((struct db_param){.kind = DB_KIND_BINARY, .data = (p), .length = (n), .type = (oid)})
-#define DB_PARAMS(...) (const struct db_param[]){__VA_ARGS__}, \
-	(sizeof((const struct db_param[]){__VA_ARGS__}) / sizeof(struct db_param))
+#define DB_PARAMS(...)                          \
+	(const struct db_param[]){__VA_ARGS__}, \
+	    (sizeof((const struct db_param[]){__VA_ARGS__}) / sizeof(struct db_param))
 #define DB_NONE NULL, 0
 
 /* Opens one connection to see that it works; the others follow on demand. */
@@ -57,8 +66,9 @@ MUST_CHECK int db_acquire(struct db_pool *pool, struct db **out, struct error *e
 void db_release(struct db *db); /* undoes an open transaction; NULL is fine */
 
 /* out may be NULL. The result belongs to mem. */
-MUST_CHECK int db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out, struct error *err,
-		       const char *sql, const struct db_param *params, size_t count);
+MUST_CHECK int db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out,
+		       struct error *err, const char *sql, const struct db_param *params,
+		       size_t count);
 
 /* Statements without parameters, several at once (migrations). */
 MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);
@@ -76,8 +86,9 @@ MUST_CHECK int db_stream(struct db *db, struct error *err, db_row_fn *fn, void *
 size_t db_rows(const struct db_result *result);
 size_t db_affected(const struct db_result *result);
 bool db_is_null(const struct db_result *result, size_t row, size_t column);
-const char *db_text(const struct db_result *result, size_t row, size_t column); /* NULL if null */
-int64_t db_integer(const struct db_result *result, size_t row, size_t column);  /* 0 if null */
+const char *db_text(const struct db_result *result, size_t row,
+		    size_t column); /* NULL if null */
+int64_t db_integer(const struct db_result *result, size_t row, size_t column); /* 0 if null */
 bool db_boolean(const struct db_result *result, size_t row, size_t column);
 const void *db_bytes(const struct db_result *result, size_t row, size_t column, size_t *length);
 int64_t db_time_ms(const struct db_result *result, size_t row, size_t column); /* Unix epoch */
@@ -100,6 +111,7 @@ struct db_work {
 	void *arg;
 };
 /* BEGIN, run, COMMIT, with the retry policy: conflicts and connections lost before COMMIT. */
-MUST_CHECK int db_transaction(struct db_pool *pool, const struct db_work *work, struct error *err);
+MUST_CHECK int db_transaction(struct db_pool *pool, const struct db_work *work,
+			      struct error *err);
 
 #endif

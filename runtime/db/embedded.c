@@ -36,8 +36,7 @@ struct embedded {
 
 /* In the child, between fork and exec: only calls that are safe there. */
 static void
-child_exec(const struct cluster *cluster, pid_t parent, int log_fd,
-	   const char *const argv[])
+child_exec(const struct cluster *cluster, pid_t parent, int log_fd, const char *const argv[])
 {
 	sigset_t none;
 
@@ -61,12 +60,30 @@ static int
 spawn(struct embedded *pg, struct error *err)
 {
 	struct cluster *c = &pg->cluster;
-	const char *const argv[] = {c->postgres, "-D", c->data, "-k", c->socket_dir,
-			      "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
-			      "-c", "max_connections=100", "-c", "shared_buffers=64MB",
-			      "-c", "max_wal_size=1GB", "-c", "jit=off", "-c", "wal_level=logical",
-			      "-c", "dynamic_shared_memory_type=posix",
-			      "-c", "logging_collector=off", NULL};
+	const char *const argv[] = {c->postgres,
+				    "-D",
+				    c->data,
+				    "-k",
+				    c->socket_dir,
+				    "-c",
+				    "listen_addresses=",
+				    "-c",
+				    "unix_socket_permissions=0700",
+				    "-c",
+				    "max_connections=100",
+				    "-c",
+				    "shared_buffers=64MB",
+				    "-c",
+				    "max_wal_size=1GB",
+				    "-c",
+				    "jit=off",
+				    "-c",
+				    "wal_level=logical",
+				    "-c",
+				    "dynamic_shared_memory_type=posix",
+				    "-c",
+				    "logging_collector=off",
+				    NULL};
 	pid_t parent = getpid();
 	int log_fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -114,9 +131,10 @@ start_and_wait(struct embedded *pg, struct error *err)
 		if (has_exited(pg, 5)) {
 			reap(pg, &status);
 			if (clock_monotonic_ms() > until)
-				return error_set(err, ERR_UNAVAILABLE,
-						 "Postgres ended while starting (status %d): see %s",
-						 status, pg->cluster.log);
+				return error_set(
+				    err, ERR_UNAVAILABLE,
+				    "Postgres ended while starting (status %d): see %s", status,
+				    pg->cluster.log);
 			poll(NULL, 0, 200);
 			if (spawn(pg, err) < 0)
 				return -1;
@@ -143,7 +161,8 @@ embedded_start(TALLOC_CTX *mem, const char *data_dir, const char *bindir, struct
 		talloc_free(pg);
 		return -1;
 	}
-	pg->url = talloc_asprintf(pg, "host=%s user=nango dbname=postgres", pg->cluster.socket_dir);
+	pg->url =
+	    talloc_asprintf(pg, "host=%s user=nango dbname=postgres", pg->cluster.socket_dir);
 	if (start_and_wait(pg, err) < 0) {
 		embedded_stop(pg);
 		return -1;
@@ -178,8 +197,8 @@ restart(void *arg)
 		pg->first_restart_ms = now;
 	}
 	if (++pg->restarts > EMBEDDED_RESTARTS) {
-		log_error("postgres", "it ended %d times within a minute: see %s", EMBEDDED_RESTARTS,
-			  pg->cluster.log);
+		log_error("postgres", "it ended %d times within a minute: see %s",
+			  EMBEDDED_RESTARTS, pg->cluster.log);
 		pg->gave_up(pg->arg);
 		return;
 	}

@@ -4,8 +4,8 @@
  *
  * A direct child on a Unix socket only, in a short private folder. Started by root it runs as
  * nango, postgres or nobody, whichever exists first: Postgres refuses root. It ends with its
- * parent, also when that is killed, and is started again when it crashes. All calls come from the
- * main thread: the kernel ties a child's death signal to the thread that forked it.
+ * parent, also when that is killed, and is started again when it crashes. All calls come from
+ * the main thread: the kernel ties a child's death signal to the thread that forked it.
  */
 #ifndef NANGO_DB_EMBEDDED_H
 #define NANGO_DB_EMBEDDED_H

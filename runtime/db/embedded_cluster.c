@@ -71,8 +71,13 @@ find_programs(TALLOC_CTX *mem, const char *bindir, struct cluster *c, struct err
 
 	if (bindir != NULL) {
 		if (!is_bindir(bindir))
-			return error_set(err, ERR_CONFIG,
-					 "NANGO_PG_BINDIR is \"%s\", where there is no initdb", bindir);
+			return error_set(
+			    err, ERR_CONFIG,
+			    "NANGO_PG_BINDIR is \"%s\", where there is no initdb: `apt-get "
+			    "install "
+			    "postgresql-15` (as root) brings one, and then the setting is not "
+			    "needed",
+			    bindir);
 		found = talloc_strdup(mem, bindir);
 	}
 	if (found == NULL)
@@ -80,10 +85,11 @@ find_programs(TALLOC_CTX *mem, const char *bindir, struct cluster *c, struct err
 	if (found == NULL)
 		found = bindir_on_path(mem);
 	if (found == NULL)
-		return error_set(err, ERR_CONFIG,
-				 "there is no initdb on this machine: `apt-get install postgresql-15` "
-				 "(as root), or name its folder in NANGO_PG_BINDIR, or use `nangod "
-				 "serve` with NANGO_DATABASE_URL");
+		return error_set(
+		    err, ERR_CONFIG,
+		    "there is no initdb on this machine: `apt-get install postgresql-15` "
+		    "(as root), or name its folder in NANGO_PG_BINDIR, or use `nangod "
+		    "serve` with NANGO_DATABASE_URL");
 	c->initdb = talloc_asprintf(mem, "%s/initdb", found);
 	c->postgres = talloc_asprintf(mem, "%s/postgres", found);
 	return 0;
@@ -103,9 +109,10 @@ find_user(struct cluster *c, struct error *err)
 	for (size_t i = 0; entry == NULL && i < sizeof(users) / sizeof(users[0]); i++)
 		entry = getpwnam(users[i]);
 	if (entry == NULL)
-		return error_set(err, ERR_CONFIG,
-				 "Postgres refuses to run as root, and there is no user nango, postgres "
-				 "or nobody to run it as");
+		return error_set(
+		    err, ERR_CONFIG,
+		    "Postgres refuses to run as root, and there is no user nango, postgres "
+		    "or nobody to run it as");
 	c->uid = entry->pw_uid;
 	c->gid = entry->pw_gid;
 	return 0;
@@ -124,7 +131,8 @@ make_dirs(TALLOC_CTX *mem, const char *path, struct error *err)
 {
 	char *copy = talloc_strdup(mem, path);
 
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(copy + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (make_dir(copy, 0755, err) < 0)
 			return -1;
@@ -142,13 +150,15 @@ take_lock(TALLOC_CTX *mem, const char *data_dir, struct cluster *c, struct error
 	if (c->lock_fd < 0)
 		return error_set_errno(err, ERR_CONFIG, "cannot write %s", path);
 	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_CONFIG,
-				 "another nangod uses %s: stop it, or give --data-dir another folder",
-				 data_dir);
+		return error_set(
+		    err, ERR_CONFIG,
+		    "another nangod uses %s: stop it, or give --data-dir another folder",
+		    data_dir);
 	return 0;
 }
 
-/* A short name that is the same at each start, so that a killed nangod leaves nothing behind. */
+/* A short name that is the same at each start, so that a killed nangod leaves nothing behind.
+ */
 static int
 make_socket_dir(TALLOC_CTX *mem, const char *data_dir, struct cluster *c, struct error *err)
 {
@@ -165,15 +175,17 @@ make_socket_dir(TALLOC_CTX *mem, const char *data_dir, struct cluster *c, struct
 		return error_set_errno(err, ERR_CONFIG, "cannot give %s away", c->socket_dir);
 	if (lstat(c->socket_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != c->uid ||
 	    (st.st_mode & 077) != 0)
-		return error_set(err, ERR_CONFIG,
-				 "%s is not a private folder of ours: remove it and start again",
-				 c->socket_dir);
+		return error_set(
+		    err, ERR_CONFIG,
+		    "%s is not a private folder of ours: remove it and start again",
+		    c->socket_dir);
 	return 0;
 }
 
 /* Runs argv as the cluster's user and keeps the end of what it said. */
 static int
-run_as(const struct cluster *c, const char *const argv[], char *said, size_t size, struct error *err)
+run_as(const struct cluster *c, const char *const argv[], char *said, size_t size,
+       struct error *err)
 {
 	int fds[2], status = 0;
 	size_t used = 0;
@@ -248,8 +260,18 @@ make_cluster(TALLOC_CTX *mem, struct cluster *c, struct error *err)
 {
 	char *half = talloc_asprintf(mem, "%s.new", c->data);
 	const char *const remove_argv[] = {"/bin/rm", "-rf", half, NULL};
-	const char *const argv[] = {c->initdb, "-D", half, "-U", "nango", "-E", "UTF8", "--locale=C",
-			      "--auth=reject", "-k", "--no-instructions", NULL};
+	const char *const argv[] = {c->initdb,
+				    "-D",
+				    half,
+				    "-U",
+				    "nango",
+				    "-E",
+				    "UTF8",
+				    "--locale=C",
+				    "--auth=reject",
+				    "-k",
+				    "--no-instructions",
+				    NULL};
 	char said[4096];
 
 	if (access(half, F_OK) == 0 && run_as(c, remove_argv, said, sizeof(said), err) < 0)

@@ -11,10 +11,10 @@
 
 struct cluster {
 	char *postgres, *initdb; /* programs */
-	char *data;              /* DATA_DIR/postgres-15 */
-	char *socket_dir;        /* short: sockaddr_un has 107 bytes */
+	char *data;		 /* DATA_DIR/postgres-15 */
+	char *socket_dir;	 /* short: sockaddr_un has 107 bytes */
 	char *log;
-	int lock_fd;    /* one nangod a data dir */
+	int lock_fd;	/* one nangod a data dir */
 	bool must_drop; /* started by root */
 	uid_t uid;
 	gid_t gid;

@@ -46,8 +46,9 @@ apply_step(struct db *db, void *arg, struct error *err)
 {
 	static const char find[] = "SELECT sha256 FROM nango_meta.migration "
 				   "WHERE family = $1 AND number = $2::int8";
-	static const char mark[] = "INSERT INTO nango_meta.migration (family, number, name, sha256) "
-				   "VALUES ($1, $2::int8, $3, $4)";
+	static const char mark[] =
+	    "INSERT INTO nango_meta.migration (family, number, name, sha256) "
+	    "VALUES ($1, $2::int8, $3, $4)";
 	struct step *step = arg;
 	const struct migration *m = step->migration;
 	struct db_result *found;
@@ -56,22 +57,23 @@ apply_step(struct db *db, void *arg, struct error *err)
 
 	step->is_applied = false;
 	if (take_lock(db, err) < 0 ||
-	    db_exec(db, mem, &found, err, find, DB_PARAMS(DB_TEXT(m->family), DB_INTEGER(m->number))) <
-		0) {
+	    db_exec(db, mem, &found, err, find,
+		    DB_PARAMS(DB_TEXT(m->family), DB_INTEGER(m->number))) < 0) {
 		talloc_free(mem);
 		return -1;
 	}
 	if (db_rows(found) > 0) {
-		result = strcmp(db_text(found, 0, 0), step->hash) == 0
-			     ? 0
-			     : error_set(err, ERR_CONFIG,
-					 "migration %s/%04d was applied with another text: this "
-					 "database belongs to another build of nangod",
-					 m->family, m->number);
+		result =
+		    strcmp(db_text(found, 0, 0), step->hash) == 0
+			? 0
+			: error_set(err, ERR_CONFIG,
+				    "migration %s/%04d was applied with another text: this "
+				    "database belongs to another build of nangod",
+				    m->family, m->number);
 	} else if (db_script(db, m->sql, err) == 0 &&
 		   db_exec(db, NULL, NULL, err, mark,
-			   DB_PARAMS(DB_TEXT(m->family), DB_INTEGER(m->number), DB_TEXT(m->name),
-				     DB_TEXT(step->hash))) == 0) {
+			   DB_PARAMS(DB_TEXT(m->family), DB_INTEGER(m->number),
+				     DB_TEXT(m->name), DB_TEXT(step->hash))) == 0) {
 		step->is_applied = true;
 		result = 0;
 	} else {
@@ -84,8 +86,9 @@ apply_step(struct db *db, void *arg, struct error *err)
 static int
 refuse_newer(struct db_pool *pool, const char *family, int known, struct error *err)
 {
-	static const char sql[] = "SELECT coalesce(max(number), 0)::int8 FROM nango_meta.migration "
-				  "WHERE family = $1";
+	static const char sql[] =
+	    "SELECT coalesce(max(number), 0)::int8 FROM nango_meta.migration "
+	    "WHERE family = $1";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *found;
 	struct db *db;
@@ -97,10 +100,11 @@ refuse_newer(struct db_pool *pool, const char *family, int known, struct error *
 	}
 	result = db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(family)));
 	if (result == 0 && db_integer(found, 0, 0) > known)
-		result = error_set(err, ERR_CONFIG,
-				   "the database has %s migration %d, this nangod knows up to %d: "
-				   "start a newer nangod",
-				   family, (int)db_integer(found, 0, 0), known);
+		result =
+		    error_set(err, ERR_CONFIG,
+			      "the database has %s migration %d, this nangod knows up to %d: "
+			      "start a newer nangod",
+			      family, (int)db_integer(found, 0, 0), known);
 	db_release(db);
 	talloc_free(mem);
 	return result;
@@ -127,7 +131,8 @@ migrate_run(struct db_pool *pool, const char *family, int *applied, struct error
 			continue;
 		crypto_sha256(hash, m->sql, strlen(m->sql));
 		crypto_hex(step.hash, hash, sizeof(hash));
-		if (db_transaction(pool, &(struct db_work){.run = apply_step, .arg = &step}, err) < 0)
+		if (db_transaction(pool, &(struct db_work){.run = apply_step, .arg = &step},
+				   err) < 0)
 			return -1;
 		*applied += step.is_applied;
 	}

@@ -12,7 +12,8 @@ struct migration {
 	int number;
 	const char *name, *sql;
 };
-extern const struct migration migrations[]; /* made from migrations/, sorted, ends with a NULL */
+extern const struct migration
+    migrations[]; /* made from migrations/, sorted, ends with a NULL */
 
 /* Applies what is missing of a family; *applied counts them. */
 MUST_CHECK int migrate_run(struct db_pool *pool, const char *family, int *applied,

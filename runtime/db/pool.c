@@ -118,7 +118,8 @@ pool_take(struct db_pool *pool, struct db **out, struct error *err)
 	else if (pool->count < pool->size)
 		pool->count++;
 	else
-		error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use", pool->size);
+		error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use",
+			  pool->size);
 	result = *out == NULL && result == ETIMEDOUT ? -1 : 0;
 	pthread_mutex_unlock(&pool->mutex);
 	return result;

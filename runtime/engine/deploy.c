@@ -48,7 +48,8 @@ deploy_connection(struct db *db, int64_t integration_id, int64_t connection_row,
 	int result = deploy_spec(mem, db, integration_id, &spec, err);
 
 	if (result == 0)
-		result = sync_reconcile(db, integration_id, connection_row, wanted_syncs(mem, spec), err);
+		result = sync_reconcile(db, integration_id, connection_row,
+					wanted_syncs(mem, spec), err);
 	else if (err->code == ERR_NOT_FOUND)
 		result = 0;
 	talloc_free(mem);
@@ -67,7 +68,7 @@ diff(struct json_object *before, struct json_object *after)
 	json_object_object_add(out, "changed", changed);
 	json_object_object_add(out, "removed", removed);
 	if (after != NULL) {
-		json_object_object_foreach(after, name, value) {
+		json_object_object_foreach (after, name, value) {
 			struct json_object *old = json_member(before, name);
 
 			if (old == NULL)
@@ -77,7 +78,7 @@ diff(struct json_object *before, struct json_object *after)
 		}
 	}
 	if (before != NULL) {
-		json_object_object_foreach(before, key, old) {
+		json_object_object_foreach (before, key, old) {
 			(void)old;
 			if (json_member(after, key) == NULL)
 				json_object_array_add(removed, json_object_new_string(key));
@@ -100,9 +101,9 @@ make_changes(TALLOC_CTX *mem, const char *before_json, const char *after_json,
 	if (json_parse(mem, after_json, strlen(after_json), &after, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		json_object_object_add(changes, kinds[i],
-				       diff(json_object_in(before, kinds[i]),
-					    json_object_in(after, kinds[i])));
+		json_object_object_add(
+		    changes, kinds[i],
+		    diff(json_object_in(before, kinds[i]), json_object_in(after, kinds[i])));
 	return 0;
 }
 
@@ -148,10 +149,11 @@ look_up(TALLOC_CTX *mem, struct node *node, const struct environment *env, const
 		return -1;
 	result = integration_find(mem, db, env->id, key, integration, err);
 	if (result == 0 && strcmp((*integration)->provider, provider) != 0)
-		result = error_set(err, ERR_PLUGIN,
-				   "the plugin is for provider %s, integration \"%s\" is of provider "
-				   "%s",
-				   provider, key, (*integration)->provider);
+		result = error_set(
+		    err, ERR_PLUGIN,
+		    "the plugin is for provider %s, integration \"%s\" is of provider "
+		    "%s",
+		    provider, key, (*integration)->provider);
 	if (result == 0) {
 		*before = NULL;
 		if (deployment_active(mem, db, (*integration)->id, &active, err) == 0)
@@ -190,8 +192,8 @@ deploy_plugin(TALLOC_CTX *mem, struct node *node, const struct environment *env,
 	const char *before = NULL;
 
 	if (inspect_plugin(mem, node->config->inspector, bytes, length, &found, err) < 0 ||
-	    look_up(mem, node, env, integration_key, found.spec->provider, &integration, &before,
-		    err) < 0)
+	    look_up(mem, node, env, integration_key, found.spec->provider, &integration,
+		    &before, err) < 0)
 		return -1;
 	*plan = json_own(mem, json_object_new_object());
 	if (make_changes(mem, before, found.spec_json, *plan, err) < 0)
@@ -206,9 +208,11 @@ deploy_plugin(TALLOC_CTX *mem, struct node *node, const struct environment *env,
 	memcpy(a.deployment.sha256, a.build.sha256, sizeof(a.build.sha256));
 	a.wanted = wanted_syncs(mem, found.spec);
 	if (!is_dry_run &&
-	    db_transaction(node->control, &(struct db_work){.run = activate, .arg = &a}, err) < 0)
+	    db_transaction(node->control, &(struct db_work){.run = activate, .arg = &a}, err) <
+		0)
 		return -1;
-	json_object_object_add(*plan, "deployment", describe(&a, integration_key, found.sha256));
+	json_object_object_add(*plan, "deployment",
+			       describe(&a, integration_key, found.sha256));
 	json_add_boolean(*plan, "applied", !is_dry_run);
 	return 0;
 }

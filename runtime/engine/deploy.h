@@ -2,8 +2,8 @@
 /*
  * engine/deploy -- a plugin file becomes what an integration runs.
  *
- * The file is read, never executed: inspection in a sandboxed helper, then the plan against what
- * is deployed, then one transaction. Runs under way finish on the build they started with.
+ * The file is read, never executed: inspection in a sandboxed helper, then the plan against
+ * what is deployed, then one transaction. Runs under way finish on the build they started with.
  * Blocking; pool threads.
  */
 #ifndef NANGO_ENGINE_DEPLOY_H

@@ -75,7 +75,7 @@ ingest_set_counts(struct ingest *ingest, const char *result_json)
 
 	if (json_parse(ingest, result_json, strlen(result_json), &tree, &ignored) < 0)
 		return;
-	json_object_object_foreach(tree, model, counts) {
+	json_object_object_foreach (tree, model, counts) {
 		struct ingest_count *count = count_of(ingest, ingest, model);
 
 		if (count == NULL)
@@ -99,7 +99,9 @@ ingest_result(TALLOC_CTX *mem, const struct ingest *ingest)
 		if (i > 0)
 			buf_addc(&buf, ',');
 		buf_add_json_str(&buf, c->model);
-		buf_addf(&buf, ":{\"added\":%" PRId64 ",\"updated\":%" PRId64 ",\"deleted\":%" PRId64 "}",
+		buf_addf(&buf,
+			 ":{\"added\":%" PRId64 ",\"updated\":%" PRId64 ",\"deleted\":%" PRId64
+			 "}",
 			 c->added, c->updated, c->deleted);
 	}
 	buf_addc(&buf, '}');
@@ -128,11 +130,12 @@ read_id(TALLOC_CTX *mem, const char *model, struct jsonspan id, struct record_wr
 	}
 	if (length <= 0)
 		return error_set_at(err, ERR_INVALID_BODY, model,
-				    "a record of %s has no id: it must be a text or a number", model);
+				    "a record of %s has no id: it must be a text or a number",
+				    model);
 	if (length > RECORD_ID_MAX)
 		return error_set_at(err, ERR_INVALID_BODY, model,
-				    "a record of %s has an id of %ld bytes: %d are the limit", model,
-				    length, RECORD_ID_MAX);
+				    "a record of %s has an id of %ld bytes: %d are the limit",
+				    model, length, RECORD_ID_MAX);
 	if (memchr(text, '\0', (size_t)length) != NULL)
 		return error_set_at(err, ERR_INVALID_BODY, model,
 				    "a record of %s has U+0000 in its id", model);
@@ -282,7 +285,8 @@ ingest_page_in(struct commit *c, struct error *err)
 	const struct db_work work = {.run = commit_run, .resolve = commit_resolve, .arg = c};
 	struct ingest after;
 
-	c->batches = talloc_zero_array(c->mem, struct batch, (unsigned)c->page->models_count + 1);
+	c->batches =
+	    talloc_zero_array(c->mem, struct batch, (unsigned)c->page->models_count + 1);
 	if (c->batches == NULL)
 		abort();
 	for (; c->batches_count < c->page->models_count; c->batches_count++)

@@ -45,6 +45,7 @@ char *ingest_result(TALLOC_CTX *mem, const struct ingest *ingest);
  * ERR_FENCED when the run lost its lease; ERR_INVALID_BODY for a record that cannot be stored.
  * A COMMIT in doubt is resolved by the fence's page count.
  */
-MUST_CHECK int ingest_page(struct ingest *ingest, const struct run_page *page, struct error *err);
+MUST_CHECK int ingest_page(struct ingest *ingest, const struct run_page *page,
+			   struct error *err);
 
 #endif

@@ -47,8 +47,8 @@ job_commit(void *host, const struct run_page *page, run_commit_done *done, void 
 	job->commit_arg = arg;
 	if (pool_submit(job->node->worker_pool, commit_in_pool, job) == 0)
 		return;
-	job->commit_result =
-	    error_set(&job->commit_err, ERR_BUSY, "all workers are busy; the page was not stored");
+	job->commit_result = error_set(&job->commit_err, ERR_BUSY,
+				       "all workers are busy; the page was not stored");
 	commit_answered(job);
 }
 
@@ -82,7 +82,8 @@ job_ended(void *host, const struct run_end *end)
 	job->end.payload = talloc_strdup(job, end->payload);
 	job->end.output = talloc_strdup(job, end->output);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0) {
-		log_warn("worker", "%s ended, but all workers are busy: it will be taken up again",
+		log_warn("worker",
+			 "%s ended, but all workers are busy: it will be taken up again",
 			 job->label);
 		job->on_freed(job);
 	}
@@ -97,8 +98,8 @@ job_start(struct job *job)
 	struct error err;
 
 	job->fetches = fetch_scope_new(job->node->fetcher);
-	if (run_host_start(job->node->host, job->build_key, &job->start, &job_backend, job, &job->run,
-			   &err) == 0) {
+	if (run_host_start(job->node->host, job->build_key, &job->start, &job_backend, job,
+			   &job->run, &err) == 0) {
 		log_debug("worker", "%s: attempt %" PRId64, job->label, job->claim.attempts);
 		return;
 	}
@@ -223,16 +224,33 @@ give_back(struct job *job, struct error *err)
 	return result;
 }
 
-/* Ended by us and not by itself: the run goes on elsewhere, or was taken from us. */
+/* The database was away or busy: that passes, and says nothing about the run. */
+static bool
+is_passing(const char *code)
+{
+	static const enum error_code passing[] = {ERR_DB_UNAVAILABLE, ERR_DB_RETRY, ERR_BUSY,
+						  ERR_COMMIT_IN_DOUBT};
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (strcmp(code, error_name(passing[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Not ended by itself: the run goes on from its last page, here or elsewhere. */
 static bool
 goes_on(const struct job *job)
 {
-	if (job->end.is_done)
+	const struct run_end *end = &job->end;
+
+	if (end->is_done)
 		return false;
-	if (cause_fits(job->end.cause, CAUSE_CANCELLED))
+	if (cause_fits(end->cause, CAUSE_CANCELLED))
 		return true;
-	return cause_fits(job->end.cause, CAUSE_RUNNER) &&
-	       job->claim.attempts < WORKER_ATTEMPTS_MAX;
+	if (job->claim.attempts >= WORKER_ATTEMPTS_MAX)
+		return false;
+	return cause_fits(end->cause, CAUSE_RUNNER) ||
+	       (cause_fits(end->cause, CAUSE_STORE) && is_passing(end->code));
 }
 
 static int
@@ -250,8 +268,8 @@ finish(struct job *job, TALLOC_CTX *mem, struct error *err)
 	if (goes_on(job))
 		return give_back(job, err);
 	if (job->ingest != NULL &&
-	    db_transaction(job->node->data, &(struct db_work){.run = close_fence, .arg = &closing},
-			   err) < 0)
+	    db_transaction(job->node->data,
+			   &(struct db_work){.run = close_fence, .arg = &closing}, err) < 0)
 		return -1;
 	return finish_control(job, &o, err);
 }
@@ -262,10 +280,12 @@ report(const struct job *job, int result, const struct error *err)
 	const struct run_end *end = &job->end;
 
 	if (result < 0 && err->code == ERR_FENCED)
-		log_info("worker", "%s: the lease is gone, nothing more is written", job->label);
+		log_info("worker", "%s: the lease is gone, nothing more is written",
+			 job->label);
 	else if (result < 0)
-		log_warn("worker", "%s ended but could not be written off (it will be taken up again): "
-				   "%s",
+		log_warn("worker",
+			 "%s ended but could not be written off (it will be taken up again): "
+			 "%s",
 			 job->label, err->message);
 	else if (end->is_done)
 		log_info("worker", "%s: success, %" PRId64 " pages", job->label,

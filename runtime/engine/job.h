@@ -2,9 +2,9 @@
 /*
  * engine/job -- one claimed run, from its claim to its last transaction.
  *
- * A job is a talloc tree that belongs to one thread at a time: a pool thread while it is prepared
- * and finished, the loop in between. Its ingest is a tree of its own, used by one commit at a
- * time on pool threads.
+ * A job is a talloc tree that belongs to one thread at a time: a pool thread while it is
+ * prepared and finished, the loop in between. Its ingest is a tree of its own, used by one
+ * commit at a time on pool threads.
  */
 #ifndef NANGO_ENGINE_JOB_H
 #define NANGO_ENGINE_JOB_H

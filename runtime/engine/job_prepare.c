@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/job_prepare -- everything a run needs, read once, and the fence raised, before it starts.
+ * engine/job_prepare -- everything a run needs, read once, and the fence raised, before it
+ * starts.
  */
 #include "engine/job.h"
 #include "engine/target.h"
@@ -35,11 +36,13 @@ prepare_rows(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 
 	if (sync_find(job, p->control, job->claim.sync_id, &p->sync, err) < 0 ||
-	    connection_find_id(job, p->control, job->claim.connection_row, &p->connection, err) < 0 ||
+	    connection_find_id(job, p->control, job->claim.connection_row, &p->connection,
+			       err) < 0 ||
 	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
 		return -1;
-	snprintf(job->label, sizeof(job->label), "run %" PRId64 " (%s of %s/%s)", job->claim.run_id,
-		 p->sync->name, p->sync->integration_key, p->sync->connection_id);
+	snprintf(job->label, sizeof(job->label), "run %" PRId64 " (%s of %s/%s)",
+		 job->claim.run_id, p->sync->name, p->sync->integration_key,
+		 p->sync->connection_id);
 	return 0;
 }
 
@@ -55,7 +58,8 @@ prepare_build(struct preparing *p, struct error *err)
 		if (plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err) < 0)
 			return -1;
 	} else {
-		if (deployment_active(job, p->control, p->sync->integration_id, &active, err) < 0 ||
+		if (deployment_active(job, p->control, p->sync->integration_id, &active, err) <
+			0 ||
 		    run_set_build(p->control, job->claim.run_id, active->sha256,
 				  sizeof(active->sha256), err) < 0)
 			return -1;
@@ -71,8 +75,8 @@ prepare_fence(struct preparing *p, struct error *err)
 {
 	struct job *job = p->job;
 
-	if (fence_raise(job, p->data, job->claim.connection_row, job->claim.run_id, job->claim.token,
-			&p->fence, err) < 0)
+	if (fence_raise(job, p->data, job->claim.connection_row, job->claim.run_id,
+			job->claim.token, &p->fence, err) < 0)
 		return -1;
 	job->is_over = strcmp(p->fence.state, "open") != 0;
 	return 0;
@@ -90,7 +94,8 @@ prepare_ingest(struct preparing *p, struct error *err)
 			 p->env->record_key_length, &key, &length, err) < 0)
 		return -1;
 	if (length != CRYPTO_KEY_BYTES)
-		return error_set(err, ERR_DECRYPT, "the environment's record key has %zu bytes", length);
+		return error_set(err, ERR_DECRYPT, "the environment's record key has %zu bytes",
+				 length);
 	job->ingest = ingest_new();
 	job->ingest->data = job->node->data;
 	job->ingest->connection_row = job->claim.connection_row;
@@ -118,7 +123,8 @@ prepare_start(struct preparing *p, struct error *err)
 		return -1;
 	sync = spec_sync(spec, p->sync->name);
 	if (sync == NULL)
-		return error_set(err, ERR_UNKNOWN_SYNC, "the deployed plugin has no sync \"%s\" any more",
+		return error_set(err, ERR_UNKNOWN_SYNC,
+				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
 	job->start = (struct run_start){
 	    .id = talloc_asprintf(job, "%" PRId64, job->claim.run_id),
@@ -131,8 +137,8 @@ prepare_start(struct preparing *p, struct error *err)
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
-	return checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
-			      &job->start.checkpoint, err);
+	return checkpoint_get(job, p->data, job->claim.connection_row,
+			      job->ingest->checkpoint_key, &job->start.checkpoint, err);
 }
 
 static const char *
@@ -154,9 +160,12 @@ read_outcome(struct preparing *p, struct error *err)
 	ingest_set_counts(job->ingest, p->fence.result);
 	job->ingest->pages = p->fence.pages;
 	job->old_state = p->fence.state;
-	snprintf(job->end.cause, sizeof(job->end.cause), "%s", or_empty(json_string(tree, "cause")));
-	snprintf(job->end.code, sizeof(job->end.code), "%s", or_empty(json_string(tree, "code")));
-	snprintf(job->end.message, sizeof(job->end.message), "%s", or_empty(json_string(tree, "message")));
+	snprintf(job->end.cause, sizeof(job->end.cause), "%s",
+		 or_empty(json_string(tree, "cause")));
+	snprintf(job->end.code, sizeof(job->end.code), "%s",
+		 or_empty(json_string(tree, "code")));
+	snprintf(job->end.message, sizeof(job->end.message), "%s",
+		 or_empty(json_string(tree, "message")));
 	job->end.requests = (uint64_t)json_integer(tree, "requests", 0);
 	job->end.usage.ru_maxrss = json_integer(tree, "max_rss_kb", 0);
 	job->end.usage.ru_utime.tv_usec = json_integer(tree, "cpu_us", 0);
@@ -194,9 +203,9 @@ job_prepare(struct job *job, struct db *control, struct db *data)
 		return 0;
 	job->is_over = false;
 	job_fail(job,
-		 err.code == ERR_FENCED	     ? CAUSE_LOST_LEASE
+		 err.code == ERR_FENCED ? CAUSE_LOST_LEASE
 		 : is_passing(err.code) ? CAUSE_CANCELLED
-					     : CAUSE_SETUP,
+					: CAUSE_SETUP,
 		 &err);
 	return -1;
 }

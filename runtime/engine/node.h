@@ -38,7 +38,7 @@ struct node {
 	struct http_client *http;
 	struct fetcher *fetcher;
 	struct run_host *host;
-	const char *layers; /* of the sandbox, JSON; any thread */
+	const char *layers;    /* of the sandbox, JSON; any thread */
 	struct worker *worker; /* NULL without the role */
 	int64_t started_ms;
 	atomic_bool is_stopping;

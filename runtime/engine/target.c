@@ -16,9 +16,9 @@ struct vault_place
 target_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
 	     const char *connection_id)
 {
-	return (struct vault_place){environment_id, "connection",
-				    talloc_asprintf(mem, "%" PRId64 ":%s", integration_id,
-						    connection_id)};
+	return (struct vault_place){
+	    environment_id, "connection",
+	    talloc_asprintf(mem, "%" PRId64 ":%s", integration_id, connection_id)};
 }
 
 int
@@ -56,7 +56,7 @@ make_scope(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	    parse_or_empty(mem, c->config, &own, err) < 0 ||
 	    parse_or_empty(mem, c->metadata, &scope->metadata, err) < 0)
 		return -1;
-	json_object_object_foreach(own, key, value)
+	json_object_object_foreach (own, key, value)
 		json_object_object_add(scope->connection_config, key, json_object_get(value));
 	return 0;
 }
@@ -68,13 +68,14 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 {
 	if (section == NULL)
 		return 0;
-	json_object_object_foreach(section, name, value) {
+	json_object_object_foreach (section, name, value) {
 		char *text;
 
 		if (*count == HEADERS_MAX)
-			return error_set(err, ERR_TEMPLATE, "a template puts in over %d headers",
-					 HEADERS_MAX);
-		if (expand(mem, json_object_get_string(value), scope, EXPAND_TEXT, &text, err) == 0)
+			return error_set(err, ERR_TEMPLATE,
+					 "a template puts in over %d headers", HEADERS_MAX);
+		if (expand(mem, json_object_get_string(value), scope, EXPAND_TEXT, &text,
+			   err) == 0)
 			out[(*count)++] = (struct http_field){name, text};
 		else if (err->code != ERR_NOT_FOUND)
 			return -1;
@@ -96,9 +97,10 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 	if (authorization != NULL &&
 	    json_member(json_object_in(proxy, "headers"), "authorization") == NULL)
 		headers[headers_count++] = (struct http_field){"authorization", authorization};
-	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count, err) <
-		0 ||
-	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count, err) < 0)
+	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count,
+			  err) < 0 ||
+	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count,
+			  err) < 0)
 		return -1;
 	out->headers = headers;
 	out->query = query;
@@ -117,17 +119,19 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	char *url;
 
 	if (template == NULL || scheme == NULL)
-		return error_set(err, ERR_TEMPLATE, "provider %s with auth mode %s is not known here",
-				 c->provider, c->auth_mode);
+		return error_set(err, ERR_TEMPLATE,
+				 "provider %s with auth mode %s is not known here", c->provider,
+				 c->auth_mode);
 	proxy = json_object_in(template_body(template), "proxy");
 	base_url = json_string(proxy, "base_url");
 	if (make_scope(mem, node, c, &scope, err) < 0)
 		return -1;
 	if (base_url == NULL || expand(mem, base_url, &scope, EXPAND_URL, &url, err) < 0)
-		return error_set(err, ERR_TEMPLATE,
-				 "the base URL of provider %s needs a setting that connection \"%s\" does "
-				 "not have (connection_config)",
-				 c->provider, c->connection_id);
+		return error_set(
+		    err, ERR_TEMPLATE,
+		    "the base URL of provider %s needs a setting that connection \"%s\" does "
+		    "not have (connection_config)",
+		    c->provider, c->connection_id);
 	out->base_url = url;
 	out->retry = json_object_in(proxy, "retry");
 	out->group = talloc_asprintf(mem, "%" PRId64, c->id);

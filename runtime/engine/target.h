@@ -10,9 +10,9 @@
 #include "store/connection.h"
 
 /* Opens the connection's credentials; all of it belongs to mem and is wiped with it. */
-MUST_CHECK int target_open(TALLOC_CTX *mem, struct node *node, const struct connection *connection,
-			   struct fetch_target *out, const char **paginate_json,
-			   struct error *err);
+MUST_CHECK int target_open(TALLOC_CTX *mem, struct node *node,
+			   const struct connection *connection, struct fetch_target *out,
+			   const char **paginate_json, struct error *err);
 
 /* The unsealed credentials of a connection as JSON. */
 MUST_CHECK int target_credentials(TALLOC_CTX *mem, struct node *node,

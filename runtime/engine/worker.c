@@ -2,7 +2,8 @@
 /*
  * engine/worker -- see worker.h.
  *
- * One look at a time: a tick that comes while a look is under way asks for another one after it.
+ * One look at a time: a tick that comes while a look is under way asks for another one after
+ * it.
  */
 #include "engine/worker.h"
 #include "engine/job.h"
@@ -111,8 +112,8 @@ build_loaded(void *arg)
 	int result = load->result;
 
 	if (result == 0)
-		result = run_host_add(job->node->host, job->build_key, load->bytes, load->length,
-				      &load->err);
+		result = run_host_add(job->node->host, job->build_key, load->bytes,
+				      load->length, &load->err);
 	if (result == 0)
 		job_start(job);
 	else
@@ -170,20 +171,21 @@ begin_job(struct worker *worker, struct job *job)
 /* ---- looking for work ---- */
 
 static int
-claim_environment(struct look *look, struct db *control, struct db *data, int64_t environment_id)
+claim_environment(struct look *look, struct db *control, struct db *data,
+		  int64_t environment_id)
 {
 	struct node *node = look->worker->node;
 	size_t limit = look->room < WORKER_CLAIM_MAX ? look->room : WORKER_CLAIM_MAX;
 	struct run_claim *claims;
 	size_t count;
 
-	if (run_claim(look, control, environment_id, (int64_t)limit, node->config->lease_ms, &claims,
-		      &count, &look->err) < 0)
+	if (run_claim(look, control, environment_id, (int64_t)limit, node->config->lease_ms,
+		      &claims, &count, &look->err) < 0)
 		return -1;
 	look->is_full |= count == limit;
 	look->room -= count;
-	look->jobs = talloc_realloc(look, look->jobs, struct job *,
-				    (unsigned)(look->count + count + 1));
+	look->jobs =
+	    talloc_realloc(look, look->jobs, struct job *, (unsigned)(look->count + count + 1));
 	for (size_t i = 0; i < count; i++) {
 		struct job *job = talloc_zero(NULL, struct job);
 
@@ -206,7 +208,8 @@ claim_all(struct look *look, struct db *control, struct db *data)
 	if (run_due_environments(look, control, &environments, &count, &look->err) < 0)
 		return -1;
 	for (size_t i = 0; i < count && look->room > 0; i++)
-		if (claim_environment(look, control, data, environments[(start + i) % count]) < 0)
+		if (claim_environment(look, control, data, environments[(start + i) % count]) <
+		    0)
 			return -1;
 	return 0;
 }
@@ -315,7 +318,8 @@ was_asked(const struct beat *beat, const struct job *job)
 {
 	char mark[64];
 
-	snprintf(mark, sizeof(mark), "[%" PRId64 ",%" PRId64 "]", job->claim.run_id, job->claim.token);
+	snprintf(mark, sizeof(mark), "[%" PRId64 ",%" PRId64 "]", job->claim.run_id,
+		 job->claim.token);
 	return strstr(beat->claims, mark) != NULL;
 }
 
@@ -329,7 +333,8 @@ beaten(void *arg)
 	if (beat->result < 0)
 		log_warn("worker", "cannot renew leases: %s", beat->err.message);
 	for (struct job *job = worker->jobs; job != NULL && beat->result == 0; job = job->next)
-		if (job->run != NULL && was_asked(beat, job) && !is_held(beat, job->claim.run_id))
+		if (job->run != NULL && was_asked(beat, job) &&
+		    !is_held(beat, job->claim.run_id))
 			run_cancel(job->run, cause_text(CAUSE_LOST_LEASE));
 	talloc_free(beat);
 	maybe_stopped(worker);

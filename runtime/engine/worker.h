@@ -3,15 +3,16 @@
  * engine/worker -- claims runs from the queue, keeps their leases, and queues what is due.
  *
  * The timers are on the loop; everything that talks to Postgres is a job of node->worker_pool.
- * A tick that finds nothing costs two statements. The queue is the truth; worker_wake is a hint.
+ * A tick that finds nothing costs two statements. The queue is the truth; worker_wake is a
+ * hint.
  */
 #ifndef NANGO_ENGINE_WORKER_H
 #define NANGO_ENGINE_WORKER_H
 
 #include "engine/node.h"
 
-#define WORKER_CLAIM_MAX 50 /* runs that one claim takes of one environment */
-#define WORKER_ATTEMPTS_MAX 5 /* of a run whose runner was lost */
+#define WORKER_CLAIM_MAX 50   /* runs that one claim takes of one environment */
+#define WORKER_ATTEMPTS_MAX 8 /* of a run that ends by faults that are not its own */
 
 /* On the loop's thread. */
 void worker_start(struct node *node);

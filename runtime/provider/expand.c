@@ -187,12 +187,14 @@ expand_text(struct expansion *x, const char *text, size_t length, struct buf *ou
 		if (end == 0) {
 			buf_addc(out, text[i++]);
 		} else {
-			result = expand_inside(x, text + i + 2, end - 2, out, i == 0 && x->depth == 1);
+			result = expand_inside(x, text + i + 2, end - 2, out,
+					       i == 0 && x->depth == 1);
 			i += end + 1;
 		}
 		if (out->length > EXPAND_BYTES_MAX)
-			result = error_set(x->err, ERR_TEMPLATE, "the expanded text is over %d bytes",
-					   EXPAND_BYTES_MAX);
+			result =
+			    error_set(x->err, ERR_TEMPLATE,
+				      "the expanded text is over %d bytes", EXPAND_BYTES_MAX);
 	}
 	x->depth--;
 	return result;

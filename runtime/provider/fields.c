@@ -80,7 +80,8 @@ static bool
 is_listed(struct json_object *list, const char *text)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)), text) == 0)
+		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)), text) ==
+		    0)
 			return true;
 	return false;
 }
@@ -89,7 +90,8 @@ static int
 check_value(struct json_object *schema, const char *field, const char *text, const char *at,
 	    struct error *err)
 {
-	const char *pattern = json_string(schema, "pattern"), *format = json_string(schema, "format");
+	const char *pattern = json_string(schema, "pattern"),
+		   *format = json_string(schema, "format");
 	struct json_object *words = json_array_in(schema, "enum");
 
 	if (strlen(text) > VALUE_MAX)
@@ -132,7 +134,7 @@ template_check_fields(const struct template *template, const char *section,
 
 	if (schemas == NULL)
 		return 0;
-	json_object_object_foreach(schemas, field, schema)
+	json_object_object_foreach (schemas, field, schema)
 		if (check_field(field, schema, values, at, err) < 0)
 			return -1;
 	return 0;

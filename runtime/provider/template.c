@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct template {
+struct template
+{
 	char *name;
 	const char *display_name, *auth_mode;
 	struct json_object *body;
@@ -24,15 +25,45 @@ struct templates {
 
 /* Keys of the reference's format that ours may use, and `x`, under which our own stand. */
 static const char *const known_keys[] = {
-    "display_name", "categories",	 "docs",	       "docs_connect",	    "setup_guide_url",
-    "auth_mode",    "proxy",		 "credentials",	       "connection_config", "integration_config",
-    "x",	    "authorization_url", "authorization_params", "token_url",	    "token_params",
-    "default_scopes", "scope_separator", "refresh_params",     NULL,
+    "display_name",
+    "categories",
+    "docs",
+    "docs_connect",
+    "setup_guide_url",
+    "auth_mode",
+    "proxy",
+    "credentials",
+    "connection_config",
+    "integration_config",
+    "x",
+    "authorization_url",
+    "authorization_params",
+    "token_url",
+    "token_params",
+    "default_scopes",
+    "scope_separator",
+    "refresh_params",
+    NULL,
 };
 static const char *const known_modes[] = {
-    "API_KEY", "BASIC",	 "NONE",      "OAUTH1",	    "OAUTH2",	   "OAUTH2_CC",
-    "APP",     "CUSTOM", "TBA",	      "JWT",	    "TWO_STEP",	   "SIGNATURE",
-    "BILL",    "AWS_SIGV4", "MCP_OAUTH2", "MCP_OAUTH2_GENERIC", "INSTALL_PLUGIN", NULL,
+    "API_KEY",
+    "BASIC",
+    "NONE",
+    "OAUTH1",
+    "OAUTH2",
+    "OAUTH2_CC",
+    "APP",
+    "CUSTOM",
+    "TBA",
+    "JWT",
+    "TWO_STEP",
+    "SIGNATURE",
+    "BILL",
+    "AWS_SIGV4",
+    "MCP_OAUTH2",
+    "MCP_OAUTH2_GENERIC",
+    "INSTALL_PLUGIN",
+    NULL,
 };
 
 static bool
@@ -54,9 +85,10 @@ check(const char *path, const struct yaml_node *root, struct error *err)
 		return yaml_error(err, path, root, "a template is a mapping of keys");
 	for (size_t i = 0; i < root->count; i++)
 		if (!is_among(known_keys, root->items[2 * i]->text))
-			return yaml_error(err, path, root->items[2 * i],
-					  "there is no key \"%s\": keys of our own stand under x",
-					  root->items[2 * i]->text);
+			return yaml_error(
+			    err, path, root->items[2 * i],
+			    "there is no key \"%s\": keys of our own stand under x",
+			    root->items[2 * i]->text);
 	for (const char *const *key = required; *key != NULL; key++)
 		if (yaml_text(root, *key) == NULL)
 			return yaml_error(err, path, root, "the key \"%s\" is missing", *key);
@@ -115,11 +147,13 @@ templates_load(TALLOC_CTX *mem, const char *dir, struct templates **out, struct 
 	if (count < 0)
 		return error_set_errno(err, ERR_CONFIG, "cannot read the templates in %s", dir);
 	if (count > TEMPLATES_MAX)
-		result = error_set(err, ERR_CONFIG, "%s holds over %d templates", dir, TEMPLATES_MAX);
+		result = error_set(err, ERR_CONFIG, "%s holds over %d templates", dir,
+				   TEMPLATES_MAX);
 	t->list = talloc_zero_array(t, struct template, (unsigned)count + 1);
 	for (int i = 0; i < count; i++) {
 		if (result == 0)
-			result = load_one(t, dir, entries[i]->d_name, &t->list[t->count++], err);
+			result =
+			    load_one(t, dir, entries[i]->d_name, &t->list[t->count++], err);
 		free(entries[i]);
 	}
 	free(entries);
@@ -192,7 +226,8 @@ template_definition(const struct template *template, const char *server_url)
 	json_object_object_del(copy, "x");
 	json_add(copy, "name", template->name);
 	json_add(copy, "logo_url",
-		 talloc_asprintf(mem, "%s/images/template-logos/%s.svg", server_url, template->name));
+		 talloc_asprintf(mem, "%s/images/template-logos/%s.svg", server_url,
+				 template->name));
 	talloc_free(mem);
 	return copy;
 }

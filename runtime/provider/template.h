@@ -21,7 +21,8 @@ struct template;
 MUST_CHECK int templates_load(TALLOC_CTX *mem, const char *dir, struct templates **out,
 			      struct error *err);
 size_t templates_count(const struct templates *templates);
-const struct template *templates_at(const struct templates *templates, size_t index); /* by name */
+const struct template *templates_at(const struct templates *templates,
+				    size_t index); /* by name */
 const struct template *template_find(const struct templates *templates, const char *name);
 
 const char *template_name(const struct template *template);
@@ -30,7 +31,8 @@ const char *template_auth_mode(const struct template *template);
 /* The body as JSON. Shared between threads: do not change it, nor take references. */
 struct json_object *template_body(const struct template *template);
 /* A copy of the body with name and logo_url, for GET /providers; the caller puts it. */
-struct json_object *template_definition(const struct template *template, const char *server_url);
+struct json_object *template_definition(const struct template *template,
+					const char *server_url);
 
 /*
  * Checks values (strings) against a section of field schemas ("credentials" or

@@ -47,7 +47,8 @@ connection_list(TALLOC_CTX *mem, struct db *db, const struct connection_filter *
 	    "AND ($2::text IS NULL OR c.connection_id = $2) "
 	    "AND ($3::text IS NULL OR position(lower($3) in lower(c.connection_id)) > 0 "
 	    "     OR position(lower($3) in lower(coalesce(c.end_user, ''))) > 0) "
-	    "AND ($4::text IS NULL OR i.unique_key IN (SELECT json_array_elements_text($4::json))) "
+	    "AND ($4::text IS NULL OR i.unique_key IN (SELECT "
+	    "json_array_elements_text($4::json))) "
 	    "AND ($5::text IS NULL OR c.tags->>'end_user_id' = $5) "
 	    "AND ($6::text IS NULL OR c.tags->>'organization_id' = $6) "
 	    "AND ($7::text IS NULL OR c.tags @> $7::jsonb) "
@@ -60,7 +61,8 @@ connection_list(TALLOC_CTX *mem, struct db *db, const struct connection_filter *
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_TEXT(f->connection_id),
 			      DB_TEXT(f->search), DB_TEXT(f->integration_keys),
 			      DB_TEXT(f->end_user_id), DB_TEXT(f->organization_id),
-			      DB_TEXT(f->tags), DB_INTEGER(f->limit), DB_INTEGER(f->offset))) < 0)
+			      DB_TEXT(f->tags), DB_INTEGER(f->limit), DB_INTEGER(f->offset))) <
+	    0)
 		return -1;
 	list = talloc_zero_array(mem, struct connection, (unsigned)db_rows(found) + 1);
 	if (list == NULL)
@@ -76,15 +78,17 @@ static int
 integration_exists(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *key,
 		   struct error *err)
 {
-	static const char sql[] = "SELECT 1::int8 FROM nango.integration WHERE environment_id = $1 "
-				  "AND unique_key = $2 AND deleted_at IS NULL";
+	static const char sql[] =
+	    "SELECT 1::int8 FROM nango.integration WHERE environment_id = $1 "
+	    "AND unique_key = $2 AND deleted_at IS NULL";
 	struct db_result *found;
 
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(environment_id), DB_TEXT(key))) <
-	    0)
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_INTEGER(environment_id), DB_TEXT(key))) < 0)
 		return -1;
 	if (db_rows(found) == 0)
-		return error_set(err, ERR_UNKNOWN_INTEGRATION, "there is no integration \"%s\"", key);
+		return error_set(err, ERR_UNKNOWN_INTEGRATION, "there is no integration \"%s\"",
+				 key);
 	return 0;
 }
 
@@ -105,8 +109,9 @@ connection_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 	if (db_rows(found) == 0) {
 		if (integration_exists(mem, db, environment_id, integration_key, err) < 0)
 			return -1;
-		return error_set(err, ERR_NOT_FOUND, "integration \"%s\" has no connection \"%s\"",
-				 integration_key, connection_id);
+		return error_set(err, ERR_NOT_FOUND,
+				 "integration \"%s\" has no connection \"%s\"", integration_key,
+				 connection_id);
 	}
 	*out = talloc_zero(mem, struct connection);
 	read_row(*out, found, 0);
@@ -137,9 +142,11 @@ connection_upsert(struct db *db, struct connection *c, bool *was_new, struct err
 	    "INSERT INTO nango.connection (account_id, environment_id, integration_id, "
 	    "    connection_id, auth_mode, credentials, config, metadata, tags, end_user, "
 	    "    webhook_url_override) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'), $8, coalesce($9::jsonb, '{}'), "
+	    "VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'), $8, coalesce($9::jsonb, "
+	    "'{}'), "
 	    "    $10, $11) "
-	    "ON CONFLICT (integration_id, connection_id) WHERE deleted_at IS NULL DO UPDATE SET "
+	    "ON CONFLICT (integration_id, connection_id) WHERE deleted_at IS NULL DO UPDATE "
+	    "SET "
 	    "    auth_mode = excluded.auth_mode, credentials = excluded.credentials, "
 	    "    config = CASE WHEN $7::text IS NULL THEN connection.config "
 	    "                  ELSE excluded.config END, "
@@ -153,13 +160,13 @@ connection_upsert(struct db *db, struct connection *c, bool *was_new, struct err
 	    "RETURNING id, xmax::text = '0'";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
-	int result =
-	    db_exec(db, mem, &made, err, sql,
-		    DB_PARAMS(DB_INTEGER(c->account_id), DB_INTEGER(c->environment_id),
-			      DB_INTEGER(c->integration_id), DB_TEXT(c->connection_id),
-			      DB_TEXT(c->auth_mode), DB_BYTES(c->credentials, c->credentials_length),
-			      DB_TEXT(c->config), DB_TEXT(c->metadata), DB_TEXT(c->tags),
-			      DB_TEXT(c->end_user), DB_TEXT(c->webhook_url_override)));
+	int result = db_exec(
+	    db, mem, &made, err, sql,
+	    DB_PARAMS(DB_INTEGER(c->account_id), DB_INTEGER(c->environment_id),
+		      DB_INTEGER(c->integration_id), DB_TEXT(c->connection_id),
+		      DB_TEXT(c->auth_mode), DB_BYTES(c->credentials, c->credentials_length),
+		      DB_TEXT(c->config), DB_TEXT(c->metadata), DB_TEXT(c->tags),
+		      DB_TEXT(c->end_user), DB_TEXT(c->webhook_url_override)));
 
 	if (result == 0) {
 		c->id = db_integer(made, 0, 0);
@@ -181,9 +188,10 @@ connection_set_metadata(struct db *db, int64_t id, const char *metadata, struct 
 int
 connection_update(struct db *db, const struct connection *c, struct error *err)
 {
-	static const char sql[] = "UPDATE nango.connection SET tags = $2::jsonb, end_user = $3, "
-				  "webhook_url_override = $4, updated_at = nango.clock_now() "
-				  "WHERE id = $1";
+	static const char sql[] =
+	    "UPDATE nango.connection SET tags = $2::jsonb, end_user = $3, "
+	    "webhook_url_override = $4, updated_at = nango.clock_now() "
+	    "WHERE id = $1";
 
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_INTEGER(c->id), DB_TEXT(c->tags), DB_TEXT(c->end_user),
@@ -200,7 +208,8 @@ connection_delete(struct db *db, int64_t id, struct error *err)
 	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
 	    "    WHERE connection_id = $1 AND deleted_at IS NULL RETURNING id), "
 	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING q.run_id) "
+	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING "
+	    "q.run_id) "
 	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
 	    "    finished_at = nango.clock_now() "
 	    "WHERE id IN (SELECT run_id FROM queued)";

@@ -18,13 +18,13 @@ struct connection {
 	const char *end_user; /* JSON object or NULL */
 	const char *webhook_url_override;
 	int64_t created_ms, updated_ms, last_fetched_ms; /* 0: never */
-	const char *integration_config; /* JSON object of its integration */
+	const char *integration_config;			 /* JSON object of its integration */
 };
 
 struct connection_filter {
 	int64_t environment_id;
 	const char *connection_id;    /* exactly, or NULL */
-	const char *search;           /* part of connection id or end user, or NULL */
+	const char *search;	      /* part of connection id or end user, or NULL */
 	const char *integration_keys; /* JSON array of unique keys, or NULL */
 	const char *end_user_id, *organization_id;
 	const char *tags; /* JSON object that the tags must contain, or NULL */

@@ -7,19 +7,20 @@
 #include <stdlib.h>
 
 int
-fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
-	    struct fence *out, struct error *err)
+fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
+	    int64_t token, struct fence *out, struct error *err)
 {
-	static const char sql[] =
-	    "INSERT INTO nango_data.fence AS f (connection_id, run_id, token) VALUES ($1, $2, $3) "
-	    "ON CONFLICT (connection_id, run_id) DO UPDATE "
-	    "    SET token = greatest(f.token, excluded.token), "
-	    "        updated_at = nango_data.clock_now() "
-	    "RETURNING token, state, pages, result, outcome";
+	static const char sql[] = "INSERT INTO nango_data.fence AS f (connection_id, run_id, "
+				  "token) VALUES ($1, $2, $3) "
+				  "ON CONFLICT (connection_id, run_id) DO UPDATE "
+				  "    SET token = greatest(f.token, excluded.token), "
+				  "        updated_at = nango_data.clock_now() "
+				  "RETURNING token, state, pages, result, outcome";
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id), DB_INTEGER(token))) < 0)
+		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
+			      DB_INTEGER(token))) < 0)
 		return -1;
 	if (db_integer(found, 0, 0) != token)
 		return error_set(err, ERR_FENCED, "another claim of run %lld came later",
@@ -41,7 +42,8 @@ fenced_exec(struct db *db, const char *sql, const struct db_param *params, size_
 	int result = db_exec(db, mem, &done, err, sql, params, count);
 
 	if (result == 0 && db_affected(done) == 0)
-		result = error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
+		result =
+		    error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
 	talloc_free(mem);
 	return result;
 }
@@ -126,9 +128,9 @@ dataset_lock(struct db *db, int64_t connection_row, const char *model, const cha
 	static const char lock[] =
 	    "SELECT id, epoch, seq, live, nango_data.clock_now() FROM nango_data.dataset "
 	    "WHERE connection_id = $1 AND model = $2 AND variant = $3 FOR UPDATE";
-	static const char insert[] =
-	    "INSERT INTO nango_data.dataset (connection_id, model, variant) VALUES ($1, $2, $3) "
-	    "ON CONFLICT DO NOTHING";
+	static const char insert[] = "INSERT INTO nango_data.dataset (connection_id, model, "
+				     "variant) VALUES ($1, $2, $3) "
+				     "ON CONFLICT DO NOTHING";
 	const struct db_param params[] = {DB_INTEGER(connection_row), DB_TEXT(model),
 					  DB_TEXT(variant)};
 	TALLOC_CTX *mem = talloc_new(NULL);
@@ -166,8 +168,9 @@ dataset_find(struct db *db, int64_t connection_row, const char *model, const cha
 	    "WHERE connection_id = $1 AND model = $2 AND variant = $3";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql,
-			     DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(model), DB_TEXT(variant)));
+	int result =
+	    db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(model), DB_TEXT(variant)));
 
 	if (result == 0 && db_rows(found) == 0)
 		result = error_set(err, ERR_NOT_FOUND, "no record of %s was ever saved", model);
@@ -178,8 +181,8 @@ dataset_find(struct db *db, int64_t connection_row, const char *model, const cha
 }
 
 int
-dataset_empty(struct db *db, int64_t connection_row, const char *models_json, const char *variant,
-	      struct error *err)
+dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
+	      const char *variant, struct error *err)
 {
 	static const char sql[] =
 	    "WITH heads AS ("
@@ -189,9 +192,9 @@ dataset_empty(struct db *db, int64_t connection_row, const char *models_json, co
 	    "DELETE FROM nango_data.record "
 	    "WHERE connection_id = $1 AND dataset_id IN (SELECT id FROM heads)";
 
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(models_json),
-				 DB_TEXT(variant)));
+	return db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(models_json), DB_TEXT(variant)));
 }
 
 int
@@ -218,8 +221,8 @@ checkpoint_get(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const cha
 	    "SELECT body FROM nango_data.checkpoint WHERE connection_id = $1 AND key = $2";
 	struct db_result *found;
 
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key))) <
-	    0)
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key))) < 0)
 		return -1;
 	*body = db_rows(found) > 0 ? db_text(found, 0, 0) : NULL;
 	return 0;
@@ -230,7 +233,8 @@ checkpoint_put(struct db *db, int64_t connection_row, const char *key, const cha
 	       size_t length, struct error *err)
 {
 	static const char sql[] =
-	    "INSERT INTO nango_data.checkpoint AS c (connection_id, key, body) VALUES ($1, $2, $3) "
+	    "INSERT INTO nango_data.checkpoint AS c (connection_id, key, body) VALUES ($1, $2, "
+	    "$3) "
 	    "ON CONFLICT (connection_id, key) DO UPDATE SET body = excluded.body, "
 	    "    version = c.version + 1, updated_at = nango_data.clock_now()";
 
@@ -245,5 +249,6 @@ checkpoint_delete(struct db *db, int64_t connection_row, const char *key, struct
 	static const char sql[] =
 	    "DELETE FROM nango_data.checkpoint WHERE connection_id = $1 AND key = $2";
 
-	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key)));
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key)));
 }

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char environment_columns[] =
-    "SELECT id, account_id, uuid::text, name, is_production, record_key FROM nango.environment ";
+static const char environment_columns[] = "SELECT id, account_id, uuid::text, name, "
+					  "is_production, record_key FROM nango.environment ";
 
 static void
 environment_read(struct environment *env, const struct db_result *r, size_t row, size_t column)
@@ -103,12 +103,12 @@ environment_insert(struct db *db, const struct environment *env, struct error *e
 
 int
 api_key_insert(struct db *db, int64_t account_id, int64_t environment_id,
-	       const char *display_name, const void *hash, size_t hash_length, const void *sealed,
-	       size_t sealed_length, struct error *err)
+	       const char *display_name, const void *hash, size_t hash_length,
+	       const void *sealed, size_t sealed_length, struct error *err)
 {
-	static const char sql[] =
-	    "INSERT INTO nango.api_key (account_id, environment_id, display_name, hash, sealed) "
-	    "VALUES ($1, $2, $3, $4, $5)";
+	static const char sql[] = "INSERT INTO nango.api_key (account_id, environment_id, "
+				  "display_name, hash, sealed) "
+				  "VALUES ($1, $2, $3, $4, $5)";
 
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_INTEGER(account_id), DB_INTEGER(environment_id),
@@ -136,7 +136,8 @@ api_key_find(TALLOC_CTX *mem, struct db *db, const void *hash, size_t hash_lengt
 	     struct api_key **key, struct environment **env, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT k.id, k.environment_id, k.display_name, array_to_string(k.scopes, ' '), k.sealed, k.hash, "
+	    "SELECT k.id, k.environment_id, k.display_name, array_to_string(k.scopes, ' '), "
+	    "k.sealed, k.hash, "
 	    "       e.id, e.account_id, e.uuid::text, e.name, e.is_production, e.record_key "
 	    "FROM nango.api_key k JOIN nango.environment e ON e.id = k.environment_id "
 	    "WHERE k.hash = $1 AND k.deleted_at IS NULL AND e.deleted_at IS NULL";
@@ -158,7 +159,8 @@ api_key_first(TALLOC_CTX *mem, struct db *db, int64_t environment_id, struct api
 	      struct error *err)
 {
 	static const char sql[] =
-	    "SELECT id, environment_id, display_name, array_to_string(scopes, ' '), sealed, hash "
+	    "SELECT id, environment_id, display_name, array_to_string(scopes, ' '), sealed, "
+	    "hash "
 	    "FROM nango.api_key WHERE environment_id = $1 AND deleted_at IS NULL "
 	    "ORDER BY id LIMIT 1";
 	struct db_result *found;
@@ -191,8 +193,9 @@ int
 vault_canary_insert(struct db *db, const char *key_id, const void *sealed, size_t length,
 		    struct error *err)
 {
-	static const char sql[] = "INSERT INTO nango.vault_canary (key_id, sealed) VALUES ($1, $2) "
-				  "ON CONFLICT DO NOTHING";
+	static const char sql[] =
+	    "INSERT INTO nango.vault_canary (key_id, sealed) VALUES ($1, $2) "
+	    "ON CONFLICT DO NOTHING";
 
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_TEXT(key_id), DB_BYTES(sealed, length)));

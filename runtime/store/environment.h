@@ -34,14 +34,16 @@ MUST_CHECK int environment_find(TALLOC_CTX *mem, struct db *db, int64_t id,
 
 /* Two steps, because the seal binds the id: reserve an id, seal with it, insert. */
 MUST_CHECK int environment_reserve_id(struct db *db, int64_t *id, struct error *err);
-MUST_CHECK int environment_insert(struct db *db, const struct environment *env, struct error *err);
+MUST_CHECK int environment_insert(struct db *db, const struct environment *env,
+				  struct error *err);
 
 MUST_CHECK int api_key_insert(struct db *db, int64_t account_id, int64_t environment_id,
 			      const char *display_name, const void *hash, size_t hash_length,
 			      const void *sealed, size_t sealed_length, struct error *err);
 /* ERR_UNKNOWN_KEY when there is none. */
-MUST_CHECK int api_key_find(TALLOC_CTX *mem, struct db *db, const void *hash, size_t hash_length,
-			    struct api_key **key, struct environment **env, struct error *err);
+MUST_CHECK int api_key_find(TALLOC_CTX *mem, struct db *db, const void *hash,
+			    size_t hash_length, struct api_key **key, struct environment **env,
+			    struct error *err);
 /* The first key of an environment that was not deleted. */
 MUST_CHECK int api_key_first(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 			     struct api_key **out, struct error *err);

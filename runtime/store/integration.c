@@ -58,7 +58,8 @@ integration_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const c
 		    DB_PARAMS(DB_INTEGER(environment_id), DB_TEXT(unique_key))) < 0)
 		return -1;
 	if (db_rows(found) == 0)
-		return error_set(err, ERR_NOT_FOUND, "there is no integration \"%s\"", unique_key);
+		return error_set(err, ERR_NOT_FOUND, "there is no integration \"%s\"",
+				 unique_key);
 	*out = talloc_zero(mem, struct integration);
 	read_row(*out, found, 0);
 	return 0;
@@ -82,12 +83,12 @@ integration_insert(struct db *db, struct integration *i, struct error *err)
 	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id, created_at, updated_at";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
-	int result = db_exec(
-	    db, mem, &made, err, sql,
-	    DB_PARAMS(DB_INTEGER(i->account_id), DB_INTEGER(i->environment_id),
-		      DB_TEXT(i->unique_key), DB_TEXT(i->provider), DB_TEXT(i->display_name),
-		      DB_BOOLEAN(i->forward_webhooks), DB_TEXT(i->config),
-		      DB_BYTES(i->credentials, i->credentials_length)));
+	int result = db_exec(db, mem, &made, err, sql,
+			     DB_PARAMS(DB_INTEGER(i->account_id), DB_INTEGER(i->environment_id),
+				       DB_TEXT(i->unique_key), DB_TEXT(i->provider),
+				       DB_TEXT(i->display_name),
+				       DB_BOOLEAN(i->forward_webhooks), DB_TEXT(i->config),
+				       DB_BYTES(i->credentials, i->credentials_length)));
 
 	if (result == 0) {
 		i->id = db_integer(made, 0, 0);
@@ -110,16 +111,17 @@ integration_update(struct db *db, struct integration *i, struct error *err)
 	    "WHERE id = $1 AND deleted_at IS NULL RETURNING updated_at";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
-	int result =
-	    db_exec(db, mem, &made, err, sql,
-		    DB_PARAMS(DB_INTEGER(i->id), DB_TEXT(i->unique_key), DB_TEXT(i->display_name),
-			      DB_BOOLEAN(i->forward_webhooks), DB_TEXT(i->config),
-			      DB_BYTES(i->credentials, i->credentials_length)));
+	int result = db_exec(db, mem, &made, err, sql,
+			     DB_PARAMS(DB_INTEGER(i->id), DB_TEXT(i->unique_key),
+				       DB_TEXT(i->display_name),
+				       DB_BOOLEAN(i->forward_webhooks), DB_TEXT(i->config),
+				       DB_BYTES(i->credentials, i->credentials_length)));
 
 	if (result < 0)
 		conflict_text(err, i->unique_key);
 	else if (db_rows(made) == 0)
-		result = error_set(err, ERR_NOT_FOUND, "there is no integration \"%s\"", i->unique_key);
+		result = error_set(err, ERR_NOT_FOUND, "there is no integration \"%s\"",
+				   i->unique_key);
 	else
 		i->updated_ms = db_time_ms(made, 0, 0);
 	talloc_free(mem);
@@ -141,7 +143,8 @@ integration_delete(struct db *db, int64_t id, struct error *err)
 	    "deployments AS ("
 	    "    UPDATE nango.deployment SET is_active = false WHERE integration_id = $1), "
 	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING q.run_id) "
+	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING "
+	    "q.run_id) "
 	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
 	    "    finished_at = nango.clock_now() "
 	    "WHERE id IN (SELECT run_id FROM queued)";

@@ -11,7 +11,7 @@ struct integration {
 	int64_t id, account_id, environment_id;
 	const char *unique_key, *provider, *display_name; /* display_name may be NULL */
 	bool forward_webhooks;
-	const char *config;      /* JSON object */
+	const char *config;	 /* JSON object */
 	const void *credentials; /* sealed, or NULL */
 	size_t credentials_length;
 	int64_t created_ms, updated_ms;

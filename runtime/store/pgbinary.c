@@ -8,7 +8,7 @@ void
 pg_array_begin(struct buf *buf, uint32_t item_oid, size_t count)
 {
 	buf_add_be32(buf, count == 0 ? 0 : 1); /* dimensions */
-	buf_add_be32(buf, 0);                  /* no nulls */
+	buf_add_be32(buf, 0);		       /* no nulls */
 	buf_add_be32(buf, item_oid);
 	if (count == 0)
 		return;

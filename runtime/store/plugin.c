@@ -21,13 +21,15 @@ plugin_build_insert(struct db *db, const struct plugin_build *build, const void 
 }
 
 int
-plugin_build_bytes(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CRYPTO_SHA256_BYTES],
-		   const void **bytes, size_t *length, struct error *err)
+plugin_build_bytes(TALLOC_CTX *mem, struct db *db,
+		   const unsigned char sha256[CRYPTO_SHA256_BYTES], const void **bytes,
+		   size_t *length, struct error *err)
 {
 	static const char sql[] = "SELECT bytes FROM nango.plugin_build WHERE sha256 = $1";
 	struct db_result *found;
 
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_BYTES(sha256, CRYPTO_SHA256_BYTES))) < 0)
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_BYTES(sha256, CRYPTO_SHA256_BYTES))) < 0)
 		return -1;
 	if (db_rows(found) == 0)
 		return error_set(err, ERR_NOT_FOUND, "the plugin build is gone");
@@ -36,13 +38,15 @@ plugin_build_bytes(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CR
 }
 
 int
-plugin_build_spec(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CRYPTO_SHA256_BYTES],
-		  const char **spec, struct error *err)
+plugin_build_spec(TALLOC_CTX *mem, struct db *db,
+		  const unsigned char sha256[CRYPTO_SHA256_BYTES], const char **spec,
+		  struct error *err)
 {
 	static const char sql[] = "SELECT spec FROM nango.plugin_build WHERE sha256 = $1";
 	struct db_result *found;
 
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_BYTES(sha256, CRYPTO_SHA256_BYTES))) < 0)
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_BYTES(sha256, CRYPTO_SHA256_BYTES))) < 0)
 		return -1;
 	if (db_rows(found) == 0)
 		return error_set(err, ERR_NOT_FOUND, "the plugin build is gone");
@@ -51,8 +55,8 @@ plugin_build_spec(TALLOC_CTX *mem, struct db *db, const unsigned char sha256[CRY
 }
 
 int
-deployment_active(TALLOC_CTX *mem, struct db *db, int64_t integration_id, struct deployment **out,
-		  struct error *err)
+deployment_active(TALLOC_CTX *mem, struct db *db, int64_t integration_id,
+		  struct deployment **out, struct error *err)
 {
 	static const char sql[] =
 	    "SELECT d.id, d.account_id, d.environment_id, d.integration_id, d.sha256, b.spec, "
@@ -67,7 +71,8 @@ deployment_active(TALLOC_CTX *mem, struct db *db, int64_t integration_id, struct
 	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(integration_id))) < 0)
 		return -1;
 	if (db_rows(found) == 0)
-		return error_set(err, ERR_NOT_FOUND, "no plugin is deployed to this integration");
+		return error_set(err, ERR_NOT_FOUND,
+				 "no plugin is deployed to this integration");
 	d = talloc_zero(mem, struct deployment);
 	d->id = db_integer(found, 0, 0);
 	d->account_id = db_integer(found, 0, 1);
@@ -85,8 +90,8 @@ deployment_active(TALLOC_CTX *mem, struct db *db, int64_t integration_id, struct
 int
 deployment_activate(struct db *db, struct deployment *d, struct error *err)
 {
-	static const char retire[] =
-	    "UPDATE nango.deployment SET is_active = false WHERE integration_id = $1 AND is_active";
+	static const char retire[] = "UPDATE nango.deployment SET is_active = false WHERE "
+				     "integration_id = $1 AND is_active";
 	static const char insert[] =
 	    "INSERT INTO nango.deployment (account_id, environment_id, integration_id, sha256, "
 	    "    is_active) VALUES ($1, $2, $3, $4, true) RETURNING id";
@@ -96,10 +101,11 @@ deployment_activate(struct db *db, struct deployment *d, struct error *err)
 	    db_exec(db, NULL, NULL, err, retire, DB_PARAMS(DB_INTEGER(d->integration_id)));
 
 	if (result == 0)
-		result = db_exec(db, mem, &made, err, insert,
-				 DB_PARAMS(DB_INTEGER(d->account_id), DB_INTEGER(d->environment_id),
-					   DB_INTEGER(d->integration_id),
-					   DB_BYTES(d->sha256, sizeof(d->sha256))));
+		result =
+		    db_exec(db, mem, &made, err, insert,
+			    DB_PARAMS(DB_INTEGER(d->account_id), DB_INTEGER(d->environment_id),
+				      DB_INTEGER(d->integration_id),
+				      DB_BYTES(d->sha256, sizeof(d->sha256))));
 	if (result == 0)
 		d->id = db_integer(made, 0, 0);
 	talloc_free(mem);

@@ -2,8 +2,8 @@
 /*
  * store/record -- probing, writing and reading records. Heads and fences are in dataset.c.
  *
- * A page asks for its ids' hashes first; new rows go by COPY, changed ones by one UPDATE, and an
- * unchanged record is not written at all: no row, no WAL.
+ * A page asks for its ids' hashes first; new rows go by COPY, changed ones by one UPDATE, and
+ * an unchanged record is not written at all: no row, no WAL.
  */
 #include "store/record.h"
 #include "store/pgbinary.h"
@@ -53,9 +53,11 @@ record_unique(struct record_write **rows, size_t count)
 	struct id_table table;
 	size_t kept = 0;
 
-	id_table_fill(mem, &table, rows, count); /* a later row takes the slot of an earlier one */
+	id_table_fill(mem, &table, rows,
+		      count); /* a later row takes the slot of an earlier one */
 	for (size_t i = 0; i < count; i++)
-		if (*id_slot(&table, rows[i]->external_id, rows[i]->external_id_length) == rows[i])
+		if (*id_slot(&table, rows[i]->external_id, rows[i]->external_id_length) ==
+		    rows[i])
 			rows[kept++] = rows[i];
 	talloc_free(mem);
 	return kept;
@@ -181,7 +183,8 @@ record_update(struct db *db, const struct dataset *d, struct record_write *const
 	    "    pruned_at = NULL, "
 	    "    first_seen_at = CASE WHEN n.action = 1 THEN $3 ELSE r.first_seen_at END "
 	    "FROM unnest($4, $5, $6, $7, $8) AS n (external_id, seq, hash, action, payload) "
-	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.external_id = n.external_id";
+	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.external_id = "
+	    "n.external_id";
 	TALLOC_CTX *mem;
 	struct update_arrays a;
 	struct buf now;
@@ -193,15 +196,15 @@ record_update(struct db *db, const struct dataset *d, struct record_write *const
 	update_arrays_fill(mem, &a, rows, count);
 	buf_init(&now, mem, 8);
 	buf_add_be64(&now, (uint64_t)d->now_us2000);
-	result = db_exec(db, NULL, NULL, err, sql,
-			 DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
-				   DB_BINARY(1184 /* timestamptz */, now.data, now.length),
-				   DB_BINARY(PG_OID_TEXT_ARRAY, a.ids.data, a.ids.length),
-				   DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
-				   DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length),
-				   DB_BINARY(PG_OID_INT2_ARRAY, a.actions.data, a.actions.length),
-				   DB_BINARY(PG_OID_BYTEA_ARRAY, a.payloads.data,
-					     a.payloads.length)));
+	result = db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+		      DB_BINARY(1184 /* timestamptz */, now.data, now.length),
+		      DB_BINARY(PG_OID_TEXT_ARRAY, a.ids.data, a.ids.length),
+		      DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
+		      DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length),
+		      DB_BINARY(PG_OID_INT2_ARRAY, a.actions.data, a.actions.length),
+		      DB_BINARY(PG_OID_BYTEA_ARRAY, a.payloads.data, a.payloads.length)));
 	talloc_free(mem);
 	return result;
 }
@@ -240,7 +243,8 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "WHERE connection_id = $1 AND dataset_id = $2 AND seq > $3 "
 	    "  AND ($5 OR action <> 1) AND ($6 OR action <> 2) AND ($7 OR action <> 3) "
 	    "  AND ($8 = 0 OR last_modified_at > to_timestamp($8::float8 / 1000)) "
-	    "  AND ($9::text IS NULL OR external_id IN (SELECT json_array_elements_text($9::json))) "
+	    "  AND ($9::text IS NULL OR external_id IN (SELECT "
+	    "json_array_elements_text($9::json))) "
 	    "ORDER BY seq LIMIT $4";
 	struct stream stream = {fn, arg};
 
@@ -248,6 +252,6 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 			 DB_PARAMS(DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
 				   DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
 				   DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
-				   DB_BOOLEAN(q->with_deleted), DB_INTEGER(q->modified_after_ms),
-				   DB_TEXT(q->ids_json)));
+				   DB_BOOLEAN(q->with_deleted),
+				   DB_INTEGER(q->modified_after_ms), DB_TEXT(q->ids_json)));
 }

@@ -25,14 +25,14 @@ struct fence {
 	const char *outcome; /* of a closed one, JSON */
 };
 /* Raises the fence to token (an older token writes nothing from now on) and reads it. */
-MUST_CHECK int fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
-			   int64_t token, struct fence *out, struct error *err);
+MUST_CHECK int fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
+			   int64_t run_id, int64_t token, struct fence *out, struct error *err);
 /* Counts page number `page` under the fence; ERR_FENCED when the token lost it. */
 MUST_CHECK int fence_page(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 			  int64_t page, const char *result, struct error *err);
 /* How many pages were committed under this token's run: the identity row of a page commit. */
-MUST_CHECK int fence_pages(struct db *db, int64_t connection_row, int64_t run_id, int64_t *pages,
-			   struct error *err);
+MUST_CHECK int fence_pages(struct db *db, int64_t connection_row, int64_t run_id,
+			   int64_t *pages, struct error *err);
 /* Closes it: nothing more may be written. ERR_FENCED when the token lost it. */
 MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 			   const char *state, const char *outcome, struct error *err);
@@ -89,7 +89,7 @@ struct record_query {
 	int64_t limit;
 	bool with_added, with_updated, with_deleted;
 	int64_t modified_after_ms; /* 0: any time */
-	const char *ids_json;      /* JSON array of external ids, or NULL */
+	const char *ids_json;	   /* JSON array of external ids, or NULL */
 };
 struct record_read {
 	int64_t seq;

@@ -35,8 +35,8 @@ run_due_environments(TALLOC_CTX *mem, struct db *db, int64_t **out, size_t *coun
 }
 
 int
-run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit, int64_t lease_ms,
-	  struct run_claim **out, size_t *count, struct error *err)
+run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
+	  int64_t lease_ms, struct run_claim **out, size_t *count, struct error *err)
 {
 	static const char sql[] =
 	    "WITH picked AS ("
@@ -56,8 +56,8 @@ run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
 	struct run_claim *claims;
 
 	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_INTEGER(environment_id), DB_INTEGER(limit), DB_INTEGER(lease_ms))) <
-	    0)
+		    DB_PARAMS(DB_INTEGER(environment_id), DB_INTEGER(limit),
+			      DB_INTEGER(lease_ms))) < 0)
 		return -1;
 	claims = talloc_zero_array(mem, struct run_claim, (unsigned)db_rows(found) + 1);
 	if (claims == NULL)
@@ -86,39 +86,40 @@ int
 run_heartbeat(TALLOC_CTX *mem, struct db *db, const char *claims_json, int64_t lease_ms,
 	      int64_t **out, size_t *count, struct error *err)
 {
-	static const char sql[] =
-	    "UPDATE nango.queue q SET due_at = nango.clock_now() + $2 * interval '1 millisecond' "
-	    "FROM json_array_elements($1::json) c "
-	    "WHERE q.run_id = (c->>0)::int8 AND q.token = (c->>1)::int8 "
-	    "RETURNING q.run_id";
+	static const char sql[] = "UPDATE nango.queue q SET due_at = nango.clock_now() + $2 * "
+				  "interval '1 millisecond' "
+				  "FROM json_array_elements($1::json) c "
+				  "WHERE q.run_id = (c->>0)::int8 AND q.token = (c->>1)::int8 "
+				  "RETURNING q.run_id";
 	struct db_result *found;
 
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(claims_json), DB_INTEGER(lease_ms))) <
-	    0)
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_TEXT(claims_json), DB_INTEGER(lease_ms))) < 0)
 		return -1;
 	return read_ids(mem, found, out, count);
 }
 
 int
-run_finish(struct db *db, int64_t run_id, int64_t token, const struct run_outcome *o, bool *held,
-	   struct error *err)
+run_finish(struct db *db, int64_t run_id, int64_t token, const struct run_outcome *o,
+	   bool *held, struct error *err)
 {
 	static const char sql[] =
 	    "WITH taken AS ("
 	    "    DELETE FROM nango.queue WHERE run_id = $1 AND token = $2 RETURNING run_id) "
-	    "UPDATE nango.run SET state = $3, cause = $4, code = $5, message = $6, result = $7, "
+	    "UPDATE nango.run SET state = $3, cause = $4, code = $5, message = $6, result = "
+	    "$7, "
 	    "    pages = $8, added = $9, updated = $10, deleted = $11, requests = $12, "
 	    "    cpu_us = $13, max_rss_kb = $14, finished_at = nango.clock_now() "
 	    "WHERE id = (SELECT run_id FROM taken) RETURNING id";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
-	int result = db_exec(
-	    db, mem, &done, err, sql,
-	    DB_PARAMS(DB_INTEGER(run_id), DB_INTEGER(token), DB_TEXT(o->state), DB_TEXT(o->cause),
-		      DB_TEXT(o->code), DB_TEXT(o->message), DB_TEXT(o->result),
-		      DB_INTEGER(o->pages), DB_INTEGER(o->added), DB_INTEGER(o->updated),
-		      DB_INTEGER(o->deleted), DB_INTEGER(o->requests), DB_INTEGER(o->cpu_us),
-		      DB_INTEGER(o->max_rss_kb)));
+	int result = db_exec(db, mem, &done, err, sql,
+			     DB_PARAMS(DB_INTEGER(run_id), DB_INTEGER(token), DB_TEXT(o->state),
+				       DB_TEXT(o->cause), DB_TEXT(o->code), DB_TEXT(o->message),
+				       DB_TEXT(o->result), DB_INTEGER(o->pages),
+				       DB_INTEGER(o->added), DB_INTEGER(o->updated),
+				       DB_INTEGER(o->deleted), DB_INTEGER(o->requests),
+				       DB_INTEGER(o->cpu_us), DB_INTEGER(o->max_rss_kb)));
 
 	if (result == 0)
 		*held = db_rows(done) > 0;
@@ -132,7 +133,8 @@ run_give_back(struct db *db, int64_t run_id, int64_t token, struct error *err)
 	static const char sql[] = "UPDATE nango.queue SET due_at = nango.clock_now() "
 				  "WHERE run_id = $1 AND token = $2";
 
-	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(run_id), DB_INTEGER(token)));
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(run_id), DB_INTEGER(token)));
 }
 
 int
@@ -158,7 +160,8 @@ run_cancel_sync(struct db *db, const char *sync_id, int64_t *run_id, int64_t *co
 }
 
 int
-run_set_build(struct db *db, int64_t run_id, const void *sha256, size_t length, struct error *err)
+run_set_build(struct db *db, int64_t run_id, const void *sha256, size_t length,
+	      struct error *err)
 {
 	static const char sql[] = "UPDATE nango.run SET sha256 = $2 WHERE id = $1";
 

@@ -2,8 +2,9 @@
 /*
  * store/run -- runs and the queue they are claimed from.
  *
- * A claim names one environment, moves due_at ahead by the lease and draws a token, which is the
- * run's fence. Claim and completion are separate transactions (one that did both deadlocked).
+ * A claim names one environment, moves due_at ahead by the lease and draws a token, which is
+ * the run's fence. Claim and completion are separate transactions (one that did both
+ * deadlocked).
  */
 #ifndef NANGO_STORE_RUN_H
 #define NANGO_STORE_RUN_H
@@ -27,13 +28,14 @@ struct run_outcome {
 
 struct run_row {
 	int64_t id, attempts, pages, added, updated, deleted, requests, cpu_us, max_rss_kb;
-	const char *state, *cause, *code, *message, *sync_name, *connection_id, *integration_key;
+	const char *state, *cause, *code, *message, *sync_name, *connection_id,
+	    *integration_key;
 	int64_t created_ms, started_ms, finished_ms;
 };
 
 /* Environments that have something due. */
-MUST_CHECK int run_due_environments(TALLOC_CTX *mem, struct db *db, int64_t **out, size_t *count,
-				    struct error *err);
+MUST_CHECK int run_due_environments(TALLOC_CTX *mem, struct db *db, int64_t **out,
+				    size_t *count, struct error *err);
 MUST_CHECK int run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
 			 int64_t lease_ms, struct run_claim **out, size_t *count,
 			 struct error *err);

@@ -2,19 +2,20 @@
 /*
  * store/sync -- see sync.h.
  *
- * Slots: a sync's runs fall on phase + n * interval, where the phase is a hash of its id, so that
- * deploying to many connections does not align them for ever. Missed slots collapse into one run.
+ * Slots: a sync's runs fall on phase + n * interval, where the phase is a hash of its id, so
+ * that deploying to many connections does not align them for ever. Missed slots collapse into
+ * one run.
  */
 #include "store/sync.h"
 
 #include <stdlib.h>
 
 /* The first slot after now, in SQL over a row of nango.sync. */
-#define NEXT_SLOT                                                                              \
-	"to_timestamp(((floor((extract(epoch FROM nango.clock_now()) * 1000 - phase.ms) / "    \
+#define NEXT_SLOT                                                                           \
+	"to_timestamp(((floor((extract(epoch FROM nango.clock_now()) * 1000 - phase.ms) / " \
 	"    s.interval_ms) + 1) * s.interval_ms + phase.ms) / 1000.0)"
-#define PHASE                                                                                  \
-	"LATERAL (SELECT (hashtextextended(s.id::text, 0) & 9223372036854775807) "             \
+#define PHASE                                                                      \
+	"LATERAL (SELECT (hashtextextended(s.id::text, 0) & 9223372036854775807) " \
 	"    % s.interval_ms AS ms) phase"
 
 int
@@ -29,11 +30,13 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	    "      AND name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w) "
 	    "    RETURNING id), "
 	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING gone g WHERE q.sync_id = g.id RETURNING q.run_id) "
+	    "    DELETE FROM nango.queue q USING gone g WHERE q.sync_id = g.id RETURNING "
+	    "q.run_id) "
 	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
 	    "    finished_at = nango.clock_now() WHERE id IN (SELECT run_id FROM queued)";
 	static const char insert[] =
-	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, "
+	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
+	    "connection_id, "
 	    "    name, interval_ms, is_paused, next_due_at) "
 	    "SELECT c.account_id, c.environment_id, c.integration_id, c.id, w->>'name', "
 	    "    (w->>'interval_ms')::int8, NOT (w->>'auto_start')::bool, nango.clock_now() "
@@ -41,8 +44,8 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	    "WHERE c.integration_id = $1 AND ($2 = 0 OR c.id = $2) AND c.deleted_at IS NULL "
 	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO UPDATE "
 	    "    SET interval_ms = excluded.interval_ms, updated_at = nango.clock_now()";
-	const struct db_param params[] = {DB_INTEGER(integration_id), DB_INTEGER(connection_row),
-					  DB_TEXT(wanted_json)};
+	const struct db_param params[] = {DB_INTEGER(integration_id),
+					  DB_INTEGER(connection_row), DB_TEXT(wanted_json)};
 
 	if (db_exec(db, NULL, NULL, err, remove, params, 3) < 0)
 		return -1;
@@ -159,12 +162,15 @@ sync_start(struct db *db, const char *id, struct error *err)
 int
 sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err)
 {
-	/* The row lock keeps a scheduler on another node from queueing the same sync meanwhile. */
+	/* The row lock keeps a scheduler on another node from queueing the same sync meanwhile.
+	 */
 	static const char sql[] =
 	    "WITH wanted AS ("
-	    "    SELECT * FROM nango.sync WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE), "
+	    "    SELECT * FROM nango.sync WHERE id = $1::uuid AND deleted_at IS NULL FOR "
+	    "UPDATE), "
 	    "runs AS ("
-	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, kind) "
+	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, "
+	    "kind) "
 	    "    SELECT account_id, environment_id, connection_id, id, 1 FROM wanted w "
 	    "    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = w.id) "
 	    "    RETURNING id, environment_id, sync_id) "
@@ -194,13 +200,15 @@ sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued, struct error *er
 	    "        SELECT s.id, " NEXT_SLOT " AS slot FROM due s, " PHASE ") n "
 	    "    WHERE t.id = n.id), "
 	    "runs AS ("
-	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, kind) "
+	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, "
+	    "kind) "
 	    "    SELECT account_id, environment_id, connection_id, id, 1 FROM due d "
 	    "    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = d.id) "
 	    "    RETURNING id, environment_id, sync_id), "
 	    "queued AS ("
 	    "    INSERT INTO nango.queue (run_id, environment_id, sync_id, due_at) "
-	    "    SELECT id, environment_id, sync_id, nango.clock_now() FROM runs RETURNING run_id) "
+	    "    SELECT id, environment_id, sync_id, nango.clock_now() FROM runs RETURNING "
+	    "run_id) "
 	    "SELECT count(*) FROM queued";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;

@@ -45,7 +45,8 @@ MUST_CHECK int sync_start(struct db *db, const char *id, struct error *err);
 /* Queues a run now unless one is queued or under way; *run_id is 0 then. */
 MUST_CHECK int sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err);
 /* Queues what is due, at most limit; schedules move to their next slot. */
-MUST_CHECK int sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued, struct error *err);
+MUST_CHECK int sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued,
+				struct error *err);
 /* Milliseconds until the next schedule is due; -1: none. */
 MUST_CHECK int sync_next_due(struct db *db, int64_t *in_ms, struct error *err);
 

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts the real nangod with a Postgres of its own, and stops it by its process id.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const require = createRequire(import.meta.url);
+
+export const top = fileURLToPath(new URL("../../..", import.meta.url));
+export const build = process.env.NANGO_BUILD ?? join(top, "build");
+export const program = (name) => join(build, name);
+
+/** A folder that the user of the private Postgres can reach; gone after the test. */
+export function scratch(t, name = "nango-e2e-") {
+  const dir = mkdtempSync(join(tmpdir(), name));
+  chmodSync(dir, 0o755);
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Waits until check() is truthy and gives that back; fails after `seconds` with what(). */
+export async function until(check, what = () => "the condition never came", seconds = 20) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(typeof what === "function" ? await what() : what);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+/** Runs a program to its end. */
+export function run(file, args, { env = {}, cwd, input, timeout = 60_000 } = {}) {
+  return new Promise((done, fail) => {
+    const child = spawn(file, args, { env: { ...process.env, ...env }, cwd, timeout, killSignal: "SIGKILL" });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (data) => (stdout += data));
+    child.stderr.on("data", (data) => (stderr += data));
+    child.on("error", fail);
+    child.on("close", (code, signal) => done({ code, signal, stdout, stderr }));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input ?? "");
+  });
+}
+
+export function children(pid) {
+  const all = [];
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (Number(fields[1]) === pid && fields[0] !== "Z") all.push(Number(entry));
+    } catch {
+      // it ended while we looked
+    }
+  }
+  return all;
+}
+
+/** The folder of the private Postgres' socket (runtime/db/embedded_cluster.c). */
+export const socketDir = (nangod) =>
+  `/tmp/nango-${process.getuid()}-${createHash("sha256").update(nangod.data_dir).digest("hex").slice(0, 16)}`;
+
+export const isAlive = (pid) => {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+};
+
+export class Nangod {
+  constructor(child, ready, log) {
+    Object.assign(this, { child, log, pid: child.pid }, ready);
+    this.key = ready.environments.dev.secret_key;
+  }
+
+  /** One request with the environment's key. */
+  async call(method, path, { body, headers = {}, key = this.key, raw = false } = {}) {
+    const isBytes = body instanceof Uint8Array;
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: "manual",
+      headers: {
+        ...(key ? { authorization: `Bearer ${key}` } : {}),
+        ...(body !== undefined ? { "content-type": isBytes ? "application/octet-stream" : "application/json" } : {}),
+        ...headers,
+      },
+      body: body === undefined || isBytes || typeof body === "string" ? body : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, body: raw ? text : text ? JSON.parse(text) : null };
+  }
+
+  /** As call, and fails unless the status is 2xx. */
+  async ok(method, path, options) {
+    const answer = await this.call(method, path, options);
+    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.body;
+  }
+
+  /** The official client, unmodified. */
+  get client() {
+    const { Nango } = require("@nangohq/node");
+    return new Nango({ host: this.url, secretKey: this.key });
+  }
+
+  /** An integration and a connection to a provider on loopback. */
+  async connect(provider, { baseUrl, id = "acme", key = provider, credentials, ...more } = {}) {
+    const known = await this.call("GET", `/integrations/${key}`);
+    if (known.status === 404) await this.ok("POST", "/integrations", { body: { provider, unique_key: key } });
+    const connection_config = baseUrl ? { baseUrl } : undefined;
+    return this.ok("POST", "/connections", {
+      body: { provider_config_key: key, connection_id: id, credentials, connection_config, ...more },
+    });
+  }
+
+  async deploy(sharedObject, key) {
+    return this.ok("POST", `/deployments?integration=${key}`, { body: readFileSync(sharedObject) });
+  }
+
+  async status(key, id, sync) {
+    const { syncs } = await this.ok("GET", `/sync/status?syncs=${sync ?? "*"}&provider_config_key=${key}&connection_id=${id}`);
+    return syncs[0];
+  }
+
+  /** Waits for the end of a sync's newest run, and gives its status back. */
+  async settled(key, id, sync, seconds = 30) {
+    let last;
+    return until(
+      async () => {
+        last = await this.status(key, id, sync);
+        return last && last.finishedAt && last.status !== "RUNNING" ? last : undefined;
+      },
+      () => `${sync} of ${id} did not end: ${JSON.stringify(last)}\n${this.log()}`,
+      seconds,
+    );
+  }
+
+  async records(key, id, model, query = "") {
+    return this.ok("GET", `/records?model=${model}${query}`, {
+      headers: { "provider-config-key": key, "connection-id": id },
+    });
+  }
+
+  kill(signal = "SIGKILL") {
+    return new Promise((done) => {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) return done();
+      this.child.once("exit", done);
+      this.child.kill(signal);
+    });
+  }
+
+  async stop() {
+    await this.kill("SIGTERM");
+    return this.child.exitCode;
+  }
+}
+
+/** nangod dev --json on a free port; stopped after the test. */
+export async function start(t, { dataDir = scratch(t), env = {}, args = [] } = {}) {
+  const child = spawn(
+    program("nangod"),
+    ["dev", "--json", "--listen", "127.0.0.1:0", "--data-dir", dataDir, ...args],
+    {
+      env: { ...process.env, NANGO_EGRESS_ALLOW: "127.0.0.0/8", NANGO_LOG: "debug", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let log = "";
+  child.stderr.on("data", (data) => (log += data));
+  const stdout = [];
+  const ready = await new Promise((done, fail) => {
+    const lines = createInterface({ input: child.stdout });
+    lines.on("line", (line) => {
+      stdout.push(line);
+      if (stdout.length === 1) done(JSON.parse(line));
+    });
+    child.on("error", fail);
+    child.on("exit", (code, signal) => fail(new Error(`nangod ended with ${code ?? signal}\n${log}`)));
+    t.signal?.addEventListener("abort", () => child.kill("SIGKILL"));
+  });
+  const nangod = new Nangod(child, ready, () => log);
+  nangod.stdout = stdout;
+  t.after(() => nangod.kill("SIGTERM"));
+  return nangod;
+}
+
+/** Builds a plugin's folder (outside the source tree) and gives the path of its shared object. */
+export async function buildPlugin(t, source, name) {
+  const out = join(scratch(t), "build");
+  const made = await run(program("nango-plugin"), ["build", source, "-o", out]);
+  if (made.code !== 0) throw new Error(`nango-plugin build: ${made.stdout}${made.stderr}`);
+  const file = join(out, `${name}.so`);
+  if (!existsSync(file)) throw new Error(`${file} was not made: ${made.stdout}`);
+  return file;
+}

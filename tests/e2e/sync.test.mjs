@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main job: a deployed plugin, schedules, page commits, cursors, crashes.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { buildPlugin, start, scratch, until, children, isAlive } from "./lib/nangod.mjs";
+import { provider as fakeProvider } from "./lib/provider.mjs";
+import { fileURLToPath } from "node:url";
+
+const source = fileURLToPath(new URL("plugins/items", import.meta.url));
+const key = "unauthenticated";
+
+/** A provider whose /items?page=N is pages[N-1]; hold(n) makes page n wait for release(). */
+async function itemsProvider(t, pages) {
+  const provider = await fakeProvider(t);
+  const held = new Map();
+  provider.pages = pages;
+  provider.hold = (page) => {
+    const gate = Promise.withResolvers();
+    gate.asked = Promise.withResolvers();
+    held.set(String(page), gate);
+    return { asked: gate.asked.promise, release: gate.resolve };
+  };
+  provider.asked = () => provider.requests.filter((r) => r.path === "/items").map((r) => Number(r.query.get("page")));
+  provider.reply("GET /items", async ({ query }) => {
+    const page = query.get("page");
+    const gate = held.get(page);
+    if (gate) {
+      gate.asked.resolve();
+      await gate.promise;
+      held.delete(page);
+    }
+    return { json: provider.pages[Number(page) - 1] ?? [] };
+  });
+  provider.reply("GET /teapot", { status: 418, json: { message: "short and stout" } });
+  return provider;
+}
+
+const item = (n, more) => ({ id: String(n), title: `Item ${n}`, ...more });
+
+async function deployed(t, { pages, env, dataDir } = {}) {
+  const provider = await itemsProvider(t, pages ?? []);
+  const nangod = await start(t, { env, dataDir });
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  const file = await buildPlugin(t, source, "unauthenticated");
+  await nangod.deploy(file, key);
+  const connect = (more) => nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...more });
+  const trigger = (more) =>
+    nangod.ok("POST", "/sync/trigger", { body: { syncs: ["items"], provider_config_key: key, connection_id: "acme", ...more } });
+  return { nangod, provider, connect, trigger, file };
+}
+
+test("the first run is at once; a second one saves only what changed", async (t) => {
+  const { nangod, provider, connect, trigger } = await deployed(t, { pages: [[item(1), item(2)], [item(3)]] });
+  await connect();
+  const first = await nangod.settled(key, "acme", "items");
+  assert.equal(first.status, "SUCCESS", JSON.stringify(first));
+  assert.deepEqual(first.latestResult, { Item: { added: 3, updated: 0, deleted: 0 } });
+  assert.equal(first.frequency, "every 1h");
+  assert.ok(Date.parse(first.nextScheduledSyncAt) > Date.now());
+  assert.ok(Date.parse(first.nextScheduledSyncAt) < Date.now() + 3_600_000 + 5000, "within one interval");
+
+  provider.pages = [[item(1), item(2, { title: "new" })], [item(3), item(4)]];
+  await trigger();
+  const second = await nangod.settled(key, "acme", "items");
+  assert.deepEqual(second.latestResult, { Item: { added: 1, updated: 1, deleted: 0 } });
+  const updated = await nangod.records(key, "acme", "Item", "&filter=updated");
+  assert.deepEqual(updated.records.map((r) => [r.id, r.title]), [["2", "new"]]);
+});
+
+test("records: metadata, order, limit, cursor, filter, ids, modified_after, and refusals", async (t) => {
+  const { nangod, provider, connect, trigger } = await deployed(t, {
+    pages: [[item(1, { rank: 7, price: "1.10", colour: { a: [1, null, 2.50] }, big: 1e400 })].concat([2, 3, 4, 5].map((n) => item(n)))],
+  });
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  const all = await nangod.records(key, "acme", "Item");
+  assert.deepEqual(all.records.map((r) => r.id), ["1", "2", "3", "4", "5"]);
+  assert.equal(all.next_cursor, null);
+  const meta = all.records[0]._nango_metadata;
+  assert.deepEqual(Object.keys(meta).sort(), ["cursor", "deleted_at", "first_seen_at", "last_action", "last_modified_at", "pruned_at"]);
+  assert.equal(meta.last_action, "ADDED");
+  assert.match(meta.first_seen_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/);
+  assert.deepEqual(all.records[0].colour, { a: [1, null, 2.5] }, "unknown members pass through");
+  const text = (await nangod.call("GET", "/records?model=Item&limit=1", { headers: { "provider-config-key": key, "connection-id": "acme" }, raw: true })).text;
+  assert.match(text, /"a":\[1,null,2\.5\]/, "numbers keep their text");
+
+  const pageOne = await nangod.records(key, "acme", "Item", "&limit=2");
+  assert.deepEqual(pageOne.records.map((r) => r.id), ["1", "2"]);
+  assert.equal(pageOne.next_cursor, pageOne.records[1]._nango_metadata.cursor);
+  const pageTwo = await nangod.records(key, "acme", "Item", `&limit=3&cursor=${encodeURIComponent(pageOne.next_cursor)}`);
+  assert.deepEqual([pageTwo.records.map((r) => r.id), pageTwo.next_cursor], [["3", "4", "5"], null]);
+
+  provider.pages = [[item(1), item(2, { title: "x" }), item(6)]];
+  const middle = new Date().toISOString();
+  await trigger();
+  await nangod.settled(key, "acme", "items");
+  const ids = async (query) => (await nangod.records(key, "acme", "Item", query)).records.map((r) => r.id);
+  assert.deepEqual(await ids("&filter=added"), ["3", "4", "5", "6"]);
+  assert.deepEqual(await ids("&filter=UPDATED"), ["1", "2"]);
+  assert.deepEqual(await ids("&filter=added,updated"), ["3", "4", "5", "1", "2", "6"]);
+  assert.deepEqual(await ids("&filter=deleted"), []);
+  assert.deepEqual(await ids(`&modified_after=${middle}`), ["1", "2", "6"]);
+  assert.deepEqual(await ids("&ids=2&ids=5&ids=nope"), ["5", "2"]);
+  assert.deepEqual(await ids("&model=Item"), ["3", "4", "5", "1", "2", "6"]);
+
+  const headers = { "provider-config-key": key, "connection-id": "acme" };
+  const refused = async (path, status, code, more = headers) => {
+    const answer = await nangod.call("GET", path, { headers: more });
+    assert.equal(answer.status, status, path + answer.text);
+    assert.equal(answer.body.error.code, code);
+  };
+  await refused("/records", 400, "invalid_query_params");
+  await refused("/records?model=item", 400, "invalid_query_params");
+  await refused("/records?model=Item&limit=10001", 400, "invalid_query_params");
+  await refused("/records?model=Item&filter=gone", 400, "invalid_query_params");
+  await refused("/records?model=Item&cursor=nope", 400, "invalid_cursor");
+  await refused(`/records?model=Item&cursor=${Buffer.from("1:1:1:999").toString("base64")}`, 400, "invalid_cursor");
+  await refused(`/records?model=Item&cursor=${Buffer.from("1:999:1:1").toString("base64")}`, 400, "invalid_cursor");
+  await refused("/records?model=Item", 400, "invalid_headers", {});
+  await refused("/records?model=Item", 400, "unknown_connection", { ...headers, "connection-id": "nope" });
+  await refused("/records?model=Item", 400, "unknown_provider_config", { ...headers, "provider-config-key": "nope" });
+  assert.deepEqual(await nangod.records(key, "acme", "Other"), { records: [], next_cursor: null });
+});
+
+test("reset forgets the checkpoint, emptyCache the records, and an old cursor says so", async (t) => {
+  const { nangod, connect, trigger } = await deployed(t, { pages: [[item(1)]] });
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  const { records } = await nangod.records(key, "acme", "Item");
+  await trigger({ opts: { reset: true, emptyCache: true } });
+  await nangod.settled(key, "acme", "items");
+  const again = await nangod.records(key, "acme", "Item");
+  assert.equal(again.records[0]._nango_metadata.last_action, "ADDED");
+  const stale = await nangod.call("GET", `/records?model=Item&cursor=${encodeURIComponent(records[0]._nango_metadata.cursor)}`, {
+    headers: { "provider-config-key": key, "connection-id": "acme" },
+  });
+  assert.equal(stale.status, 409);
+  assert.equal(stale.body.error.code, "stale_cursor");
+});
+
+test("kill -9 between pages: the next start resumes after the last committed page", async (t) => {
+  const dataDir = scratch(t);
+  const pages = [1, 2, 3, 4].map((p) => [item(p * 10), item(p * 10 + 1)]);
+  const { nangod, provider, connect } = await deployed(t, { pages, dataDir, env: { NANGO_LEASE_MS: "1000" } });
+  const gate = provider.hold(3);
+  await connect();
+  await gate.asked;
+  assert.deepEqual(provider.asked(), [1, 2, 3]);
+  await nangod.kill("SIGKILL");
+  gate.release();
+  const second = await start(t, { dataDir, env: { NANGO_LEASE_MS: "1000" } });
+  const status = await second.settled(key, "acme", "items");
+  assert.equal(status.status, "SUCCESS");
+  assert.deepEqual(status.latestResult, { Item: { added: 8, updated: 0, deleted: 0 } }, "counts of both attempts");
+  assert.deepEqual(provider.asked(), [1, 2, 3, 3, 4, 5], "pages 1 and 2 are not asked for again");
+  const { records } = await second.records(key, "acme", "Item");
+  assert.deepEqual(records.map((r) => r.id), ["10", "11", "20", "21", "30", "31", "40", "41"]);
+});
+
+test("a clean stop gives the run back, and the next start takes it up at once", async (t) => {
+  const dataDir = scratch(t);
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)]], dataDir });
+  const gate = provider.hold(2);
+  await connect();
+  await gate.asked;
+  assert.equal(await nangod.stop(), 0);
+  gate.release();
+  const second = await start(t, { dataDir });
+  const status = await second.settled(key, "acme", "items", 10);
+  assert.deepEqual(status.latestResult, { Item: { added: 2, updated: 0, deleted: 0 } });
+  assert.deepEqual(provider.asked().slice(0, 3), [1, 2, 2]);
+});
+
+test("pause stops a run and its writes; start goes on", async (t) => {
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)]], env: { NANGO_LEASE_MS: "1000" } });
+  const gate = provider.hold(2);
+  await connect();
+  await gate.asked;
+  const body = { syncs: ["items"], provider_config_key: key, connection_id: "acme" };
+  await nangod.ok("POST", "/sync/pause", { body });
+  assert.equal((await nangod.status(key, "acme", "items")).status, "PAUSED");
+  gate.release();
+  await until(() => !/run 1 /.test(nangod.log()) || /lease is gone|taken over or cancelled|lost lease/.test(nangod.log()), () => nangod.log());
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1"], "page 2 was fenced off");
+  await nangod.ok("POST", "/sync/start", { body });
+  const status = await nangod.settled(key, "acme", "items");
+  assert.equal(status.status, "SUCCESS");
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1", "2"]);
+});
+
+test("the cause of a run's end is named, and nothing is left behind", async (t) => {
+  const { nangod, connect } = await deployed(t, { env: { NANGO_SYNC_DEADLINE_MS: "1500" } });
+  const rows = [
+    ["fail", "failed", /42/],
+    ["crash", "signal 11", /./],
+    ["connect", "sandbox: socket", /./],
+    ["upstream", "upstream 418", /short and stout/],
+    ["exit", "exit", /./],
+    ["spin", "deadline", /./],
+  ];
+  for (const [how] of rows) {
+    await connect({ id: how, metadata: { how } });
+    await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["misbehave"], provider_config_key: key, connection_id: how } });
+  }
+  for (const [how, cause, message] of rows) {
+    const status = await nangod.settled(key, how, "misbehave");
+    assert.equal(status.latestExecutionStatus, "ERROR", how);
+    assert.equal(status.latestError.cause, cause, how);
+    assert.match(status.latestError.message, message, how);
+  }
+  const zygotes = children(nangod.pid).slice(1);
+  await until(() => zygotes.every((pid) => children(pid).length === 0), "a run's process is left");
+});
+
+test("deploying again changes schedules; a sync that is gone loses its own", async (t) => {
+  const { nangod, connect } = await deployed(t, { pages: [] });
+  await connect();
+  const list = async () => (await nangod.ok("GET", `/sync/status?syncs=*&provider_config_key=${key}`)).syncs.map((s) => `${s.name} ${s.frequency} ${s.status}`);
+  await nangod.settled(key, "acme", "items");
+  assert.deepEqual(await list(), ["items every 1h SUCCESS", "misbehave every 1h PAUSED"]);
+});
+
+test("runs survive a killed zygote, and a killed Postgres in the middle", async (t) => {
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)], [item(3)]], env: { NANGO_LEASE_MS: "1000" } });
+  let gate = provider.hold(2);
+  await connect();
+  await gate.asked;
+  const [postgres, zygote] = children(nangod.pid);
+  process.kill(zygote, "SIGKILL");
+  await until(() => !isAlive(zygote));
+  gate.release();
+  gate = provider.hold(3);
+  await gate.asked;
+  process.kill(postgres, "SIGKILL");
+  await until(() => !isAlive(postgres));
+  gate.release();
+  const status = await until(async () => {
+    const answer = await nangod.call("GET", `/sync/status?syncs=items&provider_config_key=${key}&connection_id=acme`);
+    const sync = answer.body?.syncs?.[0];
+    return sync?.latestExecutionStatus === "SUCCESS" ? sync : undefined;
+  }, () => nangod.log(), 40);
+  assert.deepEqual(status.recordCount, { Item: 3 });
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1", "2", "3"]);
+});
