@@ -204,14 +204,19 @@ program_folder(TALLOC_CTX *mem)
 const char *
 project_helper(const struct invocation *inv, const char *variable, const char *name)
 {
-	const char *named = getenv(variable);
-	const char *beside = talloc_asprintf(inv->mem, "%s/%s", program_folder(inv->mem), name);
+	static const char *const places[] = {"", "../libexec/"}; /* build tree, moved install */
+	const char *named = getenv(variable), *folder = program_folder(inv->mem);
 
 	if (named != NULL && named[0] != '\0')
 		return named;
-	return access(beside, X_OK) == 0
-		   ? beside
-		   : talloc_asprintf(inv->mem, "%s/%s", NANGO_LIBEXECDIR, name);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		const char *path =
+		    talloc_asprintf(inv->mem, "%s/%s%s", folder, places[i], name);
+
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	return talloc_asprintf(inv->mem, "%s/%s", NANGO_LIBEXECDIR, name);
 }
 
 const char *
