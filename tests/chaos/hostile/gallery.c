@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 static volatile int sink;
+static char *volatile kept; /* or the compiler leaves an allocation out */
 
 /* Every page of a list, a record an item, a commit a page. */
 static void
@@ -104,8 +105,10 @@ allocate_slowly(struct nango_run *run)
 
 	begin(run);
 	setrlimit(RLIMIT_AS, &all);
-	for (;;)
-		memset(calloc(1, 1 << 20), 1, 1 << 20);
+	for (;;) {
+		kept = calloc(1, 1 << 20);
+		memset(kept, 1, 1 << 20);
+	}
 }
 
 static void
