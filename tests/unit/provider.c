@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * provider: placeholders, form fields, our own templates; auth: what each mode accepts.
+ */
+#include "auth/auth.h"
+#include "auth/vault.h"
+#include "provider/expand.h"
+#include "provider/template.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct json_object *
+tree(TALLOC_CTX *mem, const char *text)
+{
+	struct json_object *out;
+	struct error err;
+
+	if (json_parse(mem, text, strlen(text), &out, &err) < 0)
+		fail_msg("%s: %s", text, err.message);
+	return out;
+}
+
+static const struct {
+	const char *why, *template;
+	enum expand_mode mode;
+	const char *out; /* NULL: a placeholder does not resolve */
+} expansions[] = {
+    {"text without placeholders", "plain $ {x}", EXPAND_TEXT, "plain $ {x}"},
+    {"a credential by its own name", "Bearer ${apiKey}", EXPAND_TEXT, "Bearer k&y"},
+    {"a credential by its path", "${credentials.apiKey}", EXPAND_TEXT, "k&y"},
+    {"a nested path", "${credentials.raw.id}", EXPAND_TEXT, "7"},
+    {"a flat key with a dot", "${connectionConfig.a.b}", EXPAND_TEXT, "flat"},
+    {"metadata", "${metadata.team}", EXPAND_TEXT, "blue"},
+    {"nothing of that name", "x${connectionConfig.nope}", EXPAND_TEXT, NULL},
+    {"an empty value does not count", "${connectionConfig.empty}", EXPAND_TEXT, NULL},
+    {"an object is no text", "${credentials.raw}", EXPAND_TEXT, NULL},
+    {"the first alternative that resolves", "${connectionConfig.nope} || https://a", EXPAND_TEXT,
+     "https://a"},
+    {"the first of two that resolve", "${apiKey} || b", EXPAND_TEXT, "k&y"},
+    {"no alternative resolves", "${metadata.x} || ${metadata.y}", EXPAND_TEXT, NULL},
+    {"base64", "Basic ${base64(${username}:${password})}", EXPAND_TEXT, "Basic dTpwKHcp"},
+    {"base64 in base64", "${base64(${base64(a)})}", EXPAND_TEXT, "WVE9PQ=="},
+    {"no function of that name", "${nope(a)}", EXPAND_TEXT, NULL},
+    {"an open brace stays", "${apiKey", EXPAND_TEXT, "${apiKey"},
+    {"URL: values are encoded", "https://x/${apiKey}/y", EXPAND_URL, "https://x/k%26y/y"},
+    {"URL: the start is taken as it is", "${connectionConfig.url}/v1", EXPAND_URL,
+     "https://h:1/v1"},
+};
+
+static void
+test_expand(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct expand_scope scope = {
+	    .credentials = tree(mem, "{\"apiKey\":\"k&y\",\"username\":\"u\",\"password\":\"p(w)\","
+				     "\"raw\":{\"id\":7}}"),
+	    .connection_config = tree(mem, "{\"a.b\":\"flat\",\"empty\":\"\",\"url\":\"https://h:1\"}"),
+	    .metadata = tree(mem, "{\"team\":\"blue\"}"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]); i++) {
+		struct error err = {0};
+		char *out = NULL;
+		int result =
+		    expand(mem, expansions[i].template, &scope, expansions[i].mode, &out, &err);
+
+		if (expansions[i].out == NULL ? result == 0 || err.code != ERR_NOT_FOUND
+					      : result < 0 || strcmp(out, expansions[i].out) != 0)
+			fail_msg("%s: %s %s", expansions[i].why, out, err.message);
+	}
+	talloc_free(mem);
+}
+
+static void
+test_expand_depth(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct expand_scope scope = {0};
+	struct error err;
+	char *deep = talloc_strdup(mem, "a"), *out;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		deep = talloc_asprintf(mem, "${base64(%s)}", deep);
+	assert_int_equal(expand(mem, deep, &scope, EXPAND_TEXT, &out, &err), -1);
+	assert_int_equal(err.code, ERR_TEMPLATE);
+	talloc_free(mem);
+}
+
+/* A folder of templates with one file. */
+static int
+load(TALLOC_CTX *mem, const char *text, struct templates **out, struct error *err)
+{
+	char dir[] = "/tmp/nango-unit-XXXXXX", path[64];
+	FILE *file;
+	int result;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/shop.yaml", dir);
+	file = fopen(path, "w");
+	fputs(text, file);
+	fclose(file);
+	result = templates_load(mem, dir, out, err);
+	unlink(path);
+	rmdir(dir);
+	return result;
+}
+
+#define GOOD                                                                                   \
+	"display_name: Shop\ndocs: https://d\nauth_mode: API_KEY\nproxy: {base_url: https://a}\n"  \
+	"x: {source: https://d}\n"
+
+static void
+test_templates(void **state)
+{
+	static const struct {
+		const char *why, *text, *message;
+	} rows[] = {
+	    {"complete", GOOD, NULL},
+	    {"an unknown key", GOOD "colour: red\n", ":6:1: there is no key \"colour\""},
+	    {"an unknown mode", "display_name: a\ndocs: b\nauth_mode: MAGIC\nx: {source: c}\n",
+	     ":3:12: there is no auth_mode \"MAGIC\""},
+	    {"no source", "display_name: a\ndocs: b\nauth_mode: NONE\n", "x.source is missing"},
+	    {"no name", "docs: b\nauth_mode: NONE\nx: {source: c}\n", "\"display_name\" is missing"},
+	    {"not a mapping", "[1]", "a template is a mapping"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct templates *templates;
+		struct error err = {0};
+		int result = load(mem, rows[i].text, &templates, &err);
+
+		if ((result == 0) != (rows[i].message == NULL) ||
+		    (result < 0 && strstr(err.message, rows[i].message) == NULL))
+			fail_msg("%s: %s", rows[i].why, err.message);
+		talloc_free(mem);
+	}
+}
+
+static void
+test_own_templates(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	const char *top = getenv("NANGO_TOP_SRCDIR");
+	struct templates *templates;
+	struct error err;
+	char *dir = talloc_asprintf(mem, "%s/templates", top == NULL ? "." : top);
+
+	(void)state;
+	if (templates_load(mem, dir, &templates, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_true(templates_count(templates) >= 4);
+	assert_string_equal(template_display_name(template_find(templates, "github")), "GitHub");
+	assert_null(template_find(templates, "nope"));
+	talloc_free(mem);
+}
+
+static const char form[] =
+    GOOD "connection_config:\n"
+	 "    host: {type: string, title: t, description: d, format: hostname}\n"
+	 "    code: {type: string, title: t, description: d, pattern: '^[a-z]{3}$', optional: true}\n"
+	 "    size: {type: string, title: t, description: d, enum: [s, m], default_value: s}\n";
+
+static void
+test_fields(void **state)
+{
+	static const struct {
+		const char *why, *values, *at; /* NULL: fine */
+	} rows[] = {
+	    {"complete", "{\"host\":\"a.b-c\",\"code\":\"abc\",\"size\":\"m\"}", NULL},
+	    {"the optional one is left out", "{\"host\":\"a\"}", NULL},
+	    {"the required one is missing", "{}", "config.host"},
+	    {"empty is missing", "{\"host\":\"\"}", "config.host"},
+	    {"a URL is no host name", "{\"host\":\"https://a\"}", "config.host"},
+	    {"the pattern", "{\"host\":\"a\",\"code\":\"abcd\"}", "config.code"},
+	    {"the pattern's end is the very end", "{\"host\":\"a\",\"code\":\"abc\\n\"}", "config.code"},
+	    {"a word that is no choice", "{\"host\":\"a\",\"size\":\"xl\"}", "config.size"},
+	    {"a number is no text", "{\"host\":5}", "config.host"},
+	};
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct templates *templates;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(load(mem, form, &templates, &err), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct json_object *values = tree(mem, rows[i].values);
+		int result = template_check_fields(template_find(templates, "shop"),
+						   "connection_config", values, "config", &err);
+
+		if ((result == 0) != (rows[i].at == NULL) ||
+		    (result < 0 && strcmp(err.at, rows[i].at) != 0))
+			fail_msg("%s: %s at %s", rows[i].why, err.message, err.at);
+		if (result == 0)
+			assert_non_null(json_string(values, "size"));
+	}
+	talloc_free(mem);
+}
+
+static void
+test_schemes(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	const struct auth_scheme *basic = auth_scheme_find("BASIC");
+	struct json_object *out;
+	struct error err;
+
+	(void)state;
+	assert_null(auth_scheme_find("OAUTH2"));
+	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\",\"password\":\"\"}"), &out,
+					 &err),
+			 0);
+	assert_string_equal(basic->authorization(mem, out), "Basic dTo=");
+	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\"}"), &out, &err), -1);
+	assert_string_equal(err.at, "credentials.password");
+	talloc_free(mem);
+}
+
+static void
+test_vault(void **state)
+{
+	static const char keys[] = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+	static const char other[] = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct vault *vault, *rotated, *wrong;
+	struct vault_place place = {1, "connection", "5:acme"};
+	struct error err;
+	size_t length, plain_length;
+	char *plain;
+	void *sealed;
+
+	(void)state;
+	assert_int_equal(vault_open_keys(mem, keys, &vault, &err), 0);
+	assert_int_equal(vault_open_keys(mem, other, &wrong, &err), 0);
+	assert_int_equal(vault_open_keys(mem, talloc_asprintf(mem, "%s,%s", other, keys), &rotated,
+					 &err),
+			 0);
+	sealed = vault_seal(mem, vault, &place, "secret", 6, &length);
+	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
+			 0);
+	assert_string_equal(plain, "secret");
+	assert_int_equal(
+	    vault_unseal(mem, rotated, &place, sealed, length, &plain, &plain_length, &err), 0);
+	assert_int_equal(vault_unseal(mem, wrong, &place, sealed, length, &plain, &plain_length, &err),
+			 -1);
+	place.key = "5:other"; /* in another row it does not open */
+	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
+			 -1);
+	place = (struct vault_place){2, "connection", "5:acme"}; /* nor in another environment */
+	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
+			 -1);
+	assert_int_equal(vault_open_keys(mem, "c2hvcnQ=", &vault, &err), -1);
+	assert_int_equal(vault_open_keys(mem, "", &vault, &err), -1);
+	talloc_free(mem);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_expand),    cmocka_unit_test(test_expand_depth),
+	    cmocka_unit_test(test_templates), cmocka_unit_test(test_own_templates),
+	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_schemes),
+	    cmocka_unit_test(test_vault),
+	};
+
+	return cmocka_run_group_tests_name("provider", tests, NULL, NULL);
+}
