@@ -211,6 +211,31 @@ test_zygote_is_lost(void **state)
 	assert_no_process_left();
 }
 
+/* kill -9 of the server: its zygote and all runs end with it, spinning ones, too. */
+static void
+test_server_is_killed(void **state)
+{
+	pid_t server;
+
+	(void)state;
+	adopt_orphans();
+	server = fork();
+	if (server == 0) {
+		struct witness runs[3] = {0};
+		struct world world;
+
+		world_open(&world, 0);
+		world_plugin(&world, "gallery");
+		for (int i = 0; i < 3; i++)
+			world_start(&world, &runs[i], "spin", NULL);
+		while (runs[0].commits + runs[1].commits + runs[2].commits < 3)
+			world_turn(&world);
+		kill(getpid(), SIGKILL);
+	}
+	assert_true(server > 0);
+	assert_no_process_left();
+}
+
 static void
 test_many_at_once(void **state)
 {
@@ -363,17 +388,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_calls),
-	    cmocka_unit_test(test_records),
-	    cmocka_unit_test(test_action),
-	    cmocka_unit_test(test_globals),
-	    cmocka_unit_test(test_cancel),
-	    cmocka_unit_test(test_commit),
-	    cmocka_unit_test(test_zygote_is_lost),
-	    cmocka_unit_test(test_many_at_once),
-	    cmocka_unit_test(test_zygotes_come_and_go),
-	    cmocka_unit_test(test_free_with_runs),
-	    cmocka_unit_test(test_bytes_are_checked),
+	    cmocka_unit_test(test_calls),	   cmocka_unit_test(test_records),
+	    cmocka_unit_test(test_action),	   cmocka_unit_test(test_globals),
+	    cmocka_unit_test(test_cancel),	   cmocka_unit_test(test_commit),
+	    cmocka_unit_test(test_zygote_is_lost), cmocka_unit_test(test_server_is_killed),
+	    cmocka_unit_test(test_many_at_once),   cmocka_unit_test(test_zygotes_come_and_go),
+	    cmocka_unit_test(test_free_with_runs), cmocka_unit_test(test_bytes_are_checked),
 	    cmocka_unit_test(test_causes),
 	};
 
