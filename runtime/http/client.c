@@ -9,6 +9,7 @@
 #include "http/client_address.h"
 
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
@@ -222,6 +223,7 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 		return -1;
 	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	signal(SIGPIPE, SIG_IGN); /* CURLOPT_NOSIGNAL leaves it to us */
 	client->loop = config->loop;
 	client->user_agent = talloc_strdup(client, config->user_agent);
 	client->ca_file = talloc_strdup(client, config->ca_file);

@@ -97,6 +97,7 @@ exchange_done(void *arg)
 	struct request *req = arg;
 	struct http_conn *conn = req->conn;
 
+	req->server->dispatch.in_flight--;
 	if (conn == NULL) {
 		if (req->res.stream != NULL)
 			stream_pump(req);
@@ -107,11 +108,9 @@ exchange_done(void *arg)
 	conn_resume(conn);
 }
 
-/* On a pool thread. */
-static void
-exchange_handle(void *arg)
+void
+exchange_handle(struct request *req)
 {
-	struct request *req = arg;
 	const struct http_server_config *config = &req->server->config;
 	struct response *res = &req->res;
 	struct error err = {0};
@@ -134,10 +133,8 @@ exchange_dispatch(struct http_conn *conn)
 	struct error err;
 
 	conn_enter(conn, CONN_BUSY, 0);
-	if (pool_submit(conn->server->config.pool, exchange_handle, conn->req) == 0)
-		return;
-	error_set(&err, ERR_BUSY, "all workers are in use and their queue is full");
-	exchange_refuse(conn, &err, true);
+	if (dispatch_add(conn->req, &err) < 0)
+		exchange_refuse(conn, &err, true);
 }
 
 static int

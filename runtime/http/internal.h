@@ -21,8 +21,9 @@
 #define HTTP_STREAM_BLOCK (64 * 1024) /* pieces of a streamed reply are gathered up to this */
 #define HTTP_READ_BYTES \
 	(64 * 1024) /* at a time; also what waits unread while a handler works */
-#define HTTP_PIPELINE_OUTPUT_MAX (64 * 1024) /* unsent, before the next request is looked at \
-					      */
+#define HTTP_PIPELINE_OUTPUT_MAX                                                  \
+	(64 * 1024)		  /* unsent, before the next request is looked at \
+				   */
 #define HTTP_COPY_MAX (16 * 1024) /* a body up to this is sent in one piece with its head */
 #define HTTP_CONNECTIONS_OVER 64  /* over the maximum: told so, then closed */
 #define HTTP_PEER_MAX 64
@@ -58,6 +59,7 @@ struct response {
 };
 
 struct request {
+	TAILQ_ENTRY(request) ready_entry;
 	struct http_server *server;
 	struct http_conn *conn; /* NULL when the client is gone; the loop's alone */
 	struct http_parser parser;
@@ -102,7 +104,23 @@ struct http_listener {
 	struct evconnlistener *listener;
 };
 
+TAILQ_HEAD(requests, request);
+
+struct dispatch {
+	pthread_mutex_t mutex; /* over the next five */
+	struct requests ready;
+	size_t ready_count;
+	size_t drainers, busy; /* pool jobs; those of them that are in a handler */
+	bool is_closed;
+	struct requests batch; /* of this turn of the loop */
+	size_t batch_count;
+	size_t in_flight; /* handed over and not answered yet */
+	struct loop_timer *flush, *patience;
+	bool is_armed, is_patient;
+};
+
 struct http_server {
+	struct dispatch dispatch;
 	struct http_server_config config;
 	struct http_limits limits;
 	struct router *router;
@@ -138,6 +156,13 @@ void stream_abandon(struct stream *stream);		   /* on the loop: the client is go
 size_t exchange_feed(struct http_conn *conn, const char *data, size_t length);
 void exchange_eof(struct http_conn *conn);
 void exchange_timeout(struct http_conn *conn);
+
+void exchange_handle(struct request *req); /* on a pool thread */
+
+/* dispatch.c */
+void dispatch_init(struct http_server *server);
+MUST_CHECK int dispatch_add(struct request *req, struct error *err);
+void dispatch_close(struct http_server *server);
 
 /* connection.c */
 struct http_conn *conn_new(struct http_server *server, int fd, const char *peer);

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,10 @@ server_date(struct http_server *server)
 void
 server_release(struct http_server *server)
 {
-	if (server->is_freed && server->requests_count == 0)
-		talloc_free(server);
+	if (!server->is_freed || server->requests_count > 0 || server->dispatch.drainers > 0)
+		return;
+	pthread_mutex_destroy(&server->dispatch.mutex);
+	talloc_free(server);
 }
 
 static void
@@ -153,6 +156,8 @@ limits_fill(struct http_limits *limits)
 	limits->linger_ms = or_default(limits->linger_ms, HTTP_LINGER_MS);
 	if (limits->connections_max == 0)
 		limits->connections_max = HTTP_CONNECTIONS_MAX;
+	if (limits->queue_max == 0)
+		limits->queue_max = HTTP_QUEUE_MAX;
 	if (limits->bodies_budget == 0)
 		limits->bodies_budget = HTTP_BODIES_BUDGET;
 }
@@ -180,11 +185,13 @@ http_server_new(struct http_server **out, const struct http_server_config *confi
 	(void)err;
 	if (server == NULL)
 		abort();
+	signal(SIGPIPE, SIG_IGN); /* writev has no flag for it; a client that went is no signal */
 	server->config = *config;
 	server->limits = config->limits;
 	limits_fill(&server->limits);
 	TAILQ_INIT(&server->conns);
 	server->router = router_new(server, config->routes, config->routes_count);
+	dispatch_init(server);
 	server->sweep_ms = sweep_interval(&server->limits);
 	server->sweep = loop_timer_new(config->loop, on_sweep, server);
 	loop_timer_set(server->sweep, server->sweep_ms);
@@ -317,6 +324,7 @@ http_server_free(struct http_server *server)
 	while (!TAILQ_EMPTY(&server->conns))
 		conn_close(TAILQ_FIRST(&server->conns));
 	loop_timer_free(server->sweep);
+	dispatch_close(server);
 	server->is_freed = true;
 	server_release(server);
 }

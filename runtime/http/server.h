@@ -7,6 +7,8 @@
  * reply goes back to the loop when the handler returns; a streamed reply goes in pieces, and
  * response_write waits while the client is slow (bounded by HTTP_STREAM_WINDOW).
  *
+ * SIGPIPE is ignored in the process from http_server_new on.
+ *
  * Lifetimes: `struct request` is a talloc tree owned by the pool thread that handles it.
  */
 #ifndef NANGO_HTTP_SERVER_H
@@ -28,6 +30,7 @@
 #define HTTP_BODY_MAX (75 * 1024 * 1024)
 #define HTTP_BODIES_BUDGET (256 * 1024 * 1024) /* all buffered bodies of a node, then 503 */
 #define HTTP_CONNECTIONS_MAX 8192
+#define HTTP_QUEUE_MAX 1024 /* requests handed over and not answered yet, then 503 */
 #define HTTP_HEADER_TIMEOUT_MS \
 	10000			    /* from the first byte, or from accept, to the empty line */
 #define HTTP_BODY_TIMEOUT_MS 60000  /* between two pieces of a body */
@@ -62,7 +65,7 @@ typedef int http_handler(struct request *req, const struct http_route *route,
 /* For tests; 0 means the number above. */
 struct http_limits {
 	int64_t header_ms, body_ms, idle_ms, write_ms, linger_ms;
-	size_t connections_max, bodies_budget;
+	size_t connections_max, bodies_budget, queue_max;
 };
 
 struct http_server_config {

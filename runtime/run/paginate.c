@@ -5,6 +5,7 @@
  */
 #include "run/paginate.h"
 #include "base/json.h"
+#include "run/body_path.h"
 #include "run/link.h"
 
 #include <stdio.h>
@@ -93,88 +94,6 @@ need(const char *value, const char *key, const char *type, struct error *err)
 		return 0;
 	return error_set_at(err, ERR_BAD_REQUEST, key, "%s pagination needs the setting %s",
 			    type, key);
-}
-
-/* ---- walking the body ---- */
-
-static struct jsonspan
-nth_item(struct jsonspan array, const char *digits)
-{
-	struct jsonspan item = {NULL, 0};
-	size_t cursor = 0, n = strtoul(digits, NULL, 10);
-
-	if (jsonspan_type(array) != JSONSPAN_ARRAY)
-		return item;
-	do {
-		if (!jsonspan_next_item(array, &cursor, &item))
-			return (struct jsonspan){NULL, 0};
-	} while (n-- > 0);
-	return item;
-}
-
-/* "data.pages[0].next": a member of that whole name goes first, as in the reference's paths. */
-static struct jsonspan
-body_at(TALLOC_CTX *mem, struct jsonspan value, const char *path)
-{
-	char *rest = talloc_strdup(mem, path), *part;
-	int depth = 0;
-
-	if (jsonspan_type(value) == JSONSPAN_OBJECT) {
-		struct jsonspan whole = jsonspan_member(value, path);
-
-		if (whole.data != NULL)
-			return whole;
-	}
-	while ((part = strsep(&rest, ".[]")) != NULL && value.data != NULL) {
-		if (*part == '\0')
-			continue;
-		if (++depth > PAGINATE_PATH_DEPTH_MAX)
-			return (struct jsonspan){NULL, 0};
-		if (jsonspan_type(value) == JSONSPAN_OBJECT)
-			value = jsonspan_member(value, part);
-		else if (strspn(part, "0123456789") == strlen(part))
-			value = nth_item(value, part);
-		else
-			return (struct jsonspan){NULL, 0};
-	}
-	return value;
-}
-
-static int64_t
-count_items(struct jsonspan items)
-{
-	struct jsonspan item;
-	size_t cursor = 0;
-	int64_t count = 0;
-
-	if (jsonspan_type(items) != JSONSPAN_ARRAY)
-		return 0;
-	while (jsonspan_next_item(items, &cursor, &item))
-		count++;
-	return count;
-}
-
-/* A string or number as text; NULL for what is neither, blank or too long. */
-static char *
-scalar_text(TALLOC_CTX *mem, struct jsonspan value)
-{
-	enum jsonspan_type type = jsonspan_type(value);
-	char *text;
-	long length;
-
-	if (value.length > PAGINATE_CURSOR_MAX)
-		return NULL;
-	if (type == JSONSPAN_NUMBER)
-		return talloc_strndup(mem, value.data, value.length);
-	if (type != JSONSPAN_STRING)
-		return NULL;
-	text = talloc_size(mem, value.length + 1);
-	if (text == NULL)
-		abort();
-	length = jsonspan_unescape(value, text);
-	if (length < 0 || strlen(text) != (size_t)length || text[strspn(text, " \t")] == '\0')
-		return NULL;
-	return text;
 }
 
 /* ---- requests ---- */
@@ -300,12 +219,11 @@ link_next(struct paginate *pages, const struct run_response *response, struct js
 	if (pages->link_rel != NULL)
 		link = link_in_headers(pages, response);
 	if (link == NULL && pages->link_path != NULL)
-		link = scalar_text(pages->scratch,
-				   body_at(pages->scratch, body, pages->link_path));
+		link = body_text(pages->scratch,
+				 body_path_find(pages->scratch, body, pages->link_path));
 	if (link == NULL || *link == '\0')
 		return 0;
-	next =
-	    strlen(link) > PAGINATE_CURSOR_MAX ? NULL : link_follow(pages, pages->path, link);
+	next = strlen(link) > BODY_TEXT_MAX ? NULL : link_follow(pages, pages->path, link);
 	if (next == NULL)
 		return error_set(err, ERR_UPSTREAM,
 				 "the link to the next page is not an http link: %.200s", link);
@@ -333,10 +251,10 @@ cursor_next(struct paginate *pages, const struct run_response *response, struct 
 	    struct jsonspan items, struct error *err)
 {
 	char *cursor =
-	    scalar_text(pages->scratch, body_at(pages->scratch, body, pages->cursor_path));
+	    body_text(pages->scratch, body_path_find(pages->scratch, body, pages->cursor_path));
 
 	(void)response;
-	if (cursor == NULL || count_items(items) == 0)
+	if (cursor == NULL || body_count(items) == 0)
 		return 0;
 	if (ring_see(pages, cursor) != 0)
 		return fail_loop("cursor", cursor, err);
@@ -354,7 +272,7 @@ static int
 offset_next(struct paginate *pages, const struct run_response *response, struct jsonspan body,
 	    struct jsonspan items, struct error *err)
 {
-	int64_t count = count_items(items);
+	int64_t count = body_count(items);
 
 	(void)response;
 	(void)body;
@@ -515,7 +433,7 @@ paginate_next(struct paginate *pages, const struct run_response *response,
 		return -1;
 	list = body;
 	if (pages->response_path != NULL && body.data != NULL)
-		list = body_at(pages->scratch, body, pages->response_path);
+		list = body_path_find(pages->scratch, body, pages->response_path);
 	if (jsonspan_type(list) == JSONSPAN_NULL)
 		list = (struct jsonspan){NULL, 0};
 	if (pages->way->next != link_next && list.data != NULL &&

@@ -17,8 +17,6 @@
 #include <talloc.h>
 
 #define PAGINATE_REQUESTS_MAX 1000000
-#define PAGINATE_CURSOR_MAX 8192   /* bytes of a cursor or link */
-#define PAGINATE_PATH_DEPTH_MAX 32 /* parts of a dotted path into the body */
 
 struct paginate; /* the state of one iteration */
 

@@ -14,12 +14,13 @@ export async function startEcho(settings = {}) {
 		env: { ...process.env, ...settings },
 		stdio: ["pipe", "pipe", "inherit"],
 	});
+	const ended = once(child, "exit");
 	const [line] = await once(createInterface({ input: child.stdout }), "line");
 	const { port } = JSON.parse(line);
 	const stop = async () => {
 		child.stdin.end();
-		const [code] = await once(child, "exit");
-		if (code !== 0) throw new Error(`http-echo ended with ${code}`); // a sanitizer's report too
+		const [code, signal] = await ended;
+		if (code !== 0) throw new Error(`http-echo ended with ${code ?? signal}`); // a sanitizer's report too
 	};
 	return { port, pid: child.pid, url: `http://127.0.0.1:${port}`, stop };
 }

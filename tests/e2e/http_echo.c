@@ -224,17 +224,18 @@ main(void)
 		       .idle_ms = number("ECHO_IDLE_MS"),
 		       .write_ms = number("ECHO_WRITE_MS"),
 		       .connections_max = (size_t)number("ECHO_CONNECTIONS"),
-		       .bodies_budget = (size_t)number("ECHO_BUDGET")},
+		       .bodies_budget = (size_t)number("ECHO_BUDGET"),
+		       .queue_max = (size_t)number("ECHO_QUEUE")},
 	};
-	size_t threads = (size_t)number("ECHO_THREADS"), queue = (size_t)number("ECHO_QUEUE");
+	size_t threads = (size_t)number("ECHO_THREADS");
 	const char *listen = getenv("ECHO_LISTEN");
 	struct http_server *server;
 	struct event *input;
 	struct error err;
 
 	if (loop_new(&config.loop, &err) < 0 ||
-	    pool_new(&config.pool, "echo", threads == 0 ? ECHO_THREADS : threads,
-		     queue == 0 ? 1024 : queue, &err) < 0 ||
+	    pool_new(&config.pool, "echo", threads == 0 ? ECHO_THREADS : threads, 1024, &err) <
+		0 ||
 	    http_server_new(&server, &config, &err) < 0 ||
 	    http_server_listen(server, listen == NULL ? "127.0.0.1:0" : listen, &err) < 0) {
 		fprintf(stderr, "http-echo: %s\n", err.message);

@@ -23,63 +23,64 @@ may(const struct address_rules *rules, const char *text)
 	return address_may_connect(rules, (struct sockaddr *)&v6);
 }
 
+static const struct {
+	const char *why, *address;
+	bool may;
+} addresses_cases[] = {
+    {"a public address", "140.82.121.6", true},
+    {"a public IPv6 address", "2606:50c0:8000::154", true},
+    {"loopback", "127.0.0.1", false},
+    {"all of loopback", "127.255.255.254", false},
+    {"this host", "0.0.0.0", false},
+    {"private 10", "10.0.0.1", false},
+    {"private 172.16, first", "172.16.0.0", false},
+    {"private 172.16, last", "172.31.255.255", false},
+    {"just below 172.16", "172.15.255.255", true},
+    {"just above 172.31", "172.32.0.0", true},
+    {"private 192.168", "192.168.1.1", false},
+    {"the metadata service of most clouds", "169.254.169.254", false},
+    {"Azure's wire server", "168.63.129.16", false},
+    {"Alibaba's metadata, in the shared range", "100.100.100.200", false},
+    {"carrier NAT, last", "100.127.255.255", false},
+    {"just above carrier NAT", "100.128.0.0", true},
+    {"Oracle's metadata", "192.0.0.192", false},
+    {"benchmarks", "198.19.255.255", false},
+    {"documentation", "203.0.113.7", false},
+    {"multicast", "224.0.0.1", false},
+    {"broadcast", "255.255.255.255", false},
+    {"loopback of IPv6", "::1", false},
+    {"no address", "::", false},
+    {"unique local", "fd00::1", false},
+    {"AWS's metadata by IPv6", "fd00:ec2::254", false},
+    {"link-local", "fe80::1", false},
+    {"site-local", "fec0::1", false},
+    {"multicast of IPv6", "ff02::1", false},
+    {"IPv4-mapped loopback", "::ffff:127.0.0.1", false},
+    {"IPv4-mapped metadata", "::ffff:169.254.169.254", false},
+    {"IPv4-mapped public", "::ffff:140.82.121.6", true},
+    {"IPv4-compatible loopback", "::127.0.0.1", false},
+    {"NAT64 of loopback", "64:ff9b::7f00:1", false},
+    {"NAT64 of metadata", "64:ff9b::a9fe:a9fe", false},
+    {"NAT64 of a public address", "64:ff9b::8c52:7906", true},
+    {"local-use NAT64", "64:ff9b:1::8c52:7906", false},
+    {"6to4 of loopback", "2002:7f00:1::1", false},
+    {"6to4 of a private address", "2002:c0a8:101::1", false},
+    {"Teredo carries an address that we cannot judge", "2001:0:1234::1", false},
+    {"discard", "100::1", false},
+};
+
 static void
 test_addresses(void **state)
 {
-	static const struct {
-		const char *why, *address;
-		bool may;
-	} cases[] = {
-	    {"a public address", "140.82.121.6", true},
-	    {"a public IPv6 address", "2606:50c0:8000::154", true},
-	    {"loopback", "127.0.0.1", false},
-	    {"all of loopback", "127.255.255.254", false},
-	    {"this host", "0.0.0.0", false},
-	    {"private 10", "10.0.0.1", false},
-	    {"private 172.16, first", "172.16.0.0", false},
-	    {"private 172.16, last", "172.31.255.255", false},
-	    {"just below 172.16", "172.15.255.255", true},
-	    {"just above 172.31", "172.32.0.0", true},
-	    {"private 192.168", "192.168.1.1", false},
-	    {"the metadata service of most clouds", "169.254.169.254", false},
-	    {"Azure's wire server", "168.63.129.16", false},
-	    {"Alibaba's metadata, in the shared range", "100.100.100.200", false},
-	    {"carrier NAT, last", "100.127.255.255", false},
-	    {"just above carrier NAT", "100.128.0.0", true},
-	    {"Oracle's metadata", "192.0.0.192", false},
-	    {"benchmarks", "198.19.255.255", false},
-	    {"documentation", "203.0.113.7", false},
-	    {"multicast", "224.0.0.1", false},
-	    {"broadcast", "255.255.255.255", false},
-	    {"loopback of IPv6", "::1", false},
-	    {"no address", "::", false},
-	    {"unique local", "fd00::1", false},
-	    {"AWS's metadata by IPv6", "fd00:ec2::254", false},
-	    {"link-local", "fe80::1", false},
-	    {"site-local", "fec0::1", false},
-	    {"multicast of IPv6", "ff02::1", false},
-	    {"IPv4-mapped loopback", "::ffff:127.0.0.1", false},
-	    {"IPv4-mapped metadata", "::ffff:169.254.169.254", false},
-	    {"IPv4-mapped public", "::ffff:140.82.121.6", true},
-	    {"IPv4-compatible loopback", "::127.0.0.1", false},
-	    {"NAT64 of loopback", "64:ff9b::7f00:1", false},
-	    {"NAT64 of metadata", "64:ff9b::a9fe:a9fe", false},
-	    {"NAT64 of a public address", "64:ff9b::8c52:7906", true},
-	    {"local-use NAT64", "64:ff9b:1::8c52:7906", false},
-	    {"6to4 of loopback", "2002:7f00:1::1", false},
-	    {"6to4 of a private address", "2002:c0a8:101::1", false},
-	    {"Teredo carries an address that we cannot judge", "2001:0:1234::1", false},
-	    {"discard", "100::1", false},
-	};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct address_rules *rules;
 	struct error err;
 
 	(void)state;
 	assert_int_equal(address_rules_parse(mem, NULL, &rules, &err), 0);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (may(rules, cases[i].address) != cases[i].may)
-			fail_msg("%s: %s", cases[i].why, cases[i].address);
+	for (size_t i = 0; i < sizeof(addresses_cases) / sizeof(addresses_cases[0]); i++)
+		if (may(rules, addresses_cases[i].address) != addresses_cases[i].may)
+			fail_msg("%s: %s", addresses_cases[i].why, addresses_cases[i].address);
 	talloc_free(mem);
 }
 

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/parser_line -- what a whole line of a request means: request line, field, chunk size,
+ * trailer. Each refusal says in its message which rule was broken.
+ */
+#include "http/parser_line.h"
+#include "http/syntax.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LENGTH_DIGITS_MAX 15 /* far over HTTP_BODY_MAX, far under 2^63 */
+#define CHUNK_DIGITS_MAX 8
+
+/* What a method must be: the IANA registry, less CONNECT (no tunnels) and TRACE (echoes
+ * secrets). */
+static const char *const methods[] = {
+    "GET",	"POST",	  "PUT",       "PATCH",	      "DELETE",	    "HEAD",   "OPTIONS",
+    "PROPFIND", "REPORT", "PROPPATCH", "MKCOL",	      "MKCALENDAR", "COPY",   "MOVE",
+    "LOCK",	"UNLOCK", "SEARCH",    "ACL",	      "BIND",	    "REBIND", "UNBIND",
+    "LINK",	"UNLINK", "MERGE",     "CHECKOUT",    "MKACTIVITY", "PURGE",  "SUBSCRIBE",
+    "NOTIFY",	"SOURCE", "M-SEARCH",  "UNSUBSCRIBE", "QUERY",
+};
+
+static int
+parse_method(struct http_parser *p, char *line, char *end)
+{
+	if (end == line || !http_is_token(line, (size_t)(end - line)))
+		return error_set(&p->error, ERR_BAD_REQUEST, "the request line has no method");
+	*end = '\0';
+	p->method = line;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strcmp(methods[i], line) == 0)
+			return 0;
+	return error_set(&p->error, ERR_UNSUPPORTED, "the method is not known here");
+}
+
+static int
+parse_version(struct http_parser *p, const char *text)
+{
+	if (strncmp(text, "HTTP/", 5) != 0 || text[5] < '0' || text[5] > '9' ||
+	    text[6] != '.' || text[7] < '0' || text[7] > '9' || text[8] != '\0')
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "the request line does not end with an HTTP version");
+	if (text[5] != '1' || text[7] > '1')
+		return error_set(&p->error, ERR_HTTP_VERSION,
+				 "only HTTP/1.0 and HTTP/1.1 are spoken here");
+	p->minor = text[7] - '0';
+	return 0;
+}
+
+static int
+parse_target(struct http_parser *p, char *target)
+{
+	for (const char *c = target; *c != '\0'; c++)
+		if (*c <= ' ' || *c >= 0x7f || *c == '#')
+			return error_set(
+			    &p->error, ERR_BAD_REQUEST,
+			    "the request target holds a byte that must be encoded");
+	p->target_at = (uint32_t)(target - p->head.data);
+	if (target[0] == '/')
+		return 0;
+	if (strcmp(target, "*") == 0 && strcmp(p->method, "OPTIONS") == 0)
+		return 0;
+	if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0)
+		return 0; /* the authority is held against Host when that is known */
+	return error_set(&p->error, ERR_BAD_REQUEST,
+			 "the request target must begin with a slash");
+}
+
+static int
+parse_request_line(struct http_parser *p, char *line, char *end)
+{
+	char *first = memchr(line, ' ', (size_t)(end - line));
+	char *second;
+
+	if (first == NULL)
+		return error_set(&p->error, ERR_BAD_REQUEST, "the request line has no target");
+	second = memchr(first + 1, ' ', (size_t)(end - first - 1));
+	if (second == NULL || second == first + 1)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "the request line is not method, target and version with one "
+				 "space between");
+	*second = '\0';
+	if (parse_version(p, second + 1) < 0)
+		return -1;
+	if (parse_method(p, line, first) < 0 || parse_target(p, first + 1) < 0)
+		return -1;
+	p->state = PARSER_FIELD;
+	return 0;
+}
+
+/* Splits "Name: value" in place; also used for trailers. */
+static int
+split_field(struct http_parser *p, char *line, char *end, char **name, char **value)
+{
+	char *colon = memchr(line, ':', (size_t)(end - line));
+	char *from, *to = end;
+
+	if (*line == ' ' || *line == '\t')
+		return error_set(&p->error, ERR_BAD_REQUEST, "folded header lines are refused");
+	if (colon == NULL)
+		return error_set(&p->error, ERR_BAD_REQUEST, "a header line has no colon");
+	if (colon == line || !http_is_token(line, (size_t)(colon - line)))
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "a header name holds a byte that does not belong there");
+	from = colon + 1;
+	while (from < to && (*from == ' ' || *from == '\t'))
+		from++;
+	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+		to--;
+	if (!http_is_field_value(from, (size_t)(to - from)))
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "a header value holds a control byte");
+	*colon = *to = '\0';
+	for (char *c = line; c < colon; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	*name = line;
+	*value = from;
+	return 0;
+}
+
+static int
+see_length(struct http_parser *p, const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+
+	if (p->has_length)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "there are two Content-Length fields");
+	if (digits == 0 || value[digits] != '\0' || digits > LENGTH_DIGITS_MAX)
+		return error_set(&p->error, ERR_BAD_REQUEST, "Content-Length is not a number");
+	p->has_length = true;
+	p->content_length = strtoull(value, NULL, 10);
+	return 0;
+}
+
+static int
+see_coding(struct http_parser *p, const char *value)
+{
+	if (p->is_chunked)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "there are two Transfer-Encoding fields");
+	if (strcasecmp(value, "chunked") != 0)
+		return error_set(&p->error, ERR_UNSUPPORTED,
+				 "the only transfer coding understood is chunked");
+	p->is_chunked = true;
+	return 0;
+}
+
+static int
+see_host(struct http_parser *p, const char *value)
+{
+	if (p->has_host)
+		return error_set(&p->error, ERR_BAD_REQUEST, "there are two Host fields");
+	if (!http_is_host(value))
+		return error_set(&p->error, ERR_BAD_REQUEST, "Host is not a name with a port");
+	p->has_host = true;
+	return 0;
+}
+
+static int
+see_connection(struct http_parser *p, const char *value)
+{
+	p->wants_close |= http_list_has(value, "close");
+	p->wants_keep_alive |= http_list_has(value, "keep-alive");
+	return 0;
+}
+
+static int
+see_expect(struct http_parser *p, const char *value)
+{
+	if (strcasecmp(value, "100-continue") != 0)
+		return error_set(&p->error, ERR_EXPECTATION,
+				 "the only expectation understood is 100-continue");
+	p->expects_continue = true;
+	return 0;
+}
+
+/* The fields that the parser itself acts upon. */
+static const struct {
+	const char *name;
+	int (*see)(struct http_parser *p, const char *value);
+} known[] = {
+    {"content-length", see_length},
+    {"transfer-encoding", see_coding},
+    {"host", see_host},
+    {"connection", see_connection},
+    {"expect", see_expect},
+};
+
+static int
+parse_field(struct http_parser *p, char *line, char *end)
+{
+	char *name, *value;
+
+	if (p->fields_count == HTTP_HEADER_FIELDS_MAX)
+		return error_set(&p->error, ERR_HEADERS_TOO_LARGE,
+				 "there are over %d header fields", HTTP_HEADER_FIELDS_MAX);
+	if (split_field(p, line, end, &name, &value) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].name, name) == 0 && known[i].see(p, value) < 0)
+			return -1;
+	p->places[p->fields_count][0] = (uint32_t)(name - p->head.data);
+	p->places[p->fields_count][1] = (uint32_t)(value - p->head.data);
+	p->fields_count++;
+	return 0;
+}
+
+static void
+place_fields(struct http_parser *p)
+{
+	p->fields =
+	    talloc_array(p->head.owner, struct http_field, (unsigned)p->fields_count + 1);
+	if (p->fields == NULL)
+		abort();
+	for (size_t i = 0; i < p->fields_count; i++) {
+		p->fields[i].name = p->head.data + p->places[i][0];
+		p->fields[i].value = p->head.data + p->places[i][1];
+		if (strcmp(p->fields[i].name, "host") == 0)
+			p->host = p->fields[i].value;
+	}
+	p->fields[p->fields_count] = (struct http_field){NULL, NULL};
+}
+
+/*
+ * "http://host/path": RFC 9112 3.2.2 lets the target's authority win over Host. Whoever checked
+ * Host before us would have checked another name, so the two must be the same.
+ */
+static int
+split_absolute(struct http_parser *p)
+{
+	char *authority = strstr(p->path, "://") + 3;
+	size_t length = strcspn(authority, "/?");
+
+	if (p->host == NULL || strlen(p->host) != length ||
+	    strncasecmp(p->host, authority, length) != 0)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "the request target names another host than Host does");
+	p->path = authority + length;
+	if (p->path[0] != '/')
+		return error_set(&p->error, ERR_BAD_REQUEST, "the request target has no path");
+	return 0;
+}
+
+/* What only the whole header can tell. */
+static int
+finish_head(struct http_parser *p)
+{
+	char *question;
+
+	p->method = p->head.data; /* the bytes may have moved while they were collected */
+	p->target = p->head.data + p->target_at;
+	place_fields(p);
+	if (!p->has_host && p->minor == 1)
+		return error_set(&p->error, ERR_BAD_REQUEST, "Host is missing");
+	if (p->is_chunked && p->has_length)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "Content-Length and Transfer-Encoding exclude each other");
+	if (p->is_chunked && p->minor == 0)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "HTTP/1.0 has no Transfer-Encoding");
+	p->path = talloc_strdup(p->head.owner, p->target);
+	if (p->path == NULL)
+		abort();
+	if (p->path[0] != '/' && p->path[0] != '*' && split_absolute(p) < 0)
+		return -1;
+	question = strchr(p->path, '?');
+	if (question != NULL) {
+		*question = '\0';
+		p->query = question + 1;
+	}
+	p->has_body = p->is_chunked || p->content_length > 0;
+	p->remaining = p->content_length;
+	if (!p->has_body)
+		p->state = PARSER_END;
+	else
+		p->state = p->is_chunked ? PARSER_CHUNK_SIZE : PARSER_BODY;
+	return 0;
+}
+
+/* One chunk extension, ";name" or ";name=value" (RFC 9112 7.1.1); the byte behind it, or NULL.
+ */
+static const char *
+skip_extension(const char *c)
+{
+	size_t n = http_token_length(c + 1);
+
+	if (*c != ';' || n == 0)
+		return NULL;
+	c += 1 + n;
+	if (*c != '=')
+		return c;
+	if (*++c != '"') {
+		n = http_token_length(c);
+		return n == 0 ? NULL : c + n;
+	}
+	for (c++; *c != '"'; c++) {
+		if (*c == '\\')
+			c++;
+		if (*c == '\0')
+			return NULL;
+	}
+	return c + 1;
+}
+
+static int
+parse_chunk_size(struct http_parser *p, char *line, char *end)
+{
+	size_t digits = strspn(line, "0123456789abcdefABCDEF");
+	const char *c = line + digits;
+
+	if (digits == 0 || digits > CHUNK_DIGITS_MAX)
+		return error_set(&p->error, ERR_BAD_REQUEST, "a chunk has no usable size");
+	p->extension_bytes += (size_t)(end - c);
+	if (p->extension_bytes > HTTP_CHUNK_EXTENSIONS_MAX)
+		return error_set(&p->error, ERR_BAD_REQUEST, "too many chunk extensions");
+	if (!http_is_field_value(line, (size_t)(end - line)))
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "a chunk size holds a control byte");
+	while (*c != '\0') {
+		c = skip_extension(c);
+		if (c == NULL)
+			return error_set(&p->error, ERR_BAD_REQUEST,
+					 "a chunk size is followed by something that is not an "
+					 "extension");
+	}
+	p->remaining = strtoull(line, NULL, 16);
+	p->state = p->remaining > 0 ? PARSER_CHUNK_DATA : PARSER_TRAILER;
+	return 0;
+}
+
+static int
+parse_trailer(struct http_parser *p, char *line, char *end)
+{
+	char *name, *value;
+
+	if (line == end) {
+		p->state = PARSER_END;
+		return 0;
+	}
+	return split_field(p, line, end, &name,
+			   &value); /* dropped: nobody here may trust one */
+}
+
+int
+parser_line_judge(struct http_parser *p, char *line, char *end)
+{
+	if (memchr(line, '\0', (size_t)(end - line)) != NULL)
+		return error_set(&p->error, ERR_BAD_REQUEST, "there is a NUL byte");
+	if (memchr(line, '\r', (size_t)(end - line)) != NULL)
+		return error_set(&p->error, ERR_BAD_REQUEST, "a CR stands without its LF");
+	switch (p->state) {
+	case PARSER_START:
+		if (line != end)
+			return parse_request_line(p, line, end);
+		if (p->seen_empty_line)
+			return error_set(&p->error, ERR_BAD_REQUEST,
+					 "there are empty lines before the request");
+		p->seen_empty_line = true;
+		buf_reset(&p->head);
+		return 0;
+	case PARSER_FIELD:
+		return line == end ? finish_head(p) : parse_field(p, line, end);
+	case PARSER_CHUNK_SIZE:
+		return parse_chunk_size(p, line, end);
+	default:
+		return parse_trailer(p, line, end);
+	}
+}

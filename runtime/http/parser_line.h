@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/parser_line -- the rules of one line; for http/parser alone.
+ */
+#ifndef NANGO_HTTP_PARSER_LINE_H
+#define NANGO_HTTP_PARSER_LINE_H
+
+#include "http/parser.h"
+
+/*
+ * A whole line without its CR LF, NUL-terminated at end; it is cut up in place. Moves the
+ * parser's state on. -1: parser->error says why the request is refused.
+ */
+MUST_CHECK int parser_line_judge(struct http_parser *parser, char *line, char *end);
+
+#endif
