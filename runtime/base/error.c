@@ -18,7 +18,7 @@ static const struct {
 #undef ERROR
 };
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 error_fill(struct error *err, enum error_code code, const char *fmt, va_list ap)
 {
 	err->code = code;
