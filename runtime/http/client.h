@@ -45,7 +45,10 @@ struct http_incoming {
 	int was_sent; /* did any byte of the request leave? (may an unsafe verb be repeated) */
 };
 
-/* err is NULL when there is an answer, whatever its status. The answer lives until return. */
+/*
+ * err is NULL when there is an answer, whatever its status. With an error only answer->was_sent
+ * says anything. The answer lives until return.
+ */
 typedef void http_done(void *arg, const struct http_incoming *answer, const struct error *err);
 
 struct http_client_config {

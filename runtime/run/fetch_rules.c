@@ -52,26 +52,46 @@ code_matches(const char *code, int status)
 	return *rest == '\0' && status >= first && status <= last;
 }
 
-static bool
-is_used_up(struct json_object *rules, const struct http_field *headers)
+enum budget { BUDGET_UNKNOWN, BUDGET_LEFT, BUDGET_USED_UP };
+
+/* What the `remaining` headers say of the provider's limit. */
+static enum budget
+budget_of(struct json_object *rules, const struct http_field *headers)
 {
+	enum budget budget = BUDGET_UNKNOWN;
 	const char *name, *value;
 
 	for (size_t i = 0; (name = text_at(rules, "remaining", i)) != NULL; i++) {
 		value = header_value(headers, name);
 		if (value != NULL && strcmp(value, "0") == 0)
-			return true;
+			return BUDGET_USED_UP;
+		if (value != NULL)
+			budget = BUDGET_LEFT;
 	}
+	return budget;
+}
+
+static bool
+has_any(struct json_object *rules, const char *key, const struct http_field *headers)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = text_at(rules, key, i)) != NULL; i++)
+		if (header_value(headers, name) != NULL)
+			return true;
 	return false;
 }
 
 bool
 fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers)
 {
+	enum budget budget = budget_of(rules, headers);
 	const char *code;
 
-	if (status >= 400 && is_used_up(rules, headers))
+	if (status >= 400 && budget == BUDGET_USED_UP)
 		return true;
+	if (status == 403 && budget == BUDGET_LEFT && !has_any(rules, "after", headers))
+		return false;
 	if (text_at(rules, "error_code", 0) == NULL)
 		return status >= 500 || status == 429 || status == 401;
 	for (size_t i = 0; (code = text_at(rules, "error_code", i)) != NULL; i++)
@@ -144,8 +164,9 @@ fetch_wait_ms(struct json_object *rules, int status, const struct http_field *he
 	      unsigned attempt, int64_t now_wall_ms, double random)
 {
 	int64_t after = asked_ms(rules, "after", headers, now_wall_ms);
-	bool is_fault = status == 500 || status == 502 || status == 504;
-	int64_t at = is_fault ? -1 : asked_ms(rules, "at", headers, now_wall_ms);
+	bool is_no_limit = status == 500 || status == 502 || status == 504 ||
+			   budget_of(rules, headers) == BUDGET_LEFT;
+	int64_t at = is_no_limit ? -1 : asked_ms(rules, "at", headers, now_wall_ms);
 	int64_t wait = after > at ? after : at;
 
 	if (wait < 0)
