@@ -261,8 +261,8 @@ node_down(struct node_up *up)
 {
 	struct node *node = &up->node;
 
-	pool_free(node->api_pool);
 	http_server_free(up->server);
+	pool_free(node->api_pool);
 	run_host_free(node->host);
 	pool_free(node->worker_pool);
 	worker_free(node);

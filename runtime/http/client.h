@@ -6,8 +6,8 @@
  * turn per `group`). Only http and https. An address that is loopback, private or link-local is
  * refused (ERR_EGRESS) unless an allowed range holds it; the check is on the address that is
  * connected to, so a name that resolves differently the second time does not help. Redirects
- * are not followed here. All calls on the loop's thread. SIGPIPE is ignored from http_client_new
- * on.
+ * are not followed here. All calls on the loop's thread. SIGPIPE is ignored from
+ * http_client_new on.
  */
 #ifndef NANGO_HTTP_CLIENT_H
 #define NANGO_HTTP_CLIENT_H

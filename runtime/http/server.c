@@ -185,7 +185,8 @@ http_server_new(struct http_server **out, const struct http_server_config *confi
 	(void)err;
 	if (server == NULL)
 		abort();
-	signal(SIGPIPE, SIG_IGN); /* writev has no flag for it; a client that went is no signal */
+	signal(SIGPIPE,
+	       SIG_IGN); /* writev has no flag for it; a client that went is no signal */
 	server->config = *config;
 	server->limits = config->limits;
 	limits_fill(&server->limits);

@@ -3,10 +3,10 @@
  * run/fetch -- a plugin's request becomes HTTP: base URL, credentials, retries, redaction.
  *
  * The target is made once for a run, by whoever knows the connection (engine/target in nangod).
- * What it injects wins over what the plugin sends, and never goes back to the plugin: set-cookie,
- * authorization, www-authenticate and their like are taken out of answers. An absolute URL (a
- * pagination link) must have the base URL's scheme, host and port, else ERR_EGRESS. All calls on the
- * loop's thread.
+ * What it injects wins over what the plugin sends, and never goes back to the plugin:
+ * set-cookie, authorization, www-authenticate and their like are taken out of answers. An
+ * absolute URL (a pagination link) must have the base URL's scheme, host and port, else
+ * ERR_EGRESS. All calls on the loop's thread.
  */
 #ifndef NANGO_RUN_FETCH_H
 #define NANGO_RUN_FETCH_H
@@ -16,12 +16,12 @@
 #include "run/backend.h"
 
 #define FETCH_RETRIES_MAX 20
-#define FETCH_BACKOFF_MS 3000        /* doubles with each try, with jitter */
-#define FETCH_WAIT_MAX_MS 600000     /* of the back-off, and of what a header asks for */
-#define FETCH_TIMEOUT_MS 30000       /* of one try, when the request names none */
+#define FETCH_BACKOFF_MS 3000	 /* doubles with each try, with jitter */
+#define FETCH_WAIT_MAX_MS 600000 /* of the back-off, and of what a header asks for */
+#define FETCH_TIMEOUT_MS 30000	 /* of one try, when the request names none */
 #define FETCH_TIMEOUT_MAX_MS 300000
 #define FETCH_RESPONSE_MAX (32 * 1024 * 1024) /* bytes of an answer, decoded */
-#define FETCH_HOPS_MAX 5 /* redirects of a GET or HEAD on the same host */
+#define FETCH_HOPS_MAX 5		      /* redirects of a GET or HEAD on the same host */
 
 struct fetcher;
 struct fetch_scope; /* the calls of one run; freeing it ends them without an answer */
@@ -29,9 +29,9 @@ struct fetch_scope; /* the calls of one run; freeing it ends them without an ans
 struct fetch_target {
 	const char *base_url;
 	const struct http_field *headers; /* put in; ends with a NULL name */
-	const struct http_field *query;   /* put in; ends with a NULL name, or NULL */
-	struct json_object *retry;        /* the template's proxy.retry, or NULL */
-	const char *group;                /* for the fair queue of upstream connections */
+	const struct http_field *query;	  /* put in; ends with a NULL name, or NULL */
+	struct json_object *retry;	  /* the template's proxy.retry, or NULL */
+	const char *group;		  /* for the fair queue of upstream connections */
 };
 
 struct fetcher *fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client);

@@ -21,8 +21,10 @@ static const struct {
 } yaml_cases[] = {
     {"a mapping", "a: 1\nb: [x, 'y']\n", NULL},
     {"an alias is the same node", "a: &x [1]\nb: *x\n", NULL},
-    {"duplicate keys", "a: 1\nb: 2\na: 3\n", "t:3:1: duplicate key \"a\" (first at line 1): remove one"},
-    {"merge keys", "a: &x {k: 1}\nb:\n  <<: *x\n", "t:3:3: merge keys (<<) are not supported: write the members out"},
+    {"duplicate keys", "a: 1\nb: 2\na: 3\n",
+     "t:3:1: duplicate key \"a\" (first at line 1): remove one"},
+    {"merge keys", "a: &x {k: 1}\nb:\n  <<: *x\n",
+     "t:3:3: merge keys (<<) are not supported: write the members out"},
     {"tags", "a: !!int 1\n", "t:1:4: tags (!…) are not supported"},
     {"two documents", "a: 1\n---\nb: 2\n", "t:2:1: only one document a file"},
     {"nothing", "", "t: the document is empty"},
@@ -41,8 +43,8 @@ test_yaml(void **state)
 		TALLOC_CTX *mem = talloc_new(NULL);
 		struct yaml_node *root;
 		struct error err = {0};
-		int result = yaml_parse(mem, "t", yaml_cases[i].text, strlen(yaml_cases[i].text),
-					&root, &err);
+		int result = yaml_parse(mem, "t", yaml_cases[i].text,
+					strlen(yaml_cases[i].text), &root, &err);
 
 		if ((result == 0) != (yaml_cases[i].message == NULL) ||
 		    (result < 0 && strcmp(err.message, yaml_cases[i].message) != 0))
@@ -63,8 +65,9 @@ test_yaml_scalars(void **state)
 	assert_int_equal(yaml_parse(mem, "t", text, strlen(text), &root, &err), 0);
 	assert_string_equal(root->items[0]->text, "on");
 	assert_string_equal(root->items[2]->text, "1.10");
-	assert_string_equal(json_text(mem, json_own(mem, yaml_to_json(root))),
-			    "[\"on\",\"no\",1.10,\"2\",3,true,null,1e3,\"0x10\",\"12abc\",\"\"]");
+	assert_string_equal(
+	    json_text(mem, json_own(mem, yaml_to_json(root))),
+	    "[\"on\",\"no\",1.10,\"2\",3,true,null,1e3,\"0x10\",\"12abc\",\"\"]");
 	talloc_free(mem);
 }
 
@@ -89,9 +92,10 @@ test_json(void **state)
 	static const struct {
 		const char *text;
 		int result;
-	} rows[] = {{"{\"a\":1}", 0}, {"5", 0},	      {"\"x\"", 0}, {"null", 0},
-		    {"{'a':1}", -1},  {"NaN", -1},    {"01", -1},   {"[1,]", -1},
-		    {"{\"a\":1}x", -1}, {"\"\\ud800\"", -1}, {"", -1}};
+	} rows[] = {{"{\"a\":1}", 0},	 {"5", 0},	  {"\"x\"", 0},
+		    {"null", 0},	 {"{'a':1}", -1}, {"NaN", -1},
+		    {"01", -1},		 {"[1,]", -1},	  {"{\"a\":1}x", -1},
+		    {"\"\\ud800\"", -1}, {"", -1}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -99,7 +103,8 @@ test_json(void **state)
 		struct json_object *tree;
 		struct error err;
 
-		if (json_parse(mem, rows[i].text, strlen(rows[i].text), &tree, &err) != rows[i].result)
+		if (json_parse(mem, rows[i].text, strlen(rows[i].text), &tree, &err) !=
+		    rows[i].result)
 			fail_msg("%s", rows[i].text);
 		talloc_free(mem);
 	}
@@ -234,7 +239,8 @@ test_config(void **state)
 	assert_int_equal(config_load(mem, NULL, &config, &err), 0);
 	assert_int_equal(config.runs_max, 5);
 	assert_int_equal(config_set(mem, &config, "NANGO_LOG", "err", &err), -1);
-	assert_string_equal(err.message, "NANGO_LOG is \"err\": give one of debug|info|warn|error");
+	assert_string_equal(err.message,
+			    "NANGO_LOG is \"err\": give one of debug|info|warn|error");
 	unsetenv("NANGO_RUNS_MAX");
 	talloc_free(mem);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * db, with a real Postgres: the retry policy, a COMMIT whose answer is lost, fences, migrations.
+ * db, with a real Postgres: the retry policy, a COMMIT whose answer is lost, fences,
+ * migrations.
  *
  * The lost answer is made by a relay between libpq and the server: once armed, it lets the
  * COMMIT through (or swallows it) and cuts the client off before the answer.
@@ -51,7 +52,8 @@ unix_socket(const char *path, struct sockaddr_un *address)
 static void
 relay_connection(int client, int server)
 {
-	struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+	struct pollfd fds[2] = {{.fd = client, .events = POLLIN},
+				{.fd = server, .events = POLLIN}};
 	char bytes[65536];
 	bool is_cut = false;
 
@@ -193,7 +195,8 @@ test_migrations(void **state)
 	assert_int_equal(migrate_run(world.direct, "data", &applied, &err), 0);
 	assert_int_equal(migrate_run(world.direct, "data", &applied, &err), 0);
 	assert_int_equal(applied, 0);
-	script("UPDATE nango_meta.migration SET sha256 = 'x' WHERE family = 'data' AND number = 1");
+	script("UPDATE nango_meta.migration SET sha256 = 'x' WHERE family = 'data' AND number "
+	       "= 1");
 	assert_int_equal(migrate_run(world.direct, "data", &applied, &err), -1);
 	assert_non_null(strstr(err.message, "another build"));
 	script("DELETE FROM nango_meta.migration WHERE family = 'data';"
@@ -250,11 +253,12 @@ test_commits(void **state)
 	    {"nothing happens", CUT_NOTHING, 0, true, 0, 1, 0, 1},
 	    {"a conflict is repeated", CUT_NOTHING, 2, true, 0, 3, 0, 1},
 	    {"for ever is not", CUT_NOTHING, 99, true, -1, 5, 0, 0},
-	    {"the answer is lost: it had taken effect, and is not repeated", CUT_AFTER_COMMIT, 0, true,
-	     0, 1, 1, 1},
-	    {"the COMMIT is lost: it had not, and is repeated", CUT_BEFORE_COMMIT, 0, true, 0, 2, 1, 1},
-	    {"without an identity row the doubt is given back", CUT_AFTER_COMMIT, 0, false, -1, 1, 0,
-	     1},
+	    {"the answer is lost: it had taken effect, and is not repeated", CUT_AFTER_COMMIT,
+	     0, true, 0, 1, 1, 1},
+	    {"the COMMIT is lost: it had not, and is repeated", CUT_BEFORE_COMMIT, 0, true, 0,
+	     2, 1, 1},
+	    {"without an identity row the doubt is given back", CUT_AFTER_COMMIT, 0, false, -1,
+	     1, 0, 1},
 	};
 
 	(void)state;
@@ -273,8 +277,8 @@ test_commits(void **state)
 		if (result != rows[i].result || a.runs != rows[i].runs ||
 		    a.resolves != rows[i].resolves ||
 		    number("SELECT count(*) FROM attempt") != rows[i].rows)
-			fail_msg("%s: result %d, %d runs, %d resolves: %s", rows[i].why, result, a.runs,
-				 a.resolves, err.message);
+			fail_msg("%s: result %d, %d runs, %d resolves: %s", rows[i].why, result,
+				 a.runs, a.resolves, err.message);
 		if (result < 0 && !rows[i].with_resolve)
 			assert_int_equal(err.code, ERR_COMMIT_IN_DOUBT);
 	}
@@ -294,11 +298,13 @@ test_fence(void **state)
 	assert_int_equal(fence_raise(mem, db, 1, 10, 5, &fence, &err), 0);
 	assert_string_equal(fence.state, "open");
 	assert_int_equal(fence_page(db, 1, 10, 5, 1, "{}", &err), 0);
-	assert_int_equal(fence_page(db, 1, 10, 5, 1, "{}", &err), -1); /* a page is counted once */
+	assert_int_equal(fence_page(db, 1, 10, 5, 1, "{}", &err),
+			 -1); /* a page is counted once */
 	assert_int_equal(err.code, ERR_FENCED);
 	assert_int_equal(fence_raise(mem, db, 1, 10, 6, &fence, &err), 0); /* a later claim */
 	assert_int_equal(fence.pages, 1);
-	assert_int_equal(fence_page(db, 1, 10, 5, 2, "{}", &err), -1); /* the old token is out */
+	assert_int_equal(fence_page(db, 1, 10, 5, 2, "{}", &err),
+			 -1); /* the old token is out */
 	assert_int_equal(fence_page(db, 1, 10, 6, 2, "{}", &err), 0);
 	assert_int_equal(fence_raise(mem, db, 1, 10, 5, &fence, &err), -1); /* and stays out */
 	assert_int_equal(fence_cancel(db, 1, 10, &err), 0);

@@ -42,8 +42,8 @@ static const struct {
     {"nothing of that name", "x${connectionConfig.nope}", EXPAND_TEXT, NULL},
     {"an empty value does not count", "${connectionConfig.empty}", EXPAND_TEXT, NULL},
     {"an object is no text", "${credentials.raw}", EXPAND_TEXT, NULL},
-    {"the first alternative that resolves", "${connectionConfig.nope} || https://a", EXPAND_TEXT,
-     "https://a"},
+    {"the first alternative that resolves", "${connectionConfig.nope} || https://a",
+     EXPAND_TEXT, "https://a"},
     {"the first of two that resolve", "${apiKey} || b", EXPAND_TEXT, "k&y"},
     {"no alternative resolves", "${metadata.x} || ${metadata.y}", EXPAND_TEXT, NULL},
     {"base64", "Basic ${base64(${username}:${password})}", EXPAND_TEXT, "Basic dTpwKHcp"},
@@ -60,9 +60,11 @@ test_expand(void **state)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct expand_scope scope = {
-	    .credentials = tree(mem, "{\"apiKey\":\"k&y\",\"username\":\"u\",\"password\":\"p(w)\","
-				     "\"raw\":{\"id\":7}}"),
-	    .connection_config = tree(mem, "{\"a.b\":\"flat\",\"empty\":\"\",\"url\":\"https://h:1\"}"),
+	    .credentials =
+		tree(mem, "{\"apiKey\":\"k&y\",\"username\":\"u\",\"password\":\"p(w)\","
+			  "\"raw\":{\"id\":7}}"),
+	    .connection_config =
+		tree(mem, "{\"a.b\":\"flat\",\"empty\":\"\",\"url\":\"https://h:1\"}"),
 	    .metadata = tree(mem, "{\"team\":\"blue\"}"),
 	};
 
@@ -73,8 +75,9 @@ test_expand(void **state)
 		int result =
 		    expand(mem, expansions[i].template, &scope, expansions[i].mode, &out, &err);
 
-		if (expansions[i].out == NULL ? result == 0 || err.code != ERR_NOT_FOUND
-					      : result < 0 || strcmp(out, expansions[i].out) != 0)
+		if (expansions[i].out == NULL
+			? result == 0 || err.code != ERR_NOT_FOUND
+			: result < 0 || strcmp(out, expansions[i].out) != 0)
 			fail_msg("%s: %s %s", expansions[i].why, out, err.message);
 	}
 	talloc_free(mem);
@@ -115,8 +118,9 @@ load(TALLOC_CTX *mem, const char *text, struct templates **out, struct error *er
 	return result;
 }
 
-#define GOOD                                                                                   \
-	"display_name: Shop\ndocs: https://d\nauth_mode: API_KEY\nproxy: {base_url: https://a}\n"  \
+#define GOOD                                                                          \
+	"display_name: Shop\ndocs: https://d\nauth_mode: API_KEY\nproxy: {base_url: " \
+	"https://a}\n"                                                                \
 	"x: {source: https://d}\n"
 
 static void
@@ -130,7 +134,8 @@ test_templates(void **state)
 	    {"an unknown mode", "display_name: a\ndocs: b\nauth_mode: MAGIC\nx: {source: c}\n",
 	     ":3:12: there is no auth_mode \"MAGIC\""},
 	    {"no source", "display_name: a\ndocs: b\nauth_mode: NONE\n", "x.source is missing"},
-	    {"no name", "docs: b\nauth_mode: NONE\nx: {source: c}\n", "\"display_name\" is missing"},
+	    {"no name", "docs: b\nauth_mode: NONE\nx: {source: c}\n",
+	     "\"display_name\" is missing"},
 	    {"not a mapping", "[1]", "a template is a mapping"},
 	};
 
@@ -161,7 +166,8 @@ test_own_templates(void **state)
 	if (templates_load(mem, dir, &templates, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_true(templates_count(templates) >= 4);
-	assert_string_equal(template_display_name(template_find(templates, "github")), "GitHub");
+	assert_string_equal(template_display_name(template_find(templates, "github")),
+			    "GitHub");
 	assert_null(template_find(templates, "nope"));
 	talloc_free(mem);
 }
@@ -169,7 +175,8 @@ test_own_templates(void **state)
 static const char form[] =
     GOOD "connection_config:\n"
 	 "    host: {type: string, title: t, description: d, format: hostname}\n"
-	 "    code: {type: string, title: t, description: d, pattern: '^[a-z]{3}$', optional: true}\n"
+	 "    code: {type: string, title: t, description: d, pattern: '^[a-z]{3}$', optional: "
+	 "true}\n"
 	 "    size: {type: string, title: t, description: d, enum: [s, m], default_value: s}\n";
 
 static void
@@ -184,7 +191,8 @@ test_fields(void **state)
 	    {"empty is missing", "{\"host\":\"\"}", "config.host"},
 	    {"a URL is no host name", "{\"host\":\"https://a\"}", "config.host"},
 	    {"the pattern", "{\"host\":\"a\",\"code\":\"abcd\"}", "config.code"},
-	    {"the pattern's end is the very end", "{\"host\":\"a\",\"code\":\"abc\\n\"}", "config.code"},
+	    {"the pattern's end is the very end", "{\"host\":\"a\",\"code\":\"abc\\n\"}",
+	     "config.code"},
 	    {"a word that is no choice", "{\"host\":\"a\",\"size\":\"xl\"}", "config.size"},
 	    {"a number is no text", "{\"host\":5}", "config.host"},
 	};
@@ -218,11 +226,13 @@ test_schemes(void **state)
 
 	(void)state;
 	assert_null(auth_scheme_find("OAUTH2"));
-	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\",\"password\":\"\"}"), &out,
-					 &err),
+	assert_int_equal(basic->validate(mem,
+					 tree(mem, "{\"username\":\"u\",\"password\":\"\"}"),
+					 &out, &err),
 			 0);
 	assert_string_equal(basic->authorization(mem, out), "Basic dTo=");
-	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\"}"), &out, &err), -1);
+	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\"}"), &out, &err),
+			 -1);
 	assert_string_equal(err.at, "credentials.password");
 	talloc_free(mem);
 }
@@ -243,23 +253,24 @@ test_vault(void **state)
 	(void)state;
 	assert_int_equal(vault_open_keys(mem, keys, &vault, &err), 0);
 	assert_int_equal(vault_open_keys(mem, other, &wrong, &err), 0);
-	assert_int_equal(vault_open_keys(mem, talloc_asprintf(mem, "%s,%s", other, keys), &rotated,
-					 &err),
-			 0);
+	assert_int_equal(
+	    vault_open_keys(mem, talloc_asprintf(mem, "%s,%s", other, keys), &rotated, &err),
+	    0);
 	sealed = vault_seal(mem, vault, &place, "secret", 6, &length);
-	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
-			 0);
+	assert_int_equal(
+	    vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err), 0);
 	assert_string_equal(plain, "secret");
 	assert_int_equal(
 	    vault_unseal(mem, rotated, &place, sealed, length, &plain, &plain_length, &err), 0);
-	assert_int_equal(vault_unseal(mem, wrong, &place, sealed, length, &plain, &plain_length, &err),
-			 -1);
+	assert_int_equal(
+	    vault_unseal(mem, wrong, &place, sealed, length, &plain, &plain_length, &err), -1);
 	place.key = "5:other"; /* in another row it does not open */
-	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
-			 -1);
-	place = (struct vault_place){2, "connection", "5:acme"}; /* nor in another environment */
-	assert_int_equal(vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err),
-			 -1);
+	assert_int_equal(
+	    vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err), -1);
+	place =
+	    (struct vault_place){2, "connection", "5:acme"}; /* nor in another environment */
+	assert_int_equal(
+	    vault_unseal(mem, vault, &place, sealed, length, &plain, &plain_length, &err), -1);
 	assert_int_equal(vault_open_keys(mem, "c2hvcnQ=", &vault, &err), -1);
 	assert_int_equal(vault_open_keys(mem, "", &vault, &err), -1);
 	talloc_free(mem);

@@ -28,42 +28,6 @@ struct deployment {
 };
 
 static int
-refused_by_server(const struct deployment *d, const struct server_answer *answer,
-		  struct error *err)
-{
-	struct json_object *tree = NULL, *error;
-	struct error ignored;
-	const char *code, *message;
-
-	if (answer->body_length > 0 &&
-	    json_parse(d->inv->mem, answer->body, answer->body_length, &tree, &ignored) < 0)
-		tree = NULL;
-	error = json_object_in(tree, "error");
-	code = json_string(error, "code");
-	message = json_string(error, "message");
-	if (answer->status == 401 || answer->status == 403) {
-		error_set(err, ERR_UNKNOWN_KEY,
-			  "%s refused the key of the environment \"%s\"%s%.300s [E0404]\nhelp: "
-			  "compare "
-			  "NANGO_SECRET_KEY_… with the key that the server shows",
-			  d->server.url, d->server.environment, message == NULL ? "" : ": ",
-			  message == NULL ? "" : message);
-		return STATUS_AUTH;
-	}
-	if (message == NULL) {
-		error_set(
-		    err, ERR_PROTOCOL,
-		    "%s answered with status %d and no reason [E0407]\nhelp: is it a nangod of "
-		    "this version?",
-		    d->server.url, answer->status);
-		return STATUS_DEPLOY;
-	}
-	error_set(err, ERR_UPSTREAM, "the server refused the plugin: %.700s (%s) [E0405]",
-		  message, code == NULL ? "error" : code);
-	return STATUS_DEPLOY;
-}
-
-static int
 ask_server(const struct deployment *d, bool is_dry_run, struct json_object **out,
 	   struct error *err)
 {
@@ -77,15 +41,10 @@ ask_server(const struct deployment *d, bool is_dry_run, struct json_object **out
 	buf_adds(&path, is_dry_run ? "&dry_run=true" : "");
 	if (server_post(d->inv->mem, &d->server, path.data, "application/octet-stream",
 			d->bytes, d->length, &answer, &why) < 0) {
-		error_set(err, ERR_NETWORK,
-			  "no answer from %s: %.500s [E0403]\nhelp: start it (nangod dev), or "
-			  "correct "
-			  "NANGO_HOSTPORT",
-			  d->server.url, why.message);
-		return STATUS_DEPLOY;
+		return server_silent(&d->server, &why, err);
 	}
 	if (answer.status != 200 && answer.status != 201)
-		return refused_by_server(d, &answer, err);
+		return server_refused(d->inv->mem, &d->server, &answer, "the plugin", err);
 	if (json_parse(d->inv->mem, answer.body, answer.body_length, out, &why) == 0 &&
 	    json_object_in(*out, "changes") != NULL)
 		return STATUS_OK;

@@ -3,6 +3,8 @@
  * server -- see server.h.
  */
 #include "server.h"
+#include "base/json.h"
+#include "command.h"
 #include "base/loop.h"
 #include "command.h"
 #include "http/client.h"
@@ -160,6 +162,23 @@ send_and_wait(struct loop *loop, const struct http_outgoing *request, struct wai
 	return waiting->result;
 }
 
+static int
+server_send(TALLOC_CTX *mem, const struct server *server, struct http_outgoing *request,
+	    const char *path, struct server_answer *out, struct error *err)
+{
+	struct waiting waiting = {.mem = mem, .answer = out, .err = err, .result = -1};
+	int result;
+
+	request->url = talloc_asprintf(mem, "%s%s", server->url, path);
+	request->timeout_ms = TIMEOUT_MS;
+	request->response_max = ANSWER_MAX;
+	if (loop_new(&waiting.loop, err) < 0)
+		return -1;
+	result = send_and_wait(waiting.loop, request, &waiting, err);
+	loop_free(waiting.loop);
+	return result;
+}
+
 int
 server_post(TALLOC_CTX *mem, const struct server *server, const char *path,
 	    const char *content_type, const void *body, size_t length,
@@ -171,21 +190,71 @@ server_post(TALLOC_CTX *mem, const struct server *server, const char *path,
 	    {"accept", "application/json"},
 	    {0},
 	};
-	const struct http_outgoing request = {
-	    .method = "POST",
-	    .url = talloc_asprintf(mem, "%s%s", server->url, path),
-	    .headers = headers,
-	    .body = body,
-	    .body_length = length,
-	    .timeout_ms = TIMEOUT_MS,
-	    .response_max = ANSWER_MAX,
-	};
-	struct waiting waiting = {.mem = mem, .answer = out, .err = err, .result = -1};
-	int result;
+	struct http_outgoing request = {
+	    .method = "POST", .headers = headers, .body = body, .body_length = length};
 
-	if (loop_new(&waiting.loop, err) < 0)
-		return -1;
-	result = send_and_wait(waiting.loop, &request, &waiting, err);
-	loop_free(waiting.loop);
-	return result;
+	return server_send(mem, server, &request, path, out, err);
+}
+
+int
+server_get(TALLOC_CTX *mem, const struct server *server, const char *path,
+	   const char *integration, const char *connection, struct server_answer *out,
+	   struct error *err)
+{
+	const struct http_field headers[] = {
+	    {"authorization", talloc_asprintf(mem, "Bearer %s", server->key)},
+	    {"accept", "application/json"},
+	    {"provider-config-key", integration},
+	    {"connection-id", connection},
+	    {0},
+	};
+	struct http_outgoing request = {.method = "GET", .headers = headers};
+
+	return server_send(mem, server, &request, path, out, err);
+}
+
+int
+server_silent(const struct server *server, const struct error *why, struct error *err)
+{
+	error_set(err, ERR_NETWORK,
+		  "no answer from %s: %.500s [E0403]\nhelp: start it (nangod dev), or correct "
+		  "NANGO_HOSTPORT",
+		  server->url, why->message);
+	return STATUS_DEPLOY;
+}
+
+int
+server_refused(TALLOC_CTX *mem, const struct server *server, const struct server_answer *answer,
+	       const char *what, struct error *err)
+{
+	struct json_object *tree = NULL, *error;
+	struct error ignored;
+	const char *code, *message;
+
+	if (answer->body_length > 0 &&
+	    json_parse(mem, answer->body, answer->body_length, &tree, &ignored) < 0)
+		tree = NULL;
+	error = json_object_in(tree, "error");
+	code = json_string(error, "code");
+	message = json_string(error, "message");
+	if (answer->status == 401 || answer->status == 403) {
+		error_set(err, ERR_UNKNOWN_KEY,
+			  "%s refused the key of the environment \"%s\"%s%.300s [E0404]\nhelp: "
+			  "compare "
+			  "NANGO_SECRET_KEY_… with the key that the server shows",
+			  server->url, server->environment, message == NULL ? "" : ": ",
+			  message == NULL ? "" : message);
+		return STATUS_AUTH;
+	}
+	if (message == NULL) {
+		error_set(
+		    err, ERR_PROTOCOL,
+		    "%s answered with status %d and no reason [E0407]\nhelp: is it a nangod of "
+		    "this version?",
+		    server->url, answer->status);
+		return STATUS_DEPLOY;
+	}
+	error_set(err, ERR_UPSTREAM, "the server refused %s: %.700s (%s) [E0405]", what,
+		  message, code == NULL ? "error" : code);
+	return STATUS_DEPLOY;
 }

@@ -32,6 +32,16 @@ MUST_CHECK int server_post(TALLOC_CTX *mem, const struct server *server, const c
 			   const char *content_type, const void *body, size_t length,
 			   struct server_answer *out, struct error *err);
 
+/* GETs as a connection of an integration; otherwise likewise. */
+MUST_CHECK int server_get(TALLOC_CTX *mem, const struct server *server, const char *path,
+			  const char *integration, const char *connection,
+			  struct server_answer *out, struct error *err);
+
+/* Fills err for an answer that is no success, or for none; both return an exit status. */
+int server_refused(TALLOC_CTX *mem, const struct server *server,
+		   const struct server_answer *answer, const char *what, struct error *err);
+int server_silent(const struct server *server, const struct error *why, struct error *err);
+
 /* A setting from the environment or .env; NULL when it is nowhere. */
 const char *server_setting(TALLOC_CTX *mem, const char *name);
 

@@ -12,7 +12,9 @@ static bool
 sync_page(struct nango_run *run, int64_t number, struct items_checkpoint *checkpoint)
 {
 	struct nango_response response = nango_http(
-	    run, NANGO_REQUEST(.path = "/items", .query = NANGO_PAIRS({"page", nango_format(run, "%lld", (long long)number)})));
+	    run, NANGO_REQUEST(.path = "/items",
+			       .query = NANGO_PAIRS(
+				   {"page", nango_format(run, "%lld", (long long)number)})));
 	bool has_any = false;
 
 	nango_each (entry, response.body) {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// sh tools/quickstart, as the README tells a newcomer; its output is what the README shows.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { run, scratch, top } from "./lib/nangod.mjs";
+
+test("the quickstart ends with records, URLs that answer, and three commands", { timeout: 120_000 }, async (t) => {
+  const env = { NANGO_QUICKSTART_DIR: join(scratch(t), "state") };
+  const script = join(top, "tools/quickstart");
+  t.after(() => run("sh", [script, "--stop"], { env }));
+  const { code, stdout, stderr } = await run("sh", [script], { env, timeout: 110_000 });
+  assert.equal(code, 0, stdout + stderr);
+
+  const table = stdout.split("\n").filter((line) => /^88\d{4} /.test(line));
+  assert.equal(table.length, 10);
+  const readme = readFileSync(join(top, "README.md"), "utf8");
+  for (const line of table) assert.ok(readme.includes(line), `the README shows: ${line}`);
+
+  const urls = stdout.match(/http:\/\/127\.0\.0\.1:\d+\/\S*/g).map((url) => url.replace(/"$/, ""));
+  const key = stdout.match(/NANGO_SECRET_KEY_DEV=(\S+)/)[1];
+  const headers = { authorization: `Bearer ${key}`, "provider-config-key": "github", "connection-id": "acme" };
+  assert.ok(urls.length >= 3);
+  for (const url of urls) assert.equal((await fetch(url, { headers })).status, 200, url);
+  const page = await (await fetch(new URL("/", urls[0]))).text();
+  assert.match(page, /acme/);
+
+  const stopped = await run("sh", [script, "--stop"], { env });
+  assert.equal(stopped.code, 0);
+  await assert.rejects(fetch(urls[0]), "nothing listens any more");
+});
