@@ -45,8 +45,8 @@ add_common(struct call *call, const struct connection *c, struct json_object *ou
 	json_add(out, "connection_id", c->connection_id);
 	json_add(out, "provider_config_key", c->integration_key);
 	json_add(out, "provider", c->provider);
-	json_object_object_add(out, "errors", json_object_new_array());
-	if (add_stored(call, out, "end_user", c->end_user, err) < 0 ||
+	if (add_stored(call, out, "errors", c->errors, err) < 0 ||
+	    add_stored(call, out, "end_user", c->end_user, err) < 0 ||
 	    add_stored(call, out, "tags", c->tags, err) < 0)
 		return -1;
 	return add_stored(call, out, "metadata", c->metadata, err);

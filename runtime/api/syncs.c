@@ -217,9 +217,14 @@ static int
 start_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
 	  struct error *err)
 {
+	bool was_paused;
+	int64_t run_id;
+
 	(void)call;
 	(void)t;
-	return sync_start(db, sync->id, err);
+	if (sync_start(db, sync->id, &was_paused, err) < 0)
+		return -1;
+	return was_paused ? sync_enqueue(db, sync->id, &run_id, err) : 0;
 }
 
 static int
@@ -335,17 +340,15 @@ has_model(const struct spec_sync *sync, const char *model)
 }
 
 static int
-add_data(struct call *call, struct db *db, const struct sync *s, struct json_object *out,
-	 struct error *err)
+add_data(struct call *call, const struct spec *spec, const struct sync *s,
+	 struct json_object *out, struct error *err)
 {
 	const char *counts, *checkpoint;
-	struct spec *spec;
 	struct json_object *list, *wanted = json_object_new_object(), *body = NULL;
 	struct db *data;
 
 	json_object_object_add(out, "recordCount", wanted);
-	if (deploy_spec(call->mem, db, s->integration_id, &spec, err) < 0 ||
-	    call_data(call, &data, err) < 0 ||
+	if (call_data(call, &data, err) < 0 ||
 	    dataset_counts(call->mem, data, s->connection_row, &counts, err) < 0 ||
 	    json_parse(call->mem, counts, strlen(counts), &list, err) < 0 ||
 	    checkpoint_get(call->mem, data, s->connection_row, checkpoint_key(call->mem, s),
@@ -367,8 +370,8 @@ add_data(struct call *call, struct db *db, const struct sync *s, struct json_obj
 }
 
 static int
-status_json(struct call *call, struct db *db, const struct sync *s, struct json_object *out,
-	    struct error *err)
+status_json(struct call *call, const struct spec *spec, const struct sync *s,
+	    struct json_object *out, struct error *err)
 {
 	struct json_object *result = NULL;
 
@@ -394,7 +397,7 @@ status_json(struct call *call, struct db *db, const struct sync *s, struct json_
 		json_add(failure, "message", s->run_message);
 		json_object_object_add(out, "latestError", failure);
 	}
-	return add_data(call, db, s, out, err);
+	return add_data(call, spec, s, out, err);
 }
 
 static int
@@ -427,12 +430,16 @@ api_sync_status(struct call *call, struct response *res, struct error *err)
 {
 	struct json_object *body, *list;
 	struct target t = {0};
+	struct spec *spec = NULL;
 	struct sync *syncs;
 	size_t count;
 	struct db *db;
 
 	if (read_status_query(call, &t, err) < 0 || call_db(call, &db, err) < 0 ||
 	    find_syncs(call, db, &t, &syncs, &count, err) < 0)
+		return -1;
+	/* All are of one integration, and so of one plugin. */
+	if (count > 0 && deploy_spec(call->mem, db, syncs[0].integration_id, &spec, err) < 0)
 		return -1;
 	body = json_own(call->mem, json_object_new_object());
 	list = json_object_new_array();
@@ -441,7 +448,7 @@ api_sync_status(struct call *call, struct response *res, struct error *err)
 		struct json_object *one = json_object_new_object();
 
 		json_object_array_add(list, one);
-		if (status_json(call, db, &syncs[i], one, err) < 0)
+		if (status_json(call, spec, &syncs[i], one, err) < 0)
 			return -1;
 	}
 	return response_json(res, 200, json_object_get(body));

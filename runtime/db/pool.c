@@ -66,12 +66,16 @@ int
 db_pool_open(const char *url, size_t size, struct db_pool **out, struct error *err)
 {
 	struct db_pool *pool = calloc(1, sizeof(*pool));
+	pthread_condattr_t monotonic;
 	struct db *first;
 
 	if (pool == NULL || (pool->url = strdup(url)) == NULL)
 		abort();
 	pthread_mutex_init(&pool->mutex, NULL);
-	pthread_cond_init(&pool->freed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->freed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pool->size = size;
 	if (db_connect(pool, &first, err) < 0) {
 		db_pool_close(pool);
@@ -107,7 +111,7 @@ pool_take(struct db_pool *pool, struct db **out, struct error *err)
 	struct timespec until;
 	int result = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += DB_ACQUIRE_MS / 1000;
 	pthread_mutex_lock(&pool->mutex);
 	while (pool->idle == NULL && pool->count >= pool->size && result == 0)

@@ -11,7 +11,14 @@ static const char columns[] =
     "SELECT c.id, c.account_id, c.environment_id, c.integration_id, c.connection_id, "
     "       i.unique_key, i.provider, c.auth_mode, c.credentials, c.config, c.metadata, "
     "       c.tags::text, c.end_user, c.webhook_url_override, c.created_at, c.updated_at, "
-    "       c.last_fetched_at, i.config "
+    "       c.last_fetched_at, i.config, "
+    "       (SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', "
+    "r.id::text)), "
+    "                        '[]')::text "
+    "        FROM nango.sync s JOIN LATERAL ("
+    "            SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
+    "        ) r ON r.state = 'failed' "
+    "        WHERE s.connection_id = c.id AND s.deleted_at IS NULL) "
     "FROM nango.connection c JOIN nango.integration i ON i.id = c.integration_id "
     "WHERE c.deleted_at IS NULL AND i.deleted_at IS NULL ";
 
@@ -36,6 +43,7 @@ read_row(struct connection *out, const struct db_result *r, size_t row)
 	out->updated_ms = db_time_ms(r, row, 15);
 	out->last_fetched_ms = db_time_ms(r, row, 16);
 	out->integration_config = db_text(r, row, 17);
+	out->errors = db_text(r, row, 18);
 }
 
 int

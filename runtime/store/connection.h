@@ -17,6 +17,7 @@ struct connection {
 	const char *tags;     /* JSON object */
 	const char *end_user; /* JSON object or NULL */
 	const char *webhook_url_override;
+	const char *errors; /* JSON: [{"type":"sync","log_id":"12"}], of failing syncs */
 	int64_t created_ms, updated_ms, last_fetched_ms; /* 0: never */
 	const char *integration_config;			 /* JSON object of its integration */
 };

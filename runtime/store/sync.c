@@ -150,13 +150,21 @@ sync_pause(struct db *db, const char *id, struct error *err)
 }
 
 int
-sync_start(struct db *db, const char *id, struct error *err)
+sync_start(struct db *db, const char *id, bool *was_paused, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync SET is_paused = false, next_due_at = nango.clock_now(), "
-	    "updated_at = nango.clock_now() WHERE id = $1::uuid AND is_paused";
+	    "UPDATE nango.sync t SET is_paused = false, next_due_at = n.slot, "
+	    "    updated_at = nango.clock_now() "
+	    "FROM (SELECT s.id, " NEXT_SLOT " AS slot FROM nango.sync s, " PHASE ") n "
+	    "WHERE t.id = n.id AND t.id = $1::uuid AND t.is_paused";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *done;
+	int result = db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_TEXT(id)));
 
-	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
+	if (result == 0)
+		*was_paused = db_affected(done) > 0;
+	talloc_free(mem);
+	return result;
 }
 
 int

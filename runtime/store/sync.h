@@ -39,8 +39,8 @@ MUST_CHECK int sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct 
 			 struct error *err);
 
 MUST_CHECK int sync_pause(struct db *db, const char *id, struct error *err);
-/* Unpauses; the next run is due now. */
-MUST_CHECK int sync_start(struct db *db, const char *id, struct error *err);
+/* Unpauses; the schedule goes on with its next slot. */
+MUST_CHECK int sync_start(struct db *db, const char *id, bool *was_paused, struct error *err);
 
 /* Queues a run now unless one is queued or under way; *run_id is 0 then. */
 MUST_CHECK int sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err);

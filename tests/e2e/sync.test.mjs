@@ -2,14 +2,14 @@
 // The main job: a deployed plugin, schedules, page commits, cursors, crashes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildPlugin, start, scratch, until, children, isAlive } from "./lib/nangod.mjs";
+import { buildPlugin, start, serve, scratch, until, children, isAlive } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 import { fileURLToPath } from "node:url";
 
 const source = fileURLToPath(new URL("plugins/items", import.meta.url));
 const key = "unauthenticated";
 
-/** A provider whose /items?page=N is pages[N-1]; hold(n) makes page n wait for release(). */
+/** A provider whose /items?page=N is pages[N-1]; hold(n) makes the next request for page n wait for release(). */
 async function itemsProvider(t, pages) {
   const provider = await fakeProvider(t);
   const held = new Map();
@@ -25,9 +25,9 @@ async function itemsProvider(t, pages) {
     const page = query.get("page");
     const gate = held.get(page);
     if (gate) {
+      held.delete(page);
       gate.asked.resolve();
       await gate.promise;
-      held.delete(page);
     }
     return { json: provider.pages[Number(page) - 1] ?? [] };
   });
@@ -171,6 +171,29 @@ test("a clean stop gives the run back, and the next start takes it up at once", 
   assert.deepEqual(provider.asked().slice(0, 3), [1, 2, 2]);
 });
 
+test("a node that slept beyond its lease writes nothing when it wakes", async (t) => {
+  const env = { NANGO_LEASE_MS: "1000" };
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)], [item(3)]], env });
+  const gate = provider.hold(2);
+  await connect();
+  await gate.asked;
+  nangod.child.kill("SIGSTOP");
+  t.after(() => nangod.child.kill("SIGCONT"));
+  const second = await serve(t, nangod, env);
+  const status = await second.settled(key, "acme", "items");
+  assert.equal(status.status, "SUCCESS");
+  assert.deepEqual(status.latestResult, { Item: { added: 3, updated: 0, deleted: 0 } });
+  assert.deepEqual(provider.asked(), [1, 2, 2, 3, 4]);
+  const before = await second.records(key, "acme", "Item");
+
+  provider.pages = [[], [item(2, { title: "written by the dead" })], []];
+  nangod.child.kill("SIGCONT");
+  gate.release();
+  await until(() => /lost lease|lease is gone|taken over/.test(nangod.log()), () => nangod.log());
+  assert.deepEqual(await second.records(key, "acme", "Item"), before, "not a byte was written");
+  assert.equal((await second.status(key, "acme", "items")).status, "SUCCESS");
+});
+
 test("pause stops a run and its writes; start goes on", async (t) => {
   const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)]], env: { NANGO_LEASE_MS: "1000" } });
   const gate = provider.hold(2);
@@ -207,6 +230,8 @@ test("the cause of a run's end is named, and nothing is left behind", async (t) 
     assert.equal(status.latestExecutionStatus, "ERROR", how);
     assert.equal(status.latestError.cause, cause, how);
     assert.match(status.latestError.message, message, how);
+    const { connections } = await nangod.ok("GET", `/connections?connectionId=${how}`);
+    assert.deepEqual(connections[0].errors.map((e) => e.type), ["sync"], "the list of connections shows it");
   }
   const zygotes = children(nangod.pid).slice(1);
   await until(() => zygotes.every((pid) => children(pid).length === 0), "a run's process is left");

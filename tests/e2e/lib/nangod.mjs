@@ -193,6 +193,33 @@ export async function start(t, { dataDir = scratch(t), env = {}, args = [] } = {
   return nangod;
 }
 
+/** A second node, nangod serve, on the Postgres of one that was started with start(). */
+export async function serve(t, first, env = {}) {
+  const child = spawn(program("nangod"), ["serve", "--listen", "127.0.0.1:0"], {
+    env: {
+      ...process.env,
+      NANGO_DATABASE_URL: `host=${socketDir(first)} user=nango dbname=postgres`,
+      NANGO_ENCRYPTION_KEY: readFileSync(join(first.data_dir, "encryption.key"), "utf8"),
+      NANGO_EGRESS_ALLOW: "127.0.0.0/8",
+      NANGO_LOG: "debug",
+      ...env,
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  const listening = Promise.withResolvers();
+  child.stderr.on("data", (data) => {
+    log += data;
+    const found = /listening at (\S+)/.exec(log);
+    if (found) listening.resolve(found[1]);
+  });
+  child.on("exit", (code, signal) => listening.reject(new Error(`nangod serve ended with ${code ?? signal}\n${log}`)));
+  const url = await listening.promise;
+  const nangod = new Nangod(child, { url, data_dir: first.data_dir, environments: first.environments }, () => log);
+  t.after(() => nangod.kill("SIGTERM"));
+  return nangod;
+}
+
 /** Builds a plugin's folder (outside the source tree) and gives the path of its shared object. */
 export async function buildPlugin(t, source, name) {
   const out = join(scratch(t), "build");
