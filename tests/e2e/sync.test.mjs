@@ -2,7 +2,7 @@
 // The main job: a deployed plugin, schedules, page commits, cursors, crashes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildPlugin, start, serve, scratch, until, children, isAlive } from "./lib/nangod.mjs";
+import { buildPlugin, psql, start, serve, scratch, until, children, isAlive } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 import { fileURLToPath } from "node:url";
 
@@ -65,6 +65,29 @@ test("the first run is at once; a second one saves only what changed", async (t)
   assert.deepEqual(second.latestResult, { Item: { added: 1, updated: 1, deleted: 0 } });
   const updated = await nangod.records(key, "acme", "Item", "&filter=updated");
   assert.deepEqual(updated.records.map((r) => [r.id, r.title]), [["2", "new"]]);
+});
+
+test("schedules fire by themselves, spread out, and what was missed is one run", async (t) => {
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)]] });
+  const ids = ["a", "b", "c", "d", "e", "f"];
+  for (const id of ids) await connect({ id });
+  const due = [];
+  for (const id of ids) due.push(Date.parse((await nangod.settled(key, id, "items")).nextScheduledSyncAt));
+  const distinct = new Set(due.map((ms) => Math.round(ms / 1000)));
+  assert.ok(distinct.size >= 5, `six connections made together fall on ${distinct.size} different seconds`);
+  assert.ok(due.every((ms) => ms > Date.now() - 5000 && ms < Date.now() + 3_605_000));
+
+  const runs = (id) => psql(nangod, `SELECT count(*) FROM nango.run r JOIN nango.connection c ON c.id = r.connection_id WHERE c.connection_id = '${id}'`);
+  assert.equal(await runs("a"), "1");
+  provider.pages = [[item(1, { title: "an hour later" })]];
+  await psql(nangod, "UPDATE nango.clock SET offset_by = '5 hours 1 second'"); // five slots are missed
+  await until(async () => (await runs("a")) === "2" && (await nangod.status(key, "a", "items")).status === "SUCCESS", "the schedule did not fire");
+  const later = await nangod.settled(key, "a", "items");
+  assert.deepEqual(later.latestResult, { Item: { added: 0, updated: 1, deleted: 0 } });
+  const next = Date.parse(later.nextScheduledSyncAt);
+  assert.equal((next - due[0]) % 3_600_000, 0, "it keeps to its slots");
+  assert.ok(next > Date.now() + 5 * 3_600_000, "the next slot lies ahead");
+  assert.equal(await runs("a"), "2", "five missed slots were one run");
 });
 
 test("records: metadata, order, limit, cursor, filter, ids, modified_after, and refusals", async (t) => {

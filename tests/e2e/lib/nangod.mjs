@@ -68,6 +68,13 @@ export function children(pid) {
 export const socketDir = (nangod) =>
   `/tmp/nango-${process.getuid()}-${createHash("sha256").update(nangod.data_dir).digest("hex").slice(0, 16)}`;
 
+/** A statement on the private Postgres, for what only the clock or a crash would do. */
+export async function psql(nangod, sql) {
+  const done = await run("psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socketDir(nangod), "-U", "nango", "-d", "postgres", "-c", sql]);
+  if (done.code !== 0) throw new Error(`psql: ${done.stderr}`);
+  return done.stdout.trim();
+}
+
 export const isAlive = (pid) => {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
