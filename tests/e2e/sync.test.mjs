@@ -195,13 +195,15 @@ test("a clean stop gives the run back, and the next start takes it up at once", 
 });
 
 test("a node that slept beyond its lease writes nothing when it wakes", async (t) => {
-  const env = { NANGO_LEASE_MS: "1000" };
+  // A long lease, so that no heartbeat tells the sleeper: the fence alone must stop it.
+  const env = { NANGO_LEASE_MS: "600000" };
   const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)], [item(3)]], env });
   const gate = provider.hold(2);
   await connect();
   await gate.asked;
   nangod.child.kill("SIGSTOP");
   t.after(() => nangod.child.kill("SIGCONT"));
+  await psql(nangod, "UPDATE nango.clock SET offset_by = '11 minutes'");
   const second = await serve(t, nangod, env);
   const status = await second.settled(key, "acme", "items");
   assert.equal(status.status, "SUCCESS");
