@@ -3,14 +3,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
-import path from "node:path";
 import { createInterface } from "node:readline";
-
-const build = process.env.NANGO_TOP_BUILDDIR ?? path.resolve(import.meta.dirname ?? ".", "../..");
+import { program } from "./lib/nangod.mjs";
 
 /** Starts tests/http-echo; the settings are its ECHO_ variables. */
 export async function startEcho(settings = {}) {
-	const child = spawn(path.join(build, "tests/http-echo"), [], {
+	const child = spawn(program("tests/http-echo"), [], {
 		env: { ...process.env, ...settings },
 		stdio: ["pipe", "pipe", "inherit"],
 	});
