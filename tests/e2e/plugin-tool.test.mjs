@@ -17,7 +17,7 @@ async function made(t) {
 
 test("init makes a plugin that builds and checks at once, with both compilers", async (t) => {
 	const dir = await made(t);
-	for (const CC of ["gcc", "clang"]) {
+	for (const CC of ["gcc", "clang-14"]) {
 		const env = { CC, CFLAGS: "-Werror -Wpedantic -Wconversion -Wshadow" };
 		const built = await tool(["build", dir, "--json"], { env });
 		assert.equal(built.code, 0, built.stderr);
