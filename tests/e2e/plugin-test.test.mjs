@@ -83,11 +83,12 @@ for (const name of ["github", "wordpress"]) {
 	});
 }
 
-test("plugins/github reproduces the shared recording, record for record", async (t) => {
-	const shared = join(top, "../shared/recordings/github/issues.test.json");
-	if (!existsSync(shared)) return t.skip("the shared recordings are not here");
-	const dir = await copied(t, "github");
-	copyFileSync(shared, join(dir, "tests/issues.test.json"));
-	const { code, stdout } = await tool(["test", dir]);
-	assert.equal(code, 0, stdout);
-});
+// There is one test more where the recordings of a real account are kept beside the repository.
+const shared = join(top, "../shared/recordings/github/issues.test.json");
+if (existsSync(shared))
+	test("plugins/github reproduces the shared recording, record for record", async (t) => {
+		const dir = await copied(t, "github");
+		copyFileSync(shared, join(dir, "tests/issues.test.json"));
+		const { code, stdout } = await tool(["test", dir]);
+		assert.equal(code, 0, stdout);
+	});
