@@ -17,20 +17,29 @@ const freePort = () =>
     });
   });
 
-/** A server that ends with the test. */
+/**
+ * A server that ends with the test, with its children: PHP's workers outlive their master. It is
+ * over when its pipes are closed, that is when the last of them has gone.
+ */
 function serve(t, file, args, options) {
-  const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, ...options });
+  const closed = new Promise((done) => child.once("close", done));
   let log = "";
   child.stdout.on("data", (data) => (log += data));
   child.stderr.on("data", (data) => (log += data));
-  t.after(
-    () =>
-      new Promise((done) => {
-        if (child.exitCode !== null || child.signalCode !== null) return done();
-        child.once("exit", done);
-        child.kill("SIGTERM");
-      }),
-  );
+  const killGroup = (signal) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // the group is gone
+    }
+  };
+  t.after(async () => {
+    killGroup("SIGTERM");
+    const kill = setTimeout(() => killGroup("SIGKILL"), 10_000);
+    await closed;
+    clearTimeout(kill);
+  });
   return { child, log: () => log };
 }
 
