@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { children, isAlive, program, run, scratch, socketDir, start, until } from "./lib/nangod.mjs";
 
@@ -132,6 +132,31 @@ test("bad settings and options stop the start with their name and the fix", asyn
     assert.notEqual(result.code, 0, args.join(" "));
     assert.match(result.stderr, message);
   }
+});
+
+test("the log is JSON lines when it is asked to be", async (t) => {
+  const nangod = await start(t, { env: { NANGO_LOG_FORMAT: "json", NANGO_LOG: "info" } });
+  await nangod.stop();
+  const lines = nangod.log().trim().split("\n").map((line) => JSON.parse(line));
+  assert.ok(lines.length >= 2);
+  for (const line of lines) assert.deepEqual(Object.keys(line), ["time", "level", "module", "message"]);
+  assert.ok(lines.some((line) => /stopping/.test(line.message)));
+});
+
+test("migrate and a settings file: the file's line is named, the environment wins", async (t) => {
+  const nangod = await start(t);
+  const file = `${scratch(t)}/nangod.yaml`;
+  const url = `host=${socketDir(nangod)} user=nango dbname=postgres`;
+  writeFileSync(file, `database_url: "${url}"\nruns_max: 0\n`);
+  const bad = await run(program("nangod"), ["migrate", "--config", file]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /nangod\.yaml:2: runs_max is "0": give a whole number/);
+  writeFileSync(file, `database_url: host=/nowhere\n`);
+  const good = await run(program("nangod"), ["migrate", "--config", file], { env: { NANGO_DATABASE_URL: url } });
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stdout, /control: 0 migrations applied\ndata: 0 migrations applied/);
+  writeFileSync(file, `colour: red\n`);
+  assert.match((await run(program("nangod"), ["serve", "--config", file])).stderr, /nangod\.yaml:1:1: there is no setting "colour"/);
 });
 
 test("serve works on the Postgres of another nangod's data, with the right key only", async (t) => {
