@@ -176,15 +176,23 @@ int
 record_update(struct db *db, const struct dataset *d, struct record_write *const *rows,
 	      size_t count, struct error *err)
 {
-	/* A record that comes back after its deletion begins anew: added, first seen now. */
+	/*
+	 * Every row is there, so this never inserts. ON CONFLICT is the one form of an UPDATE
+	 * that is bound to the primary key: a join scans the whole dataset for each page as
+	 * long as the statistics do not know the connection. A record that comes back after its
+	 * deletion begins anew: added, first seen now.
+	 */
 	static const char sql[] =
-	    "UPDATE nango_data.record r SET seq = n.seq, hash = n.hash, action = n.action, "
-	    "    codec = 0, payload = n.payload, last_modified_at = $3, deleted_at = NULL, "
-	    "    pruned_at = NULL, "
-	    "    first_seen_at = CASE WHEN n.action = 1 THEN $3 ELSE r.first_seen_at END "
+	    "INSERT INTO nango_data.record AS r (connection_id, dataset_id, seq, "
+	    "    first_seen_at, last_modified_at, hash, action, codec, external_id, payload) "
+	    "SELECT $1, $2, n.seq, $3, $3, n.hash, n.action, 0, n.external_id, n.payload "
 	    "FROM unnest($4, $5, $6, $7, $8) AS n (external_id, seq, hash, action, payload) "
-	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.external_id = "
-	    "n.external_id";
+	    "ON CONFLICT (connection_id, dataset_id, external_id) DO UPDATE "
+	    "SET seq = excluded.seq, hash = excluded.hash, action = excluded.action, "
+	    "    codec = excluded.codec, payload = excluded.payload, "
+	    "    last_modified_at = excluded.last_modified_at, deleted_at = NULL, "
+	    "    pruned_at = NULL, first_seen_at = CASE WHEN excluded.action = 1 "
+	    "        THEN excluded.first_seen_at ELSE r.first_seen_at END";
 	TALLOC_CTX *mem;
 	struct update_arrays a;
 	struct buf now;
