@@ -86,6 +86,7 @@ export const isAlive = (pid) => {
 export class Nangod {
   constructor(child, ready, log) {
     Object.assign(this, { child, log, pid: child.pid }, ready);
+    this.closed = new Promise((done) => child.once("close", done));
     this.key = ready.environments.dev.secret_key;
   }
 
@@ -157,12 +158,10 @@ export class Nangod {
     });
   }
 
-  kill(signal = "SIGKILL") {
-    return new Promise((done) => {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) return done();
-      this.child.once("exit", done);
-      this.child.kill(signal);
-    });
+  /** Resolves once it has ended and its last log line was read. */
+  async kill(signal = "SIGKILL") {
+    this.child.kill(signal);
+    await this.closed;
   }
 
   async stop() {
