@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run, scratch, top } from "./lib/nangod.mjs";
+import { isAlive, psql, run, scratch, top, until } from "./lib/nangod.mjs";
 
 test("the quickstart ends with records, URLs that answer, and three commands", { timeout: 120_000 }, async (t) => {
   const env = { NANGO_QUICKSTART_DIR: join(scratch(t), "state") };
@@ -29,4 +29,24 @@ test("the quickstart ends with records, URLs that answer, and three commands", {
   const stopped = await run("sh", [script, "--stop"], { env });
   assert.equal(stopped.code, 0);
   await assert.rejects(fetch(urls[0]), "nothing listens any more");
+});
+
+test("a quickstart the day after does not wait for the run that lost its provider", { timeout: 120_000 }, async (t) => {
+  const state = join(scratch(t), "state");
+  const env = { NANGO_QUICKSTART_DIR: state };
+  const script = join(top, "tools/quickstart");
+  t.after(() => run("sh", [script, "--stop"], { env }));
+  const first = await run("sh", [script], { env, timeout: 60_000 });
+  assert.equal(first.code, 0, first.stdout + first.stderr);
+
+  const replay = Number(readFileSync(join(state, "replay.pid"), "utf8"));
+  process.kill(replay);
+  await until(() => !isAlive(replay), "the replay did not end");
+  const nangod = { data_dir: join(state, "data") };
+  await psql(nangod, "UPDATE nango.clock SET offset_by = '1 day'");
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.run WHERE state = 'running'")) === "1", "no run began");
+
+  const second = await run("sh", [script], { env, timeout: 60_000 });
+  assert.equal(second.code, 0, second.stdout + second.stderr);
+  assert.equal(second.stdout.split("\n").filter((line) => /^88\d{4} /.test(line)).length, 10);
 });
