@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the benchmarks that are named, or all, and prints one table. Figures never fail it.
+import { machine, table } from "./lib/measure.mjs";
+import { memory } from "./memory.mjs";
+import { start } from "./start.mjs";
+import { read, sync } from "./sync.mjs";
+import { tiny } from "./tiny.mjs";
+
+const all = { start, memory, sync, read, tiny };
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(all, name));
+if (unknown.length > 0) {
+  console.error(`bench: there is no ${unknown.join(", ")}; there are ${Object.keys(all).join(", ")}`);
+  process.exit(2);
+}
+const times = Math.max(5, Number(process.env.BENCH_RUNS ?? 7));
+const rows = [];
+for (const name of names.length > 0 ? names : Object.keys(all)) {
+  console.error(`bench: ${name} …`);
+  rows.push(...(await all[name](times)));
+}
+console.log(`${await machine()}\n\n${table(rows)}`);
