@@ -26,17 +26,8 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 	return 0;
 }
 
-static char *
-authorization(TALLOC_CTX *mem, struct json_object *credentials)
-{
-	(void)mem;
-	(void)credentials;
-	return NULL;
-}
-
 const struct auth_scheme auth_api_key = {
     .mode = "API_KEY",
     .doc = "A secret key or token that the provider gave out.",
     .validate = validate,
-    .authorization = authorization,
 };

@@ -15,17 +15,8 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 	return 0;
 }
 
-static char *
-authorization(TALLOC_CTX *mem, struct json_object *credentials)
-{
-	(void)mem;
-	(void)credentials;
-	return NULL;
-}
-
 const struct auth_scheme auth_none = {
     .mode = "NONE",
     .doc = "No credentials.",
     .validate = validate,
-    .authorization = authorization,
 };

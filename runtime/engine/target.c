@@ -90,12 +90,14 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 	struct http_field *headers = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	struct http_field *query = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	size_t headers_count = 0, query_count = 0;
-	char *authorization = scheme->authorization(mem, scope->credentials);
+	const char *authorization = NULL;
 
 	if (headers == NULL || query == NULL)
 		abort();
-	if (authorization != NULL &&
+	if (scheme->authorization != NULL &&
 	    json_member(json_object_in(proxy, "headers"), "authorization") == NULL)
+		authorization = scheme->authorization(mem, scope->credentials);
+	if (authorization != NULL)
 		headers[headers_count++] = (struct http_field){"authorization", authorization};
 	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count,
 			  err) < 0 ||
