@@ -174,31 +174,7 @@ start_serving(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	return 0;
 }
 
-int
-node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
-{
-	struct node *node = &up->node;
-	struct config *config = (struct config *)node->config;
-
-	node->started_ms = clock_monotonic_ms();
-	if (parse_roles(config->roles, &node->roles, err) < 0 ||
-	    place_programs(mem, config, err) < 0 ||
-	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
-	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) <
-		0 ||
-	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
-		     WORKER_QUEUE_MAX, err) < 0 ||
-	    start_outside(mem, node, err) < 0)
-		return -1;
-	warn_of_layers(node);
-	if ((node->roles & ROLE_API) != 0 && start_serving(mem, up, err) < 0)
-		return -1;
-	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
-		worker_start(node);
-	return 0;
-}
-
-/* ---- the loop and its end ---- */
+/* ---- the loop, its beginning and its end ---- */
 
 static void
 poll_drained(void *arg)
@@ -242,18 +218,55 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	node_stop(arg);
 }
 
+static void
+heed_signals(struct node_up *up)
+{
+	struct event_base *base = loop_base(up->node.loop);
+
+	up->on_term = evsignal_new(base, SIGTERM, on_signal, up);
+	up->on_interrupt = evsignal_new(base, SIGINT, on_signal, up);
+	event_add(up->on_term, NULL);
+	event_add(up->on_interrupt, NULL);
+}
+
+static void
+forget_signals(struct node_up *up)
+{
+	if (up->on_term != NULL)
+		event_free(up->on_term);
+	if (up->on_interrupt != NULL)
+		event_free(up->on_interrupt);
+}
+
+int
+node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
+{
+	struct node *node = &up->node;
+	struct config *config = (struct config *)node->config;
+
+	node->started_ms = clock_monotonic_ms();
+	if (parse_roles(config->roles, &node->roles, err) < 0 ||
+	    place_programs(mem, config, err) < 0 ||
+	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
+	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) <
+		0 ||
+	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
+		     WORKER_QUEUE_MAX, err) < 0 ||
+	    start_outside(mem, node, err) < 0)
+		return -1;
+	warn_of_layers(node);
+	heed_signals(up);
+	if ((node->roles & ROLE_API) != 0 && start_serving(mem, up, err) < 0)
+		return -1;
+	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
+		worker_start(node);
+	return 0;
+}
+
 void
 node_run(struct node_up *up)
 {
-	struct event_base *base = loop_base(up->node.loop);
-	struct event *term = evsignal_new(base, SIGTERM, on_signal, up);
-	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, up);
-
-	event_add(term, NULL);
-	event_add(interrupt, NULL);
 	loop_run(up->node.loop);
-	event_free(term);
-	event_free(interrupt);
 }
 
 void
@@ -261,6 +274,7 @@ node_down(struct node_up *up)
 {
 	struct node *node = &up->node;
 
+	forget_signals(up);
 	http_server_free(up->server);
 	pool_free(node->api_pool);
 	run_host_free(node->host);

@@ -18,6 +18,7 @@ struct node_up {
 	struct node_keys *keys; /* of all environments, once the database is there */
 	size_t keys_count;
 	char *url; /* where it listens */
+	struct event *on_term, *on_interrupt;
 	int exit_code;
 };
 
@@ -25,7 +26,11 @@ struct node_up {
 MUST_CHECK int node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
 				  const char *data_url, const char *encryption_key,
 				  struct error *err);
-/* The rest; it listens and works from here on, as soon as the loop turns. */
+/*
+ * The rest; it listens and works from here on, as soon as the loop turns. Before anybody can
+ * know of it, SIGTERM and SIGINT mean a stop in good order; until then they end the process at
+ * once.
+ */
 MUST_CHECK int node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err);
 /* Turns the loop until SIGTERM, SIGINT or a fault; stops runs and requests in good order. */
 void node_run(struct node_up *up);

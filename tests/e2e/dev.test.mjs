@@ -1,11 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // nangod dev and serve as an operator meets them: start, stop, crash, refusals.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { request } from "node:http";
-import { readFileSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { children, isAlive, program, run, scratch, socketDir, start, until } from "./lib/nangod.mjs";
+
+/** Whether somebody listens there. */
+const answers = (port) =>
+  new Promise((done) => {
+    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), done(true)));
+    socket.on("error", () => done(false));
+  });
+
+const freePort = async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  return port;
+};
 
 const postgresOf = (nangod) => children(nangod.pid)[0];
 
@@ -21,6 +40,31 @@ test("dev --json prints one line with URLs and keys, and SIGTERM ends it with it
   assert.equal(await nangod.stop(), 0);
   assert.equal(nangod.stdout.length, 1, "exactly one line");
   assert.ok(!isAlive(postgres));
+});
+
+test("SIGTERM before anybody has read that it is ready is a clean stop too", async (t) => {
+  // Its standard output is a full pipe: it stands at the line that says so until we read.
+  const fifo = join(scratch(t), "stdout");
+  assert.equal((await run("mkfifo", [fifo])).code, 0);
+  const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(fifo, constants.O_WRONLY);
+  const filler = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+  t.after(() => [reader, filler].forEach((fd) => closeSync(fd)));
+  assert.throws(() => { for (;;) writeSync(filler, "\n".repeat(4096)); }, { code: "EAGAIN" });
+
+  const port = await freePort();
+  const child = spawn(program("nangod"), ["dev", "--json", "--listen", `127.0.0.1:${port}`, "--data-dir", scratch(t)], {
+    stdio: ["ignore", writer, "pipe"],
+  });
+  closeSync(writer);
+  let log = "";
+  child.stderr.on("data", (data) => (log += data));
+  const closed = once(child, "close");
+  await until(() => answers(port), () => log);
+  child.kill("SIGTERM");
+  assert.ok(readSync(reader, Buffer.alloc(1 << 20)) >= 65536);
+  assert.deepEqual(await closed, [0, null], log);
+  assert.match(log, /Terminated: stopping/);
 });
 
 test("a second start on the same data keeps keys and connections", async (t) => {
