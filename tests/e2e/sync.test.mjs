@@ -16,9 +16,13 @@ async function itemsProvider(t, pages) {
   provider.pages = pages;
   provider.hold = (page) => {
     const gate = Promise.withResolvers();
-    gate.asked = Promise.withResolvers();
     held.set(String(page), gate);
-    return { asked: gate.asked.promise, release: gate.resolve };
+    return {
+      get asked() {
+        return until(() => gate.wasAsked, `page ${page} was not asked for`);
+      },
+      release: gate.resolve,
+    };
   };
   provider.asked = () => provider.requests.filter((r) => r.path === "/items").map((r) => Number(r.query.get("page")));
   provider.reply("GET /items", async ({ query }) => {
@@ -26,7 +30,7 @@ async function itemsProvider(t, pages) {
     const gate = held.get(page);
     if (gate) {
       held.delete(page);
-      gate.asked.resolve();
+      gate.wasAsked = true;
       await gate.promise;
     }
     return { json: provider.pages[Number(page) - 1] ?? [] };
@@ -272,18 +276,18 @@ test("deploying again changes schedules; a sync that is gone loses its own", asy
 
 test("runs survive a killed zygote, and a killed Postgres in the middle", async (t) => {
   const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)], [item(3)]], env: { NANGO_LEASE_MS: "1000" } });
-  let gate = provider.hold(2);
+  const second = provider.hold(2);
+  const third = provider.hold(3); // before the kill: the second attempt begins at once
   await connect();
-  await gate.asked;
+  await second.asked;
   const [postgres, zygote] = children(nangod.pid);
   process.kill(zygote, "SIGKILL");
   await until(() => !isAlive(zygote));
-  gate.release();
-  gate = provider.hold(3);
-  await gate.asked;
+  second.release();
+  await third.asked;
   process.kill(postgres, "SIGKILL");
   await until(() => !isAlive(postgres));
-  gate.release();
+  third.release();
   const status = await until(async () => {
     const answer = await nangod.call("GET", `/sync/status?syncs=items&provider_config_key=${key}&connection_id=acme`);
     const sync = answer.body?.syncs?.[0];
