@@ -6,10 +6,18 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isAlive, psql, run, scratch, top, until } from "./lib/nangod.mjs";
 
-test("the quickstart ends with records, URLs that answer, and three commands", { timeout: 120_000 }, async (t) => {
-  const env = { NANGO_QUICKSTART_DIR: join(scratch(t), "state") };
-  const script = join(top, "tools/quickstart");
+const script = join(top, "tools/quickstart");
+
+/** The environment of a quickstart whose state is the test's own; stopped before that is removed. */
+function place(t) {
+  const env = {};
   t.after(() => run("sh", [script, "--stop"], { env }));
+  env.NANGO_QUICKSTART_DIR = join(scratch(t), "state");
+  return env;
+}
+
+test("the quickstart ends with records, URLs that answer, and three commands", { timeout: 120_000 }, async (t) => {
+  const env = place(t);
   const { code, stdout, stderr } = await run("sh", [script], { env, timeout: 110_000 });
   assert.equal(code, 0, stdout + stderr);
 
@@ -32,10 +40,8 @@ test("the quickstart ends with records, URLs that answer, and three commands", {
 });
 
 test("a quickstart the day after does not wait for the run that lost its provider", { timeout: 120_000 }, async (t) => {
-  const state = join(scratch(t), "state");
-  const env = { NANGO_QUICKSTART_DIR: state };
-  const script = join(top, "tools/quickstart");
-  t.after(() => run("sh", [script, "--stop"], { env }));
+  const env = place(t);
+  const state = env.NANGO_QUICKSTART_DIR;
   const first = await run("sh", [script], { env, timeout: 60_000 });
   assert.equal(first.code, 0, first.stdout + first.stderr);
 
