@@ -18,7 +18,8 @@ struct auth_scheme {
 	 */
 	int (*validate)(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 			struct error *err);
-	/* The Authorization header unless the template has its own; NULL where a mode has none. */
+	/* The Authorization header unless the template has its own; NULL where a mode has none.
+	 */
 	char *(*authorization)(TALLOC_CTX *mem, struct json_object *credentials);
 };
 

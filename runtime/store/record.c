@@ -84,9 +84,18 @@ int
 record_probe(struct db *db, const struct dataset *d, struct record_write **rows, size_t count,
 	     struct error *err)
 {
+	/*
+	 * One look-up by the primary key for each id. As long as the statistics do not know the
+	 * connection, "= ANY" is a scan of its whole dataset for each page; LIMIT keeps the
+	 * subquery from being joined otherwise, and the feed's index is partial so that it is
+	 * not taken here.
+	 */
 	static const char sql[] =
-	    "SELECT external_id, hash, deleted_at IS NOT NULL FROM nango_data.record "
-	    "WHERE connection_id = $1 AND dataset_id = $2 AND external_id = ANY ($3)";
+	    "SELECT r.external_id, r.hash, r.is_deleted FROM unnest($3) AS w (id), LATERAL ("
+	    "    SELECT external_id, hash, deleted_at IS NOT NULL AS is_deleted "
+	    "    FROM nango_data.record "
+	    "    WHERE connection_id = $1 AND dataset_id = $2 "
+	    "      AND external_id = w.id COLLATE \"C\" LIMIT 1) r";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct id_table table;
 	struct db_result *found;
@@ -248,7 +257,7 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "SELECT seq, external_id, payload, first_seen_at, last_modified_at, deleted_at, "
 	    "    pruned_at, action "
 	    "FROM nango_data.record "
-	    "WHERE connection_id = $1 AND dataset_id = $2 AND seq > $3 "
+	    "WHERE connection_id = $1 AND dataset_id = $2 AND seq > 0 AND seq > $3 "
 	    "  AND ($5 OR action <> 1) AND ($6 OR action <> 2) AND ($7 OR action <> 3) "
 	    "  AND ($8 = 0 OR last_modified_at > to_timestamp($8::float8 / 1000)) "
 	    "  AND ($9::text IS NULL OR external_id IN (SELECT "

@@ -52,9 +52,13 @@ CREATE TABLE nango_data.record (
     codec int2 NOT NULL,
     external_id text COLLATE "C" NOT NULL,
     payload bytea,
-    PRIMARY KEY (connection_id, dataset_id, external_id),
-    UNIQUE (connection_id, dataset_id, seq)
+    PRIMARY KEY (connection_id, dataset_id, external_id)
 ) PARTITION BY HASH (connection_id);
+
+-- For the feed. The condition always holds; it keeps the planner from taking this index for
+-- look-ups by external_id, which it did whenever its statistics knew no row of a connection yet.
+CREATE UNIQUE INDEX record_feed ON nango_data.record (connection_id, dataset_id, seq)
+    WHERE seq > 0;
 
 DO $$
 BEGIN
