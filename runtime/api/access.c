@@ -40,12 +40,11 @@ call_may(const struct call *call, const char *scope)
 	return false;
 }
 
+/* The key as the header has it, if it looks like one. */
 static int
-check_key(struct call *call, const struct api_route *route, struct error *err)
+read_key(struct request *req, const char **key, struct error *err)
 {
-	const char *header = request_header(call->req, "authorization");
-	unsigned char hash[CRYPTO_SHA256_BYTES];
-	struct db *db;
+	const char *header = request_header(req, "authorization");
 
 	if (header == NULL)
 		return error_set(
@@ -54,10 +53,22 @@ check_key(struct call *call, const struct api_route *route, struct error *err)
 	if (strncasecmp(header, "Bearer ", 7) != 0)
 		return error_set(err, ERR_MALFORMED_AUTH,
 				 "the Authorization header must be `Bearer <key>`");
-	header += 7 + strspn(header + 7, " ");
-	if (!id_is_uuid4(header))
+	*key = header + 7 + strspn(header + 7, " ");
+	if (!id_is_uuid4(*key))
 		return error_set(err, ERR_KEY_FORMAT, "the key is not a UUID v4");
-	apikey_hash(hash, header);
+	return 0;
+}
+
+static int
+check_key(struct call *call, const struct api_route *route, struct error *err)
+{
+	unsigned char hash[CRYPTO_SHA256_BYTES];
+	const char *key;
+	struct db *db;
+
+	if (read_key(call->req, &key, err) < 0)
+		return -1;
+	apikey_hash(hash, key);
 	if (call_db(call, &db, err) < 0 ||
 	    api_key_find(call->mem, db, hash, sizeof(hash), &call->key, &call->env, err) < 0)
 		return -1;
@@ -101,12 +112,25 @@ is_local_host(const char *host)
 	return false;
 }
 
+static bool
+has_body(const struct request *req)
+{
+	const char *length = request_header(req, "content-length");
+
+	return request_header(req, "transfer-encoding") != NULL ||
+	       (length != NULL && strcmp(length, "0") != 0);
+}
+
 int
 access_admit(struct request *req, struct node *node, struct error *err)
 {
 	const char *host = request_header(req, "host");
 	const char *origin = request_header(req, "origin");
+	const char *key;
 
+	/* Every route with a body needs a key: without one nothing is buffered. */
+	if (has_body(req) && read_key(req, &key, err) < 0)
+		return -1;
 	if (!node->is_dev)
 		return 0;
 	if (host != NULL && !is_local_host(host))

@@ -30,11 +30,14 @@ check_texts(const char *name, struct json_object *value, size_t max, struct erro
 		char at[ERROR_AT_MAX];
 
 		if (json_object_is_type(text, json_type_string) &&
-		    (size_t)json_object_get_string_len(text) <= max)
+		    (size_t)json_object_get_string_len(text) <= max &&
+		    strlen(json_object_get_string(text)) ==
+			(size_t)json_object_get_string_len(text))
 			continue;
 		snprintf(at, sizeof(at), "%s.%s", name, key);
 		return error_set_at(err, ERR_INVALID_BODY, at,
-				    "must be a string of at most %zu bytes", max);
+				    "must be a string of at most %zu bytes, without U+0000",
+				    max);
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "api/connection_json.h"
 #include "auth/auth.h"
 #include "base/id.h"
+#include "engine/cancel.h"
 #include "engine/deploy.h"
 #include "engine/target.h"
 #include "engine/worker.h"
@@ -340,11 +341,16 @@ api_connection_update(struct call *call, struct response *res, struct error *err
 int
 api_connection_delete(struct call *call, struct response *res, struct error *err)
 {
+	struct run_scope scope = {0};
 	struct connection *found;
 	struct db *db;
 
-	if (call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0 ||
-	    connection_delete(db, found->id, err) < 0)
+	if (call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0)
+		return -1;
+	scope.connection_row = found->id;
+	if (db_begin(db, err) < 0 || connection_delete(db, found->id, err) < 0 ||
+	    cancel_runs(call->node, db, &scope, "the connection was deleted", err) < 0 ||
+	    db_commit(db, err) < 0)
 		return -1;
 	return success(res);
 }

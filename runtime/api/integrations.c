@@ -4,6 +4,7 @@
  */
 #include "api/check.h"
 #include "base/clock.h"
+#include "engine/cancel.h"
 #include "provider/template.h"
 #include "store/integration.h"
 
@@ -220,14 +221,19 @@ api_integration_update(struct call *call, struct response *res, struct error *er
 int
 api_integration_delete(struct call *call, struct response *res, struct error *err)
 {
+	struct run_scope scope = {0};
 	struct json_object *body;
 	struct integration *found;
 	struct db *db;
 
 	if (call_db(call, &db, err) < 0 ||
 	    integration_find(call->mem, db, call->env->id,
-			     request_param(call->req, "uniqueKey"), &found, err) < 0 ||
-	    integration_delete(db, found->id, err) < 0)
+			     request_param(call->req, "uniqueKey"), &found, err) < 0)
+		return -1;
+	scope.integration_id = found->id;
+	if (db_begin(db, err) < 0 || integration_delete(db, found->id, err) < 0 ||
+	    cancel_runs(call->node, db, &scope, "the integration was deleted", err) < 0 ||
+	    db_commit(db, err) < 0)
 		return -1;
 	body = json_object_new_object();
 	json_add_boolean(body, "success", true);

@@ -5,6 +5,7 @@
 #include "api/check.h"
 #include "provider/template.h"
 
+#include <ctype.h>
 #include <string.h>
 
 int
@@ -47,4 +48,26 @@ api_provider_show(struct call *call, struct response *res, struct error *err)
 	json_object_object_add(body, "data",
 			       template_definition(template, call->node->server_url));
 	return response_json(res, 200, body);
+}
+
+/* Vendors' logos are theirs; an initial is enough to tell entries of a list apart. */
+int
+api_logo(struct call *call, struct response *res, struct error *err)
+{
+	const char *file = request_param(call->req, "file");
+	size_t length = strlen(file) > 4 ? strlen(file) - 4 : 0;
+	char *name = talloc_strndup(call->mem, file, length);
+	const struct template *template = template_find(call->node->templates, name);
+	char *svg;
+
+	if (template == NULL || strcmp(file + length, ".svg") != 0)
+		return error_set(err, ERR_NOT_FOUND, "there is no logo \"%s\"", file);
+	svg = talloc_asprintf(call->mem,
+			      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 40 40\">"
+			      "<circle cx=\"20\" cy=\"20\" r=\"20\" fill=\"#456\"/>"
+			      "<text x=\"20\" y=\"27\" text-anchor=\"middle\" font-size=\"20\" "
+			      "font-family=\"sans-serif\" fill=\"#fff\">%c</text></svg>",
+			      toupper((unsigned char)template_name(template)[0]));
+	response_header(res, "Cache-Control", "max-age=86400");
+	return response_bytes(res, 200, "image/svg+xml", svg, strlen(svg));
 }

@@ -4,11 +4,11 @@
  */
 #include "api/check.h"
 #include "base/clock.h"
+#include "engine/cancel.h"
 #include "engine/deploy.h"
 #include "engine/worker.h"
 #include "store/connection.h"
 #include "store/record.h"
-#include "store/run.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
@@ -143,23 +143,6 @@ find_syncs(struct call *call, struct db *db, const struct target *t, struct sync
 			 out, count, err);
 }
 
-static int
-stop_run(struct call *call, struct db *db, const struct sync *sync, struct error *err)
-{
-	int64_t run_id, connection_row;
-	struct db *data;
-
-	if (run_cancel_sync(db, sync->id, &run_id, &connection_row, err) < 0)
-		return -1;
-	if (run_id == 0)
-		return 0;
-	/* The fence, so that a run on a node which has not heard of it yet writes nothing more.
-	 */
-	if (call_data(call, &data, err) < 0)
-		return -1;
-	return fence_cancel(data, connection_row, run_id, err);
-}
-
 static char *
 checkpoint_key(TALLOC_CTX *mem, const struct sync *sync)
 {
@@ -184,33 +167,44 @@ models_json(struct call *call, struct db *db, const struct sync *sync, const cha
 	return 0;
 }
 
+/* On a connection of its own: locks of the data family are never waited for inside a control
+ * transaction that a committing run could wait for in turn. */
 static int
-forget(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
-       struct error *err)
+forget_data(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
+	    struct error *err)
 {
-	const char *models;
+	const char *models = NULL;
 	struct db *data;
+	int result;
 
-	if (stop_run(call, db, sync, err) < 0 || call_data(call, &data, err) < 0 ||
-	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync),
-			      err) < 0)
+	if (t->empty && models_json(call, db, sync, &models, err) < 0)
 		return -1;
-	if (!t->empty)
-		return 0;
-	if (models_json(call, db, sync, &models, err) < 0)
+	if (db_acquire(call->node->data, &data, err) < 0)
 		return -1;
-	return dataset_empty(data, sync->connection_row, models, sync->variant, err);
+	result =
+	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync), err);
+	if (result == 0 && t->empty)
+		result = dataset_empty(data, sync->connection_row, models, sync->variant, err);
+	db_release(data);
+	return result;
 }
 
+/* The sync stays locked until its new run is queued, so that no other run comes between. */
 static int
 trigger_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
 	    struct error *err)
 {
+	const struct run_scope scope = {.sync_id = sync->id};
 	int64_t run_id;
 
-	if ((t->reset || t->empty) && forget(call, db, sync, t, err) < 0)
+	if (!t->reset && !t->empty)
+		return sync_enqueue(db, sync->id, &run_id, err);
+	if (db_begin(db, err) < 0 || sync_lock(db, sync->id, err) < 0 ||
+	    cancel_runs(call->node, db, &scope, "the sync was reset", err) < 0 ||
+	    forget_data(call, db, sync, t, err) < 0 ||
+	    sync_enqueue(db, sync->id, &run_id, err) < 0)
 		return -1;
-	return sync_enqueue(db, sync->id, &run_id, err);
+	return db_commit(db, err);
 }
 
 static int
@@ -231,10 +225,13 @@ static int
 pause_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
 	  struct error *err)
 {
+	const struct run_scope scope = {.sync_id = sync->id};
+
 	(void)t;
-	if (sync_pause(db, sync->id, err) < 0)
+	if (db_begin(db, err) < 0 || sync_pause(db, sync->id, err) < 0 ||
+	    cancel_runs(call->node, db, &scope, "the sync was paused", err) < 0)
 		return -1;
-	return stop_run(call, db, sync, err);
+	return db_commit(db, err);
 }
 
 typedef int one_fn(struct call *call, struct db *db, const struct sync *sync,
@@ -394,6 +391,7 @@ status_json(struct call *call, const struct spec *spec, const struct sync *s,
 		struct json_object *failure = json_object_new_object();
 
 		json_add(failure, "cause", s->run_cause);
+		json_add(failure, "code", s->run_code);
 		json_add(failure, "message", s->run_message);
 		json_object_object_add(out, "latestError", failure);
 	}

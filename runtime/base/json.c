@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/jsonspan.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,65 @@ json_own(TALLOC_CTX *mem, struct json_object *tree)
 	return tree;
 }
 
+#define DIGITS_MAX 20 /* of 2^64 - 1 */
+
+static size_t
+digits_at(const char *text, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && text[n] >= '0' && text[n] <= '9')
+		n++;
+	return n;
+}
+
+/* Does an integer of so many digits fit json-c's int64 or, without a sign, uint64? */
+static bool
+integer_fits(const char *digits, size_t count, bool is_negative)
+{
+	char copy[DIGITS_MAX + 1];
+	unsigned long long value;
+
+	if (count > DIGITS_MAX)
+		return false;
+	memcpy(copy, digits, count);
+	copy[count] = '\0';
+	errno = 0;
+	value = strtoull(copy, NULL, 10);
+	return errno == 0 && (!is_negative || value <= (unsigned long long)INT64_MAX + 1);
+}
+
+/*
+ * json-c turns an integer beyond 64 bits into the nearest that it has. What would be changed
+ * silently is refused: the offset of such a number, or -1.
+ */
+static long
+big_integer_at(const char *text, size_t length)
+{
+	bool in_string = false;
+
+	for (size_t i = 0; i < length; i++) {
+		size_t digits = in_string ? 0 : digits_at(text + i, length - i);
+		bool is_integer =
+		    i + digits >= length || strchr(".eE", text[i + digits]) == NULL;
+
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		if (digits == 0)
+			continue;
+		if (is_integer && !integer_fits(text + i, digits, i > 0 && text[i - 1] == '-'))
+			return (long)i;
+		i += digits;
+		while (!is_integer && i < length &&
+		       memchr("0123456789+-.eE", text[i], 15) != NULL)
+			i++;
+		i--;
+	}
+	return -1;
+}
+
 int
 json_parse(TALLOC_CTX *mem, const char *text, size_t length, struct json_object **out,
 	   struct error *err)
@@ -42,6 +102,7 @@ json_parse(TALLOC_CTX *mem, const char *text, size_t length, struct json_object 
 	struct json_tokener *tokener;
 	struct json_object *tree;
 	int line, column;
+	long big;
 
 	if (length > INT_MAX)
 		return error_set(err, ERR_INVALID_JSON, "the JSON text is over 2 GiB");
@@ -49,6 +110,14 @@ json_parse(TALLOC_CTX *mem, const char *text, size_t length, struct json_object 
 		jsonspan_place(text, fault.offset, &line, &column);
 		return error_set(err, ERR_INVALID_JSON, "line %d, column %d: %s", line, column,
 				 fault.reason);
+	}
+	big = big_integer_at(text, length);
+	if (big >= 0) {
+		jsonspan_place(text, (size_t)big, &line, &column);
+		return error_set(
+		    err, ERR_INVALID_JSON,
+		    "line %d, column %d: an integer beyond 64 bits: send it as a string", line,
+		    column);
 	}
 	tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	if (tokener == NULL)

@@ -19,7 +19,10 @@
 
 #define JSON_DEPTH_MAX 64
 
-/* ERR_INVALID_JSON with line and column when the text is not one JSON document. */
+/*
+ * ERR_INVALID_JSON with line and column when the text is not one JSON document, or holds an
+ * integer that 64 bits cannot.
+ */
 MUST_CHECK int json_parse(TALLOC_CTX *mem, const char *text, size_t length,
 			  struct json_object **out, struct error *err);
 

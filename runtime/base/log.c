@@ -149,6 +149,25 @@ log_redact(char *out, size_t size, const char *text)
 	out[used] = '\0';
 }
 
+/* A line stays one line, and a terminal is not spoken to: \\n, \\x1b. In place. */
+static void
+escape_controls(char *out, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	for (; *text != '\0' && used + 5 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\n')
+			used += (size_t)snprintf(out + used, size - used, "\\n");
+		else if (c < 0x20 || c == 0x7f)
+			used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
+		else
+			out[used++] = (char)c;
+	}
+	out[used] = '\0';
+}
+
 static size_t
 json_escape(char *out, size_t size, const char *text)
 {
@@ -194,8 +213,9 @@ log_write(enum log_level level, const char *module, const char *fmt, ...)
 		n += (int)json_escape(line + n, sizeof(line) - (size_t)n - 3, text);
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "\"}\n");
 	} else {
+		escape_controls(raw, sizeof(raw), text);
 		n = snprintf(line, sizeof(line), "%s %-5s %s: %s\n", when, level_names[level],
-			     module, text);
+			     module, raw);
 	}
 	ignored = write(STDERR_FILENO, line, (size_t)n);
 	(void)ignored;

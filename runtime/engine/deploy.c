@@ -3,6 +3,7 @@
  * engine/deploy -- see deploy.h.
  */
 #include "engine/deploy.h"
+#include "engine/cancel.h"
 #include "run/inspect.h"
 #include "store/integration.h"
 #include "store/plugin.h"
@@ -108,6 +109,7 @@ make_changes(TALLOC_CTX *mem, const char *before_json, const char *after_json,
 }
 
 struct activation {
+	struct node *node;
 	struct deployment deployment;
 	struct plugin_build build;
 	const void *bytes;
@@ -123,7 +125,11 @@ activate(struct db *db, void *arg, struct error *err)
 	if (plugin_build_insert(db, &a->build, a->bytes, a->length, err) < 0 ||
 	    deployment_activate(db, &a->deployment, err) < 0)
 		return -1;
-	return sync_reconcile(db, a->deployment.integration_id, 0, a->wanted, err);
+	if (sync_reconcile(db, a->deployment.integration_id, 0, a->wanted, err) < 0)
+		return -1;
+	return cancel_runs(
+	    a->node, db, &(struct run_scope){.deleted_syncs_of = a->deployment.integration_id},
+	    "the sync is not in the plugin any more", err);
 }
 
 static void
@@ -188,7 +194,7 @@ deploy_plugin(TALLOC_CTX *mem, struct node *node, const struct environment *env,
 {
 	struct inspection found;
 	struct integration *integration;
-	struct activation a = {.bytes = bytes, .length = length};
+	struct activation a = {.node = node, .bytes = bytes, .length = length};
 	const char *before = NULL;
 
 	if (inspect_plugin(mem, node->config->inspector, bytes, length, &found, err) < 0 ||

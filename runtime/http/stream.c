@@ -9,19 +9,25 @@
  */
 #include "http/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void
 response_begin(struct response *res, int status, const char *content_type)
 {
 	struct stream *stream = talloc_zero(res->req, struct stream);
+	pthread_condattr_t monotonic;
 
 	if (stream == NULL)
 		abort();
 	pthread_mutex_init(&stream->mutex, NULL);
-	pthread_cond_init(&stream->room, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&stream->room, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	if (content_type != NULL)
 		response_header(res, "Content-Type", content_type);
 	res->status = status;
@@ -62,15 +68,40 @@ stream_put(struct stream *stream, const char *data, size_t length)
 	return n;
 }
 
+/*
+ * Waits until there is room, at most HTTP_STREAM_STALL_MS. True when the reader took too little
+ * in that time: a handful of such readers would hold all threads.
+ */
+static bool
+stream_wait_once(struct stream *stream)
+{
+	static const size_t enough = (size_t)HTTP_STREAM_RATE_MIN * HTTP_STREAM_STALL_MS / 1000;
+	size_t before = unsent(stream);
+	struct timespec until;
+	int result = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HTTP_STREAM_STALL_MS / 1000;
+	while (unsent(stream) >= HTTP_STREAM_WINDOW && !stream->is_gone && result != ETIMEDOUT)
+		result = pthread_cond_timedwait(&stream->room, &stream->mutex, &until);
+	return result == ETIMEDOUT && before - unsent(stream) < enough;
+}
+
 static int
 stream_wait(struct stream *stream, struct error *err)
 {
+	bool is_slow = false;
+
 	stream->is_waiting = true;
-	while (unsent(stream) >= HTTP_STREAM_WINDOW && !stream->is_gone)
-		pthread_cond_wait(&stream->room, &stream->mutex);
+	while (unsent(stream) >= HTTP_STREAM_WINDOW && !stream->is_gone && !is_slow)
+		is_slow = stream_wait_once(stream);
 	stream->is_waiting = false;
 	if (stream->is_gone)
 		return error_set(err, ERR_NETWORK, "the client closed the connection");
+	if (is_slow)
+		return error_set(err, ERR_NETWORK,
+				 "the client reads less than %d bytes a second",
+				 HTTP_STREAM_RATE_MIN);
 	return 0;
 }
 

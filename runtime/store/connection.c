@@ -214,13 +214,7 @@ connection_delete(struct db *db, int64_t id, struct error *err)
 	    "    UPDATE nango.connection SET deleted_at = nango.clock_now() WHERE id = $1), "
 	    "syncs AS ("
 	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "    WHERE connection_id = $1 AND deleted_at IS NULL RETURNING id), "
-	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING "
-	    "q.run_id) "
-	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
-	    "    finished_at = nango.clock_now() "
-	    "WHERE id IN (SELECT run_id FROM queued)";
+	    "    WHERE connection_id = $1 AND deleted_at IS NULL) SELECT 1";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id)));
 }

@@ -50,7 +50,7 @@ MUST_CHECK int connection_set_metadata(struct db *db, int64_t id, const char *me
 /* Tags, end user, webhook override as they stand in *connection. */
 MUST_CHECK int connection_update(struct db *db, const struct connection *connection,
 				 struct error *err);
-/* With its schedules and queued runs. */
+/* With its schedules; its runs are the caller's (engine/cancel). */
 MUST_CHECK int connection_delete(struct db *db, int64_t id, struct error *err);
 
 #endif

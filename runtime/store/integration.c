@@ -139,15 +139,10 @@ integration_delete(struct db *db, int64_t id, struct error *err)
 	    "    WHERE integration_id = $1 AND deleted_at IS NULL), "
 	    "syncs AS ("
 	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "    WHERE integration_id = $1 AND deleted_at IS NULL RETURNING id), "
+	    "    WHERE integration_id = $1 AND deleted_at IS NULL), "
 	    "deployments AS ("
-	    "    UPDATE nango.deployment SET is_active = false WHERE integration_id = $1), "
-	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING syncs s WHERE q.sync_id = s.id RETURNING "
-	    "q.run_id) "
-	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
-	    "    finished_at = nango.clock_now() "
-	    "WHERE id IN (SELECT run_id FROM queued)";
+	    "    UPDATE nango.deployment SET is_active = false WHERE integration_id = $1) "
+	    "SELECT 1";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id)));
 }

@@ -28,7 +28,7 @@ MUST_CHECK int integration_insert(struct db *db, struct integration *integration
 				  struct error *err);
 MUST_CHECK int integration_update(struct db *db, struct integration *integration,
 				  struct error *err);
-/* With its connections, schedules and queued runs. */
+/* With its connections and schedules; its runs are the caller's (engine/cancel). */
 MUST_CHECK int integration_delete(struct db *db, int64_t id, struct error *err);
 MUST_CHECK int integration_connections(struct db *db, int64_t id, int64_t *count,
 				       struct error *err);

@@ -138,25 +138,45 @@ run_give_back(struct db *db, int64_t run_id, int64_t token, struct error *err)
 }
 
 int
-run_cancel_sync(struct db *db, const char *sync_id, int64_t *run_id, int64_t *connection_row,
-		struct error *err)
+run_lock_queued(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
+		struct run_queued **out, size_t *count, struct error *err)
 {
 	static const char sql[] =
-	    "WITH taken AS ("
-	    "    DELETE FROM nango.queue WHERE sync_id = $1::uuid RETURNING run_id) "
-	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
-	    "    finished_at = nango.clock_now() "
-	    "WHERE id IN (SELECT run_id FROM taken) RETURNING id, connection_id";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_TEXT(sync_id)));
+	    "SELECT q.run_id, r.connection_id FROM nango.queue q "
+	    "JOIN nango.run r ON r.id = q.run_id "
+	    "JOIN nango.connection c ON c.id = r.connection_id "
+	    "LEFT JOIN nango.sync s ON s.id = q.sync_id "
+	    "WHERE q.sync_id = $1::uuid OR r.connection_id = $2 OR c.integration_id = $3 "
+	    "   OR (c.integration_id = $4 AND s.deleted_at IS NOT NULL) "
+	    "ORDER BY q.run_id FOR UPDATE OF q";
+	struct db_result *found;
+	struct run_queued *list;
 
-	if (result == 0) {
-		*run_id = db_rows(done) > 0 ? db_integer(done, 0, 0) : 0;
-		*connection_row = db_rows(done) > 0 ? db_integer(done, 0, 1) : 0;
-	}
-	talloc_free(mem);
-	return result;
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_TEXT(scope->sync_id), DB_INTEGER(scope->connection_row),
+			      DB_INTEGER(scope->integration_id),
+			      DB_INTEGER(scope->deleted_syncs_of))) < 0)
+		return -1;
+	list = talloc_zero_array(mem, struct run_queued, (unsigned)db_rows(found) + 1);
+	if (list == NULL)
+		abort();
+	for (size_t i = 0; i < db_rows(found); i++)
+		list[i] = (struct run_queued){db_integer(found, i, 0), db_integer(found, i, 1)};
+	*out = list;
+	*count = db_rows(found);
+	return 0;
+}
+
+int
+run_unqueue(struct db *db, int64_t run_id, const char *message, struct error *err)
+{
+	static const char sql[] =
+	    "WITH taken AS (DELETE FROM nango.queue WHERE run_id = $1) "
+	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', message = $2, "
+	    "    finished_at = nango.clock_now() WHERE id = $1";
+
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(run_id), DB_TEXT(message)));
 }
 
 int

@@ -47,9 +47,21 @@ MUST_CHECK int run_finish(struct db *db, int64_t run_id, int64_t token,
 			  const struct run_outcome *outcome, bool *held, struct error *err);
 /* Due again at once, for another node (clean stop). */
 MUST_CHECK int run_give_back(struct db *db, int64_t run_id, int64_t token, struct error *err);
-/* Cancels the queued or running run of a sync; *run_id is 0 when there is none. */
-MUST_CHECK int run_cancel_sync(struct db *db, const char *sync_id, int64_t *run_id,
-			       int64_t *connection_row, struct error *err);
+/* Runs that are queued or under way: of a sync, a connection, an integration, or those of an
+ * integration whose sync was deleted. The other members are NULL or 0. */
+struct run_scope {
+	const char *sync_id;
+	int64_t connection_row, integration_id, deleted_syncs_of;
+};
+struct run_queued {
+	int64_t run_id, connection_row;
+};
+/* Locks their queue rows until the transaction's end. */
+MUST_CHECK int run_lock_queued(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
+			       struct run_queued **out, size_t *count, struct error *err);
+/* Takes one from the queue, as cancelled. */
+MUST_CHECK int run_unqueue(struct db *db, int64_t run_id, const char *message,
+			   struct error *err);
 /* Which build a run uses, noted at its first claim. */
 MUST_CHECK int run_set_build(struct db *db, int64_t run_id, const void *sha256, size_t length,
 			     struct error *err);

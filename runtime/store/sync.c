@@ -23,17 +23,10 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	       const char *wanted_json, struct error *err)
 {
 	static const char remove[] =
-	    "WITH gone AS ("
-	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "    WHERE integration_id = $1 AND ($2 = 0 OR connection_id = $2) "
-	    "      AND deleted_at IS NULL "
-	    "      AND name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w) "
-	    "    RETURNING id), "
-	    "queued AS ("
-	    "    DELETE FROM nango.queue q USING gone g WHERE q.sync_id = g.id RETURNING "
-	    "q.run_id) "
-	    "UPDATE nango.run SET state = 'cancelled', cause = 'cancelled', "
-	    "    finished_at = nango.clock_now() WHERE id IN (SELECT run_id FROM queued)";
+	    "UPDATE nango.sync SET deleted_at = nango.clock_now() "
+	    "WHERE integration_id = $1 AND ($2 = 0 OR connection_id = $2) "
+	    "  AND deleted_at IS NULL "
+	    "  AND name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w)";
 	static const char insert[] =
 	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
 	    "connection_id, "
@@ -79,6 +72,7 @@ read_row(struct sync *out, const struct db_result *r, size_t row)
 	out->run_message = db_text(r, row, 15);
 	out->run_created_ms = db_time_ms(r, row, 16);
 	out->run_finished_ms = db_time_ms(r, row, 17);
+	out->run_code = db_text(r, row, 18);
 }
 
 int
@@ -90,7 +84,7 @@ sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *in
 	    "SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "
 	    "    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused, "
 	    "    s.next_due_at, r.id, r.state, r.result, r.cause, r.message, r.created_at, "
-	    "    r.finished_at "
+	    "    r.finished_at, r.code "
 	    "FROM nango.sync s "
 	    "JOIN nango.connection c ON c.id = s.connection_id "
 	    "JOIN nango.integration i ON i.id = s.integration_id "
@@ -141,6 +135,14 @@ sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out, str
 }
 
 int
+sync_lock(struct db *db, const char *id, struct error *err)
+{
+	static const char sql[] = "SELECT 1 FROM nango.sync WHERE id = $1::uuid FOR UPDATE";
+
+	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
+}
+
+int
 sync_pause(struct db *db, const char *id, struct error *err)
 {
 	static const char sql[] = "UPDATE nango.sync SET is_paused = true, "
@@ -167,23 +169,29 @@ sync_start(struct db *db, const char *id, bool *was_paused, struct error *err)
 	return result;
 }
 
+/*
+ * The queue's unique index decides, not the look before it: a run that was queued meanwhile is
+ * seen by the index only. Therefore the queue's row comes first and the run's follows it.
+ */
+#define ENQUEUE                                                                               \
+	"queued AS ("                                                                         \
+	"    INSERT INTO nango.queue (run_id, environment_id, sync_id, due_at) "              \
+	"    SELECT nextval(pg_get_serial_sequence('nango.run', 'id')), environment_id, id, " \
+	"        nango.clock_now() FROM wanted w "                                            \
+	"    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = w.id) "            \
+	"    ON CONFLICT DO NOTHING RETURNING run_id, sync_id) "                              \
+	"INSERT INTO nango.run (id, account_id, environment_id, connection_id, sync_id, "     \
+	"kind) "                                                                              \
+	"OVERRIDING SYSTEM VALUE "                                                            \
+	"SELECT q.run_id, w.account_id, w.environment_id, w.connection_id, w.id, 1 "          \
+	"FROM queued q JOIN wanted w ON w.id = q.sync_id RETURNING id"
+
 int
 sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err)
 {
-	/* The row lock keeps a scheduler on another node from queueing the same sync meanwhile.
-	 */
-	static const char sql[] =
-	    "WITH wanted AS ("
-	    "    SELECT * FROM nango.sync WHERE id = $1::uuid AND deleted_at IS NULL FOR "
-	    "UPDATE), "
-	    "runs AS ("
-	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, "
-	    "kind) "
-	    "    SELECT account_id, environment_id, connection_id, id, 1 FROM wanted w "
-	    "    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = w.id) "
-	    "    RETURNING id, environment_id, sync_id) "
-	    "INSERT INTO nango.queue (run_id, environment_id, sync_id, due_at) "
-	    "SELECT id, environment_id, sync_id, nango.clock_now() FROM runs RETURNING run_id";
+	static const char sql[] = "WITH wanted AS ("
+				  "    SELECT * FROM nango.sync WHERE id = $1::uuid AND "
+				  "deleted_at IS NULL FOR UPDATE), " ENQUEUE;
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
 	int result = db_exec(db, mem, &made, err, sql, DB_PARAMS(DB_TEXT(id)));
@@ -198,32 +206,21 @@ int
 sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued, struct error *err)
 {
 	static const char sql[] =
-	    "WITH due AS ("
+	    "WITH wanted AS ("
 	    "    SELECT * FROM nango.sync "
 	    "    WHERE next_due_at <= (SELECT nango.clock_now()) AND NOT is_paused "
 	    "      AND deleted_at IS NULL "
 	    "    ORDER BY next_due_at LIMIT $1 FOR UPDATE SKIP LOCKED), "
 	    "moved AS ("
 	    "    UPDATE nango.sync t SET next_due_at = n.slot FROM ("
-	    "        SELECT s.id, " NEXT_SLOT " AS slot FROM due s, " PHASE ") n "
-	    "    WHERE t.id = n.id), "
-	    "runs AS ("
-	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, sync_id, "
-	    "kind) "
-	    "    SELECT account_id, environment_id, connection_id, id, 1 FROM due d "
-	    "    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = d.id) "
-	    "    RETURNING id, environment_id, sync_id), "
-	    "queued AS ("
-	    "    INSERT INTO nango.queue (run_id, environment_id, sync_id, due_at) "
-	    "    SELECT id, environment_id, sync_id, nango.clock_now() FROM runs RETURNING "
-	    "run_id) "
-	    "SELECT count(*) FROM queued";
+	    "        SELECT s.id, " NEXT_SLOT " AS slot FROM wanted s, " PHASE ") n "
+	    "    WHERE t.id = n.id), " ENQUEUE;
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
 	int result = db_exec(db, mem, &made, err, sql, DB_PARAMS(DB_INTEGER(limit)));
 
 	if (result == 0)
-		*queued = db_integer(made, 0, 0);
+		*queued = (int64_t)db_rows(made);
 	talloc_free(mem);
 	return result;
 }

@@ -16,14 +16,14 @@ struct sync {
 	int64_t next_due_ms; /* 0: never by itself */
 	/* The newest run, when there was one. */
 	int64_t run_id; /* 0: none yet */
-	const char *run_state, *run_result, *run_cause, *run_message;
+	const char *run_state, *run_result, *run_cause, *run_code, *run_message;
 	int64_t run_created_ms, run_finished_ms;
 };
 
 /*
  * Makes the schedules of an integration's connections (or of one: connection_row, 0 for all)
  * what wanted says: [{"name","interval_ms","auto_start"}]. New ones are due at once; those that
- * are not wanted any more are deleted with their queued runs.
+ * are not wanted any more are deleted; their runs are the caller's (engine/cancel).
  */
 MUST_CHECK int sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 			      const char *wanted_json, struct error *err);
@@ -38,6 +38,8 @@ MUST_CHECK int sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 MUST_CHECK int sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out,
 			 struct error *err);
 
+/* Until the transaction's end nobody else queues a run of it. */
+MUST_CHECK int sync_lock(struct db *db, const char *id, struct error *err);
 MUST_CHECK int sync_pause(struct db *db, const char *id, struct error *err);
 /* Unpauses; the schedule goes on with its next slot. */
 MUST_CHECK int sync_start(struct db *db, const char *id, bool *was_paused, struct error *err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The REST API: access, one error shape, integrations, connections, metadata.
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { test, before, after } from "node:test";
 import { start } from "./lib/nangod.mjs";
 
@@ -159,6 +160,36 @@ test("metadata: replaced, merged, for all or for none", async () => {
   await error(404, "not_found", set("POST", ["m1", "nope"], {}));
   assert.deepEqual(await metadata("m1"), { a: { y: 1 }, b: 2, c: 3 }, "nothing was changed");
   await error(400, "invalid_body", set("POST", [], {}));
+});
+
+test("what would be changed silently is refused: big integers, U+0000", async () => {
+  const found = await error(400, "invalid_json", nangod.call("POST", "/connections/metadata", {
+    body: '{"provider_config_key":"github","connection_id":"m1","metadata":{"n":12345678901234567890123}}',
+  }));
+  assert.match(found.message, /beyond 64 bits/);
+  await error(400, "invalid_body", nangod.call("POST", "/connections", {
+    body: { provider_config_key: "github", credentials: { type: "API_KEY", apiKey: "k" }, tags: { k: "\u0000" } },
+  }));
+  const kept = '{"provider_config_key":"github","connection_id":"m1","metadata":{"a":9223372036854775807,"b":1.10,"c":1e400}}';
+  assert.equal((await nangod.call("POST", "/connections/metadata", { body: kept })).status, 201);
+  const { text } = await nangod.call("GET", "/connections/m1?provider_config_key=github", { raw: true });
+  assert.match(text, /"a":9223372036854775807,"b":1.10,"c":1e400/);
+});
+
+test("a body without a key is refused before it is read", async () => {
+  const { port } = new URL(nangod.url);
+  const answer = await new Promise((done, fail) => {
+    const req = request({ host: "127.0.0.1", port, path: "/connections", method: "POST", headers: { "content-length": 70_000_000 } }, (res) => done(res.statusCode));
+    req.on("error", fail);
+    req.flushHeaders();
+  });
+  assert.equal(answer, 401);
+});
+
+test("a logo's URL answers", async () => {
+  const [provider] = (await nangod.ok("GET", "/providers?search=github")).data;
+  const logo = await fetch(provider.logo_url);
+  assert.deepEqual([logo.status, logo.headers.get("content-type")], [200, "image/svg+xml"]);
 });
 
 test("secrets are sealed: the database's files do not hold them", async () => {

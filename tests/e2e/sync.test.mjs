@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The main job: a deployed plugin, schedules, page commits, cursors, crashes.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { buildPlugin, psql, start, serve, scratch, until, children, isAlive } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
@@ -232,7 +234,7 @@ test("pause stops a run and its writes; start goes on", async (t) => {
   await nangod.ok("POST", "/sync/pause", { body });
   assert.equal((await nangod.status(key, "acme", "items")).status, "PAUSED");
   gate.release();
-  await until(() => !/run 1 /.test(nangod.log()) || /lease is gone|taken over or cancelled|lost lease/.test(nangod.log()), () => nangod.log());
+  await until(() => /lease is gone|taken over or cancelled|lost lease/.test(nangod.log()), () => nangod.log());
   assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1"], "page 2 was fenced off");
   await nangod.ok("POST", "/sync/start", { body });
   const status = await nangod.settled(key, "acme", "items");
@@ -259,6 +261,7 @@ test("the cause of a run's end is named, and nothing is left behind", async (t) 
     assert.equal(status.latestExecutionStatus, "ERROR", how);
     assert.equal(status.latestError.cause, cause, how);
     assert.match(status.latestError.message, message, how);
+    if (how === "fail") assert.equal(status.latestError.code, "no_way");
     const { connections } = await nangod.ok("GET", `/connections?connectionId=${how}`);
     assert.deepEqual(connections[0].errors.map((e) => e.type), ["sync"], "the list of connections shows it");
   }
@@ -266,12 +269,52 @@ test("the cause of a run's end is named, and nothing is left behind", async (t) 
   await until(() => zygotes.every((pid) => children(pid).length === 0), "a run's process is left");
 });
 
-test("deploying again changes schedules; a sync that is gone loses its own", async (t) => {
-  const { nangod, connect } = await deployed(t, { pages: [] });
+test("deploying again changes schedules; a sync that is gone loses its own and its run writes nothing more", async (t) => {
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)]], env: { NANGO_LEASE_MS: "600000" } });
+  const gate = provider.hold(2);
   await connect();
-  const list = async () => (await nangod.ok("GET", `/sync/status?syncs=*&provider_config_key=${key}`)).syncs.map((s) => `${s.name} ${s.frequency} ${s.status}`);
+  await gate.asked;
+  const list = async () => (await nangod.ok("GET", `/sync/status?syncs=*&provider_config_key=${key}`)).syncs.map((s) => `${s.name} ${s.frequency}`);
+  assert.deepEqual(await list(), ["items every 1h", "misbehave every 1h"]);
+
+  const next = scratch(t);
+  const edit = (name, change) => writeFileSync(join(next, name), change(readFileSync(join(source, name), "utf8")));
+  edit("plugin.yaml", (text) => text.replace(/ {2}items:[^]*?(?= {2}misbehave:)/, "").replace("runs: every 1h", "runs: every 2h"));
+  edit("items.c", (text) => text.replace(/static bool\nsync_page[^]*?(?=static void\nmisbehave)/, "").replace(/NANGO_SYNC\(\.name = "items"[^]*?\),\s*/, ""));
+  const plan = await nangod.deploy(await buildPlugin(t, next, "unauthenticated"), key);
+  assert.deepEqual(plan.changes.syncs, { added: [], changed: ["misbehave"], removed: ["items"] });
+  assert.deepEqual(await list(), ["misbehave every 2h"]);
+
+  gate.release();
+  await until(() => /lost lease|lease is gone/.test(nangod.log()), () => nangod.log());
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1"], "page 2 was fenced off");
+});
+
+test("a run of a deleted connection writes nothing after the answer", async (t) => {
+  const { nangod, provider, connect } = await deployed(t, { pages: [[item(1)], [item(2)]], env: { NANGO_LEASE_MS: "600000" } });
+  const gate = provider.hold(2);
+  const { id } = await connect();
+  await gate.asked;
+  await nangod.ok("DELETE", `/connections/acme?provider_config_key=${key}`);
+  assert.equal(await psql(nangod, `SELECT state FROM nango_data.fence WHERE connection_id = ${id}`), "cancelled");
+  gate.release();
+  await until(() => /lost lease|lease is gone/.test(nangod.log()), () => nangod.log());
+  assert.equal(await psql(nangod, `SELECT count(*) FROM nango_data.record WHERE connection_id = ${id}`), "1");
+});
+
+test("a reset leaves no run that began before it, whatever is triggered beside it", async (t) => {
+  const { nangod, connect, trigger } = await deployed(t, { pages: [[item(1)], [item(2)], [item(3)]] });
+  const { id } = await connect();
   await nangod.settled(key, "acme", "items");
-  assert.deepEqual(await list(), ["items every 1h SUCCESS", "misbehave every 1h PAUSED"]);
+  // The checkpoint's row is held, so that the reset stands still between its steps.
+  const held = psql(nangod, `BEGIN; SELECT key FROM nango_data.checkpoint WHERE connection_id = ${id} FOR UPDATE; SELECT pg_sleep(1); COMMIT;`);
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()")) !== "0");
+  const reset = trigger({ opts: { reset: true, emptyCache: true } });
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DELETE FROM nango_data.checkpoint%' AND wait_event_type = 'Lock'")) !== "0");
+  await Promise.all([reset, trigger(), held]);
+  const status = await nangod.settled(key, "acme", "items");
+  assert.equal(status.status, "SUCCESS");
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1", "2", "3"], "every record is there again");
 });
 
 test("runs survive a killed zygote, and a killed Postgres in the middle", async (t) => {

@@ -254,6 +254,8 @@ build(const struct invocation *inv, struct project *project, const char **object
 	*object =
 	    talloc_asprintf(inv->mem, "%s/%s%s.so", project->build, project->spec->provider,
 			    command_option(inv, "sanitize") != NULL ? ".sanitize" : "");
+	/* A source that does not compile must not leave an older build to be deployed. */
+	unlink(*object);
 	return compile(inv, project, &line, *object, err);
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/cancel -- see cancel.h.
+ */
+#include "engine/cancel.h"
+#include "store/record.h"
+
+static int
+close_fences(struct node *node, const struct run_queued *runs, size_t count, struct error *err)
+{
+	struct db *data;
+	int result = 0;
+
+	if (count == 0)
+		return 0;
+	if (db_acquire(node->data, &data, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = fence_cancel(data, runs[i].connection_row, runs[i].run_id, err);
+	db_release(data);
+	return result;
+}
+
+int
+cancel_runs(struct node *node, struct db *control, const struct run_scope *scope,
+	    const char *why, struct error *err)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct run_queued *runs;
+	size_t count = 0;
+	int result = run_lock_queued(mem, control, scope, &runs, &count, err);
+
+	if (result == 0)
+		result = close_fences(node, runs, count, err);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = run_unqueue(control, runs[i].run_id, why, err);
+	talloc_free(mem);
+	return result;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/cancel -- ends runs that are queued or under way, so that they write nothing more.
+ *
+ * Called inside a transaction of the control database in which the caller has made sure that no
+ * new run is queued (the sync is locked, paused or deleted). The fences are closed first, on a
+ * connection of their own: when that fails the caller's transaction is undone and can be tried
+ * again; when only the caller's COMMIT fails, the runs find their fences closed and end.
+ */
+#ifndef NANGO_ENGINE_CANCEL_H
+#define NANGO_ENGINE_CANCEL_H
+
+#include "engine/node.h"
+#include "store/run.h"
+
+/* why: for the people who look at the run afterwards. */
+MUST_CHECK int cancel_runs(struct node *node, struct db *control, const struct run_scope *scope,
+			   const char *why, struct error *err);
+
+#endif
