@@ -141,7 +141,7 @@ test_cancel(void **state)
 	run_cancel(late.run, cause_text(CAUSE_LOST_LEASE));
 	world_wait(&world);
 	assert_cause(&early, "cancelled", "");
-	assert_cause(&late, "lost lease", "Another server");
+	assert_cause(&late, "lost lease", "taken over by another server");
 	assert_int_equal(late.records, 1);
 	world_close(&world);
 }
