@@ -37,10 +37,11 @@
 #define HTTP_IDLE_TIMEOUT_MS 75000  /* between two requests of a connection */
 #define HTTP_WRITE_TIMEOUT_MS 60000 /* without progress */
 #define HTTP_STREAM_WINDOW (4 * 1024 * 1024)
-#define HTTP_STREAM_RATE_MIN (32 * 1024) /* bytes a second that the reader of a full window takes */
-#define HTTP_STREAM_STALL_MS 5000        /* over which that is measured; then it is cut off */
-#define HTTP_LINGER_MS 3000	/* after a last reply, until the client has read it */
-#define HTTP_BODY_RATE_MIN 1024 /* bytes a second of a body, after HTTP_BODY_TIMEOUT_MS */
+#define HTTP_STREAM_RATE_MIN \
+	(32 * 1024)		  /* bytes a second that the reader of a full window takes */
+#define HTTP_STREAM_STALL_MS 5000 /* over which that is measured; then it is cut off */
+#define HTTP_LINGER_MS 3000	  /* after a last reply, until the client has read it */
+#define HTTP_BODY_RATE_MIN 1024	  /* bytes a second of a body, after HTTP_BODY_TIMEOUT_MS */
 #define HTTP_QUERY_PAIRS_MAX 256
 #define HTTP_PARAMS_MAX 8
 
