@@ -14,6 +14,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- commits: from the loop to a pool thread and back ---- */
@@ -52,12 +53,54 @@ job_commit(void *host, const struct run_page *page, run_commit_done *done, void 
 	commit_answered(job);
 }
 
+/* One request on its way; the session is owed exactly one answer to it. */
+struct job_fetch {
+	struct job *job;
+	struct job_fetch *next;
+	run_fetch_done *done;
+	void *arg;
+};
+
+static void
+fetch_answered(void *arg, const struct run_response *response, const struct error *err)
+{
+	struct job_fetch *fetch = arg;
+	struct job_fetch **link = &fetch->job->pending;
+	run_fetch_done *done = fetch->done;
+	void *done_arg = fetch->arg;
+
+	while (*link != fetch)
+		link = &(*link)->next;
+	*link = fetch->next;
+	free(fetch);
+	done(done_arg, response, err);
+}
+
 static void
 job_fetch(void *host, const struct run_request *request, run_fetch_done *done, void *arg)
 {
 	struct job *job = host;
+	struct job_fetch *fetch = calloc(1, sizeof(*fetch));
 
-	fetch_send(job->node->fetcher, job->fetches, &job->target, request, done, arg);
+	if (fetch == NULL)
+		abort();
+	*fetch = (struct job_fetch){job, job->pending, done, arg};
+	job->pending = fetch;
+	fetch_send(job->node->fetcher, job->fetches, &job->target, request, fetch_answered,
+		   fetch);
+}
+
+/* Ends the requests of a run that is over; what it still waits for is answered here. */
+static void
+end_fetches(struct job *job)
+{
+	struct error err;
+
+	fetch_scope_free(job->fetches);
+	job->fetches = NULL;
+	error_set(&err, ERR_NETWORK, "the run is over");
+	while (job->pending != NULL)
+		fetch_answered(job->pending, NULL, &err);
 }
 
 static void
@@ -76,8 +119,7 @@ job_ended(void *host, const struct run_end *end)
 	struct job *job = host;
 
 	job->run = NULL;
-	fetch_scope_free(job->fetches);
-	job->fetches = NULL;
+	end_fetches(job);
 	job->end = *end;
 	job->end.payload = talloc_strdup(job, end->payload);
 	job->end.output = talloc_strdup(job, end->output);

@@ -34,6 +34,7 @@ struct job {
 	/* While it runs. */
 	struct run *run;
 	struct fetch_scope *fetches;
+	struct job_fetch *pending; /* asked for and not answered yet */
 	const struct run_page *page;
 	run_commit_done *commit_done;
 	void *commit_arg;
