@@ -36,10 +36,23 @@ struct run_response {
 	size_t body_length;
 };
 
-/* A record that was staged: bytes were checked by jsonspan_check_record. */
+/* What a staged record does to the stored one of its id. */
+enum run_change {
+	RUN_SAVE,   /* takes its place */
+	RUN_UPDATE, /* is merged into it, objects deeply; an unknown id is left out */
+	RUN_DELETE, /* marks it deleted, its payload stays; an unknown id is left out */
+};
+
+/*
+ * A record that was staged. Unless there is a problem, bytes were checked by
+ * jsonspan_check_record. With one it is for the quarantine: bytes may be anything, and id is
+ * absent where none could be read.
+ */
 struct run_record {
 	struct jsonspan bytes;
 	struct jsonspan id; /* raw JSON: a string or a number */
+	enum run_change change;
+	const char *problem; /* "path: reason", or NULL */
 };
 
 /* What one commit carries. All models of the page, in the order of saving. */
@@ -49,10 +62,15 @@ struct run_page {
 		const char *model;
 		struct run_record *records;
 		size_t count;
+		/* A delete window: opened before the records (no-op when one is open), closed
+		 * after them. The session has seen the proof of a complete walk. */
+		bool opens_window, closes_window;
+		bool overrides_guard; /* the close may delete more than the guard ratio */
 	} * models;
 	size_t models_count;
 	const char *checkpoint; /* flat JSON object, or NULL: unchanged */
 	size_t checkpoint_length;
+	bool clears_checkpoint; /* then checkpoint is NULL */
 };
 
 /* How a run ended. cause is "" for success, else one of the named causes of run/README.md. */
@@ -65,7 +83,23 @@ struct run_end {
 	const char *output;  /* an action's JSON, or NULL */
 	struct rusage usage;
 	uint64_t pages, requests;
+	uint64_t request_bytes, response_bytes; /* bodies, to and from the provider */
+	bool is_walk_complete;			/* no iteration was left before its last page */
+	int64_t park_ms; /* cause "parked": wait that long, then go on behind the last page */
 };
+
+/* Stored records that a plugin asks for: by ids, or all after a cursor. */
+struct run_lookup {
+	const char *model;
+	const char *ids;    /* JSON array of texts, or NULL: all */
+	const char *cursor; /* of the answer before, or NULL: from the start */
+	size_t limit;	    /* 1..1000 */
+};
+
+/* json: {"records":[…],"cursor":"…"|null}; deleted records are left out. Committed ones only.
+ */
+typedef void run_lookup_done(void *arg, const char *json, size_t length,
+			     const struct error *err);
 
 typedef void run_fetch_done(void *arg, const struct run_response *response,
 			    const struct error *err);
@@ -76,6 +110,9 @@ struct run_backend {
 		      void *arg);
 	/* The page's memory stays valid until done is called. */
 	void (*commit)(void *host, const struct run_page *page, run_commit_done *done,
+		       void *arg);
+	/* NULL: this host keeps no records. */
+	void (*lookup)(void *host, const struct run_lookup *lookup, run_lookup_done *done,
 		       void *arg);
 	void (*log)(void *host, int level, const char *text, size_t length);
 	void (*ended)(void *host, const struct run_end *end); /* the last call of a run */
@@ -95,6 +132,7 @@ struct run_start {
 	int64_t deadline_ms;	   /* wall time from now, then SIGKILL: cause "deadline" */
 	int64_t cpu_ms;		   /* CPU time, cause "cpu" */
 	size_t memory_bytes;	   /* address space, default 256 MiB */
+	bool may_park; /* a long wait for the provider may end the run as "parked" */
 };
 
 #endif
