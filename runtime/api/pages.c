@@ -9,7 +9,7 @@
 #include "api/assets.h"
 #include "api/html.h"
 #include "store/connection.h"
-#include "store/record.h"
+#include "store/feed.h"
 #include "store/run.h"
 
 #include <inttypes.h>

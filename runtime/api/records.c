@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "store/connection.h"
-#include "store/record.h"
+#include "store/feed.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -76,7 +76,7 @@ skip_scalar(const byte *at, const byte *end)
 {
 	if (*at == '"')
 		return skip_string(at, end);
-	while (at < end && *at > ' ' && *at != ',' && *at != ']' && *at != '}')
+	while (at<end && * at> ' ' && *at != ',' && *at != ']' && *at != '}')
 		at++;
 	return at;
 }

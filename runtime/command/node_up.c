@@ -245,6 +245,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	struct config *config = (struct config *)node->config;
 
 	node->started_ms = clock_monotonic_ms();
+	node->manifests.limit_bytes = config->manifest_bytes;
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
 	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||

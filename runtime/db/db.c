@@ -210,8 +210,43 @@ drain(struct db *db)
 		PQcancel(cancel, why, sizeof(why));
 		PQfreeCancel(cancel);
 	}
-	while ((pg = PQgetResult(db->pg)) != NULL)
+	while ((pg = PQgetResult(db->pg)) != NULL) {
+		char *row;
+
+		while (PQresultStatus(pg) == PGRES_COPY_OUT &&
+		       PQgetCopyData(db->pg, &row, 0) > 0)
+			PQfreemem(row);
 		PQclear(pg);
+	}
+}
+
+int
+db_copy_out(struct db *db, const char *sql, db_copy_fn *fn, void *arg, struct error *err)
+{
+	PGresult *pg = PQexec(db->pg, sql);
+	char *row = NULL;
+	int result = 0, length;
+
+	if (PQresultStatus(pg) != PGRES_COPY_OUT) {
+		db_fail(db, pg, err);
+		PQclear(pg);
+		return -1;
+	}
+	PQclear(pg);
+	while (result == 0 && (length = PQgetCopyData(db->pg, &row, 0)) > 0) {
+		result = fn(arg, row, (size_t)length, err);
+		PQfreemem(row);
+	}
+	if (result < 0) {
+		drain(db);
+		return -1;
+	}
+	while ((pg = PQgetResult(db->pg)) != NULL) {
+		if (PQresultStatus(pg) != PGRES_COMMAND_OK && result == 0)
+			result = db_fail(db, pg, err);
+		PQclear(pg);
+	}
+	return result;
 }
 
 int

@@ -3,7 +3,7 @@
  * engine/cancel -- see cancel.h.
  */
 #include "engine/cancel.h"
-#include "store/record.h"
+#include "store/fence.h"
 
 static int
 close_fences(struct node *node, const struct run_queued *runs, size_t count, struct error *err)

@@ -10,7 +10,7 @@
 #include "engine/worker.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "store/record.h"
+#include "store/fence.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -198,10 +198,10 @@ outcome_of(struct job *job, TALLOC_CTX *mem)
 		return o;
 	o.result = ingest_result(mem, job->ingest);
 	o.pages = job->ingest->pages;
-	for (size_t i = 0; i < job->ingest->counts_count; i++) {
-		o.added += job->ingest->counts[i].added;
-		o.updated += job->ingest->counts[i].updated;
-		o.deleted += job->ingest->counts[i].deleted;
+	for (size_t i = 0; i < job->ingest->models_count; i++) {
+		o.added += job->ingest->models[i].added;
+		o.updated += job->ingest->models[i].updated;
+		o.deleted += job->ingest->models[i].deleted;
 	}
 	return o;
 }
@@ -221,19 +221,37 @@ outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
 	return json_text(mem, tree);
 }
 
-struct closing {
-	struct job *job;
-	const char *state, *outcome;
-};
+/* The end of the data family: the fence, and the deletions of a full refresh. */
+static int
+finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
+{
+	struct run_outcome o = outcome_of(job, mem);
+	const struct ingest_end end = {
+	    .state = o.state,
+	    .outcome = outcome_json(mem, &o),
+	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
+	};
+
+	return ingest_finish(job->ingest, &end, err);
+}
 
 static int
-close_fence(struct db *db, void *arg, struct error *err)
+close_data(struct job *job, TALLOC_CTX *mem, struct error *err)
 {
-	struct closing *c = arg;
-	const struct run_claim *claim = &c->job->claim;
-
-	return fence_close(db, claim->connection_row, claim->run_id, claim->token, c->state,
-			   c->outcome, err);
+	if (job->end.is_done && job->tracks_deletes && !job->end.is_walk_complete) {
+		error_set(err, ERR_RUN_FAILED,
+			  "a list was left before its last page, so nobody can say what is "
+			  "gone: walk it to its end, or do not set track_deletes");
+		job->end.is_done = false;
+		job_fail(job, CAUSE_FAILED, err);
+	}
+	if (finish_data(job, mem, err) == 0)
+		return 0;
+	if (err->code != ERR_DELETE_GUARD)
+		return -1;
+	job->end.is_done = false;
+	job_fail(job, CAUSE_GUARD, err);
+	return finish_data(job, mem, err);
 }
 
 static int
@@ -298,10 +316,10 @@ goes_on(const struct job *job)
 static int
 finish(struct job *job, TALLOC_CTX *mem, struct error *err)
 {
-	struct run_outcome o = outcome_of(job, mem);
-	struct closing closing = {job, o.state, outcome_json(mem, &o)};
+	struct run_outcome o;
 
 	if (job->is_over) {
+		o = outcome_of(job, mem);
 		o.state = job->old_state;
 		return finish_control(job, &o, err);
 	}
@@ -309,10 +327,9 @@ finish(struct job *job, TALLOC_CTX *mem, struct error *err)
 		return 0;
 	if (goes_on(job))
 		return give_back(job, err);
-	if (job->ingest != NULL &&
-	    db_transaction(job->node->data,
-			   &(struct db_work){.run = close_fence, .arg = &closing}, err) < 0)
+	if (job->ingest != NULL && close_data(job, mem, err) < 0)
 		return -1;
+	o = outcome_of(job, mem);
 	return finish_control(job, &o, err);
 }
 

@@ -12,7 +12,8 @@
 #include "store/connection.h"
 #include "store/environment.h"
 #include "store/plugin.h"
-#include "store/record.h"
+#include "store/checkpoint.h"
+#include "store/fence.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
@@ -98,6 +99,8 @@ prepare_ingest(struct preparing *p, struct error *err)
 				 length);
 	job->ingest = ingest_new();
 	job->ingest->data = job->node->data;
+	job->ingest->budget = &job->node->manifests;
+	job->ingest->guard_percent = job->node->config->delete_guard_percent;
 	job->ingest->connection_row = job->claim.connection_row;
 	job->ingest->run_id = job->claim.run_id;
 	job->ingest->token = job->claim.token;
@@ -106,7 +109,8 @@ prepare_ingest(struct preparing *p, struct error *err)
 	    worker_checkpoint_key(job->ingest, p->sync->name, p->sync->variant);
 	job->ingest->pages = p->fence.pages;
 	ingest_set_counts(job->ingest, p->fence.result);
-	ingest_set_secret(job->ingest, (const unsigned char *)key);
+	ingest_set_secret(job->ingest, p->env->id, (const unsigned char *)key,
+			  strcmp(job->node->config->records_encryption, "on") == 0);
 	talloc_free(key);
 	return 0;
 }
@@ -138,7 +142,8 @@ prepare_start(struct preparing *p, struct error *err)
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
 	return checkpoint_get(job, p->data, job->claim.connection_row,
-			      job->ingest->checkpoint_key, &job->start.checkpoint, err);
+			      job->ingest->checkpoint_key, &job->start.checkpoint,
+			      &job->ingest->checkpoint_version, err);
 }
 
 static const char *

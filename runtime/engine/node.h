@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "db/db.h"
+#include "engine/manifest.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -38,7 +39,8 @@ struct node {
 	struct http_client *http;
 	struct fetcher *fetcher;
 	struct run_host *host;
-	const char *layers;    /* of the sandbox, JSON; any thread */
+	const char *layers; /* of the sandbox, JSON; any thread */
+	struct manifest_budget manifests;
 	struct worker *worker; /* NULL without the role */
 	int64_t started_ms;
 	atomic_bool is_stopping;

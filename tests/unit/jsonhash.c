@@ -34,9 +34,11 @@ static const struct {
 } pairs[] = {
     {"itself", "{\"id\":1}", "{\"id\":1}", 1, NULL},
     {"order of members", "{\"id\":1,\"b\":[1,2]}", "{\"b\":[1,2],\"id\":1}", 1, NULL},
-    {"order of members within", "{\"a\":{\"x\":1,\"y\":2}}", "{\"a\":{\"y\":2,\"x\":1}}", 1, NULL},
+    {"order of members within", "{\"a\":{\"x\":1,\"y\":2}}", "{\"a\":{\"y\":2,\"x\":1}}", 1,
+     NULL},
     {"order within an array's object", "[{\"x\":1,\"y\":2}]", "[{\"y\":2,\"x\":1}]", 1, NULL},
-    {"white space", "{\"a\":[1,2],\"b\":{}}", " { \"a\" : [ 1 , 2 ] ,\n\"b\" : { } } ", 1, NULL},
+    {"white space", "{\"a\":[1,2],\"b\":{}}", " { \"a\" : [ 1 , 2 ] ,\n\"b\" : { } } ", 1,
+     NULL},
     {"another value", "{\"id\":1}", "{\"id\":2}", 0, NULL},
     {"another name", "{\"id\":1}", "{\"ie\":1}", 0, NULL},
     {"a text is no number", "{\"id\":1}", "{\"id\":\"1\"}", 0, NULL},
@@ -44,19 +46,24 @@ static const struct {
     {"order of an array", "[1,2]", "[2,1]", 0, NULL},
     {"an array is no longer array", "[1,2]", "[1,2,2]", 0, NULL},
     {"values do not move between members", "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", 0, NULL},
-    {"members do not move between levels", "{\"a\":{\"b\":1},\"c\":{}}", "{\"a\":{},\"c\":{\"b\":1}}", 0, NULL},
+    {"members do not move between levels", "{\"a\":{\"b\":1},\"c\":{}}",
+     "{\"a\":{},\"c\":{\"b\":1}}", 0, NULL},
     {"arrays do not flatten", "[[1],2]", "[1,[2]]", 0, NULL},
     {"empty object, empty array", "{}", "[]", 0, NULL},
     {"null is not absent", "{\"a\":null}", "{}", 0, NULL},
     {"a member twice is not a member once", "{\"a\":1,\"a\":1}", "{\"a\":1}", 0, NULL},
     {"a member of a wrapped name", "{\"a\\\"b\":1}", "{\"a\\\"c\":1}", 0, NULL},
     {"a text of quotes", "{\"a\":\"\\\\\"}", "{\"a\":\"\\\"\"}", 0, NULL},
-    {"volatile at the top", "{\"id\":1,\"etag\":\"a\"}", "{\"etag\":\"b\",\"id\":1}", 1, volatile_paths},
+    {"volatile at the top", "{\"id\":1,\"etag\":\"a\"}", "{\"etag\":\"b\",\"id\":1}", 1,
+     volatile_paths},
     {"volatile and absent", "{\"id\":1,\"etag\":\"a\"}", "{\"id\":1}", 1, volatile_paths},
-    {"volatile within", "{\"meta\":{\"at\":1,\"by\":2}}", "{\"meta\":{\"at\":9,\"by\":2}}", 1, volatile_paths},
-    {"its neighbour counts", "{\"meta\":{\"at\":1,\"by\":2}}", "{\"meta\":{\"at\":1,\"by\":3}}", 0, volatile_paths},
+    {"volatile within", "{\"meta\":{\"at\":1,\"by\":2}}", "{\"meta\":{\"at\":9,\"by\":2}}", 1,
+     volatile_paths},
+    {"its neighbour counts", "{\"meta\":{\"at\":1,\"by\":2}}", "{\"meta\":{\"at\":1,\"by\":3}}",
+     0, volatile_paths},
     {"the same name elsewhere counts", "{\"at\":1}", "{\"at\":2}", 0, volatile_paths},
-    {"not through arrays", "{\"meta\":[{\"at\":1}]}", "{\"meta\":[{\"at\":2}]}", 0, volatile_paths},
+    {"not through arrays", "{\"meta\":[{\"at\":1}]}", "{\"meta\":[{\"at\":2}]}", 0,
+     volatile_paths},
 };
 
 static void
@@ -90,8 +97,8 @@ test_secret(void **state)
 static void
 test_long_and_cut(void **state)
 {
-	static const char *const json =
-	    "{\"id\":\"x\",\"n\":{\"a\":[1,{\"b\":\"\\\"\"}],\"t\":true},\"s\":\"0123456789abcdef\"}";
+	static const char *const json = "{\"id\":\"x\",\"n\":{\"a\":[1,{\"b\":\"\\\"\"}],\"t\":"
+					"true},\"s\":\"0123456789abcdef\"}";
 	unsigned char a[JSONHASH_BYTES], b[JSONHASH_BYTES];
 	char text[2000];
 
@@ -116,15 +123,20 @@ test_long_and_cut(void **state)
 static const struct {
 	const char *why, *base, *patch, *out;
 } merges[] = {
-    {"a member is replaced in its place", "{\"id\":1,\"a\":1,\"b\":2}", "{\"a\":9}", "{\"id\":1,\"a\":9,\"b\":2}"},
-    {"a new member comes last", "{\"id\":1}", "{\"b\":2,\"a\":1}", "{\"id\":1,\"b\":2,\"a\":1}"},
-    {"objects deeply", "{\"o\":{\"x\":1,\"y\":{\"z\":1}}}", "{\"o\":{\"y\":{\"w\":2}}}", "{\"o\":{\"x\":1,\"y\":{\"z\":1,\"w\":2}}}"},
+    {"a member is replaced in its place", "{\"id\":1,\"a\":1,\"b\":2}", "{\"a\":9}",
+     "{\"id\":1,\"a\":9,\"b\":2}"},
+    {"a new member comes last", "{\"id\":1}", "{\"b\":2,\"a\":1}",
+     "{\"id\":1,\"b\":2,\"a\":1}"},
+    {"objects deeply", "{\"o\":{\"x\":1,\"y\":{\"z\":1}}}", "{\"o\":{\"y\":{\"w\":2}}}",
+     "{\"o\":{\"x\":1,\"y\":{\"z\":1,\"w\":2}}}"},
     {"arrays are replaced", "{\"a\":[1,2,3]}", "{\"a\":[4]}", "{\"a\":[4]}"},
     {"null is a value", "{\"a\":{\"b\":1}}", "{\"a\":null}", "{\"a\":null}"},
     {"an object over a text", "{\"a\":\"x\"}", "{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1}}"},
-    {"numbers keep their text", "{\"a\":1.50,\"b\":18446744073709551616}", "{\"c\":1e400}", "{\"a\":1.50,\"b\":18446744073709551616,\"c\":1e400}"},
+    {"numbers keep their text", "{\"a\":1.50,\"b\":18446744073709551616}", "{\"c\":1e400}",
+     "{\"a\":1.50,\"b\":18446744073709551616,\"c\":1e400}"},
     {"escaped names are names", "{\"\\u0061\":1}", "{\"a\":2}", "{\"\\u0061\":2}"},
-    {"the last of several counts", "{\"a\":1,\"a\":2}", "{\"b\":1,\"b\":3}", "{\"a\":2,\"b\":3}"},
+    {"the last of several counts", "{\"a\":1,\"a\":2}", "{\"b\":1,\"b\":3}",
+     "{\"a\":2,\"b\":3}"},
     {"nothing over something", "{\"a\":1}", "{}", "{\"a\":1}"},
     {"something over nothing", "{}", "{\"a\":1}", "{\"a\":1}"},
 };
