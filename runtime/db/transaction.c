@@ -8,6 +8,7 @@
  */
 #include "db/internal.h"
 #include "base/crypto.h"
+#include "base/fault.h"
 
 #include <time.h>
 
@@ -20,10 +21,14 @@ db_begin(struct db *db, struct error *err)
 int
 db_commit(struct db *db, struct error *err)
 {
-	PGresult *pg = PQexec(db->pg, "COMMIT");
-	ExecStatusType status = PQresultStatus(pg);
+	ExecStatusType status;
+	PGresult *pg;
 	int result = 0;
 
+	fault_point("before", "COMMIT");
+	pg = PQexec(db->pg, "COMMIT");
+	status = PQresultStatus(pg);
+	fault_point("after", "COMMIT");
 	if (PQstatus(db->pg) != CONNECTION_OK) {
 		db->is_broken = true;
 		result = error_set(err, ERR_COMMIT_IN_DOUBT,

@@ -102,7 +102,8 @@ bad_add(TALLOC_CTX *mem, struct batch *batch, const char *key, const char *path,
 	};
 }
 
-/* Postgres' text takes no U+0000 and no broken UTF-8; a reason is ours, a path may hold names. */
+/* Postgres' text takes no U+0000 and no broken UTF-8; a reason is ours, a path may hold names.
+ */
 static char *
 clean(TALLOC_CTX *mem, const char *text, size_t length)
 {

@@ -23,9 +23,9 @@ struct ingest_row {
 	struct record_write write; /* first: rows are found by it */
 	unsigned char key[MANIFEST_KEY_BYTES];
 	enum run_change change;
-	struct jsonspan record;	       /* RUN_SAVE; of a RUN_UPDATE what it became */
-	struct ingest_patch *patches;  /* laid over the stored record, in order */
-	bool is_dropped;	       /* a later one of its id took it up */
+	struct jsonspan record;	      /* RUN_SAVE; of a RUN_UPDATE what it became */
+	struct ingest_patch *patches; /* laid over the stored record, in order */
+	bool is_dropped;	      /* a later one of its id took it up */
 };
 
 struct ingest_list {
@@ -39,7 +39,7 @@ struct batch {
 	const struct run_page_model *from;
 	struct ingest_row *all;
 	size_t all_count;
-	struct ingest_list rows; /* one for each id */
+	struct ingest_list rows;   /* one for each id */
 	struct ingest_row **slots; /* by id */
 	size_t slots_mask;
 	bool has_updates;
@@ -49,7 +49,7 @@ struct batch {
 	struct quarantine_write *bad;
 	size_t bad_count, bad_staged, bad_capacity;
 	struct buf marks, bad_marks; /* INGEST_MARK_BYTES each */
-	int64_t next_window_id; /* for a window that this page opens */
+	int64_t next_window_id;	     /* for a window that this page opens */
 	struct dataset before, after;
 	int64_t added, updated, removed;
 };

@@ -136,8 +136,8 @@ static int
 delete_doomed(struct closing *closing, struct db *db, struct error *err)
 {
 	struct batch *batch = closing->batch;
-	struct record_write **rows =
-	    talloc_array(closing->c->attempt, struct record_write *, (unsigned)closing->count + 1);
+	struct record_write **rows = talloc_array(closing->c->attempt, struct record_write *,
+						  (unsigned)closing->count + 1);
 
 	if (rows == NULL)
 		abort();

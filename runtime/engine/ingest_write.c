@@ -75,8 +75,7 @@ ingest_load_manifest(struct ingest *in, struct db *db, struct ingest_model *mode
 	if (model->manifest != NULL || model->has_no_manifest ||
 	    (model->head.seq > 0 && model->touched * 20 < model->head.live))
 		return 0;
-	model->manifest = reading.manifest =
-	    manifest_new(in->budget, (size_t)model->head.live);
+	model->manifest = reading.manifest = manifest_new(in->budget, (size_t)model->head.live);
 	if (model->manifest != NULL &&
 	    (model->head.seq == 0 ||
 	     record_states(db, &model->head, 0, take_state, &reading, err) == 0))
@@ -109,8 +108,7 @@ catch_up(struct commit *c, struct db *db, struct batch *batch, const struct data
 		model->head = *now;
 		return 0;
 	}
-	if (model->manifest != NULL &&
-	    refresh_manifest(c->ingest, db, model, now, err) < 0)
+	if (model->manifest != NULL && refresh_manifest(c->ingest, db, model, now, err) < 0)
 		return -1;
 	model->head = *now;
 	return batch_resolve(db, batch, err);
@@ -145,8 +143,8 @@ merge_one(void *arg, const struct record_read *stored, struct error *err)
 	if (payload_decode(m->c->attempt, &m->c->ingest->codec, &place, stored->codec, &data,
 			   &data_length, err) < 0)
 		return -1;
-	row->record = batch_merge(m->c->attempt, (struct jsonspan){data, data_length},
-				  row->patches);
+	row->record =
+	    batch_merge(m->c->attempt, (struct jsonspan){data, data_length}, row->patches);
 	return 0;
 }
 
@@ -171,10 +169,9 @@ merge_updates(struct commit *c, struct db *db, struct batch *batch, struct error
 
 		if (row->change == RUN_UPDATE && row->write.old.is_known &&
 		    !row->write.old.is_deleted)
-			json_object_array_add(
-			    ids, json_object_new_string_len(
-				     row->write.external_id,
-				     (int)row->write.external_id_length));
+			json_object_array_add(ids, json_object_new_string_len(
+						       row->write.external_id,
+						       (int)row->write.external_id_length));
 	}
 	query.ids_json = json_text(c->attempt, ids);
 	return record_stream(db, &query, merge_one, &merging, err);
@@ -202,8 +199,8 @@ static int
 quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *err)
 {
 	struct dataset *head = &batch->after;
-	struct quarantine_write *bad = talloc_array(c->attempt, struct quarantine_write,
-						    (unsigned)batch->bad_count + 1);
+	struct quarantine_write *bad =
+	    talloc_array(c->attempt, struct quarantine_write, (unsigned)batch->bad_count + 1);
 
 	if (bad == NULL)
 		abort();
@@ -293,9 +290,9 @@ commit_page_row(struct commit *c, struct db *db, struct error *err)
 	if (heads == NULL)
 		abort();
 	for (size_t i = 0; i < c->batches_count; i++)
-		heads[i] = (struct page_head){&c->batches[i].before, &c->batches[i].after,
-					      c->batches[i].marks.data,
-					      c->batches[i].marks.length};
+		heads[i] =
+		    (struct page_head){&c->batches[i].before, &c->batches[i].after,
+				       c->batches[i].marks.data, c->batches[i].marks.length};
 	counts_after(c, 1);
 	write.result = ingest_result(c->attempt, in);
 	counts_after(c, -1);
@@ -330,7 +327,8 @@ commit_run(struct db *db, void *arg, struct error *err)
 				 "the checkpoint was written or reset by somebody else "
 				 "since this run read it");
 	if (!c->verdict.is_fence_held)
-		return error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
+		return error_set(err, ERR_FENCED,
+				 "the run lost its lease: nothing was written");
 	return 0;
 }
 

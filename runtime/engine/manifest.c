@@ -95,8 +95,7 @@ void
 manifest_key(unsigned char out[MANIFEST_KEY_BYTES], const char *id, size_t length,
 	     const unsigned char *secret)
 {
-	XXH128_hash_t hash =
-	    XXH3_128bits_withSecret(id, length, secret, JSONHASH_SECRET_BYTES);
+	XXH128_hash_t hash = XXH3_128bits_withSecret(id, length, secret, JSONHASH_SECRET_BYTES);
 
 	memcpy(out, &hash.low64, 8);
 	memcpy(out + 8, &hash.high64, 8);
@@ -167,8 +166,8 @@ manifest_put(struct manifest *m, const unsigned char key[MANIFEST_KEY_BYTES],
 		}
 		m->count++;
 	}
-	slot->low = (low & ~(uint64_t)BIT_DELETED) | BIT_USED |
-		    (state->is_deleted ? BIT_DELETED : 0);
+	slot->low =
+	    (low & ~(uint64_t)BIT_DELETED) | BIT_USED | (state->is_deleted ? BIT_DELETED : 0);
 	slot->high = high;
 	memcpy(slot->hash, state->hash, RECORD_HASH_BYTES);
 	return 0;

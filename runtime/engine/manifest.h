@@ -4,9 +4,9 @@
  * it an unchanged record costs no round trip.
  *
  * It is derived data of one run, as of one sequence number of the head; whoever finds the head
- * elsewhere catches up first. All manifests of a node share a budget of bytes; one that does not
- * fit is not made, and the run asks Postgres for each page instead. One thread at a time; the
- * budget may be shared.
+ * elsewhere catches up first. All manifests of a node share a budget of bytes; one that does
+ * not fit is not made, and the run asks Postgres for each page instead. One thread at a time;
+ * the budget may be shared.
  */
 #ifndef NANGO_ENGINE_MANIFEST_H
 #define NANGO_ENGINE_MANIFEST_H
@@ -32,8 +32,8 @@ void manifest_free(struct manifest *manifest); /* NULL is fine */
 void manifest_key(unsigned char out[MANIFEST_KEY_BYTES], const char *id, size_t length,
 		  const unsigned char *secret);
 
-void manifest_find(const struct manifest *manifest,
-		   const unsigned char key[MANIFEST_KEY_BYTES], struct record_state *out);
+void manifest_find(const struct manifest *manifest, const unsigned char key[MANIFEST_KEY_BYTES],
+		   struct record_state *out);
 
 /* -1 when it has to grow and the budget has no room: it is of no use any more. */
 MUST_CHECK int manifest_put(struct manifest *manifest,

@@ -27,9 +27,9 @@ aad_make(char out[AAD_MAX], const struct payload_codec *codec,
 	 const struct payload_place *place)
 {
 	size_t length = place->id_length > RECORD_ID_MAX ? RECORD_ID_MAX : place->id_length;
-	int n = snprintf(out, AAD_MAX, "record:%" PRId64 ":%" PRId64 ":%" PRId64 ":",
-			 codec->environment_id, place->dataset->connection_row,
-			 place->dataset->id);
+	int n =
+	    snprintf(out, AAD_MAX, "record:%" PRId64 ":%" PRId64 ":%" PRId64 ":",
+		     codec->environment_id, place->dataset->connection_row, place->dataset->id);
 
 	memcpy(out + n, place->id, length);
 	return (size_t)n + length;

@@ -59,7 +59,8 @@ MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct
 MUST_CHECK int dataset_touch(struct db *db, const struct dataset *head, int64_t model_hash,
 			     struct error *err);
 
-/* All cursors of all datasets become stale: after a restore, or a promotion that lost commits. */
+/* All cursors of all datasets become stale: after a restore, or a promotion that lost commits.
+ */
 MUST_CHECK int dataset_bump_epochs(struct db *db, int64_t *count, struct error *err);
 
 #endif

@@ -28,21 +28,21 @@ stream_row(void *arg, const struct db_result *row, struct error *err)
 	return stream->fn(stream->arg, &r, err);
 }
 
-#define FEED_COLUMNS                                                                   \
+#define FEED_COLUMNS                                                                           \
 	"r.seq, r.external_id, r.payload, r.first_seen_at, r.last_modified_at, r.deleted_at, " \
 	"r.pruned_at, r.action, r.codec "
-#define FEED_CONDITIONS                                                                   \
-	"($5 OR r.action <> 1) AND ($6 OR r.action <> 2) AND ($7 OR r.action <> 3) "      \
+#define FEED_CONDITIONS                                                              \
+	"($5 OR r.action <> 1) AND ($6 OR r.action <> 2) AND ($7 OR r.action <> 3) " \
 	"AND ($8 = 0 OR r.last_modified_at > to_timestamp($8::float8 / 1000)) "
 
 int
 record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *arg,
 	      struct error *err)
 {
-	static const char in_order[] = "SELECT " FEED_COLUMNS "FROM nango_data.record r "
-				       "WHERE r.connection_id = $1 AND r.dataset_id = $2 "
-				       "  AND r.seq > 0 AND r.seq > $3 AND " FEED_CONDITIONS
-				       "ORDER BY r.seq LIMIT $4";
+	static const char in_order[] =
+	    "SELECT " FEED_COLUMNS "FROM nango_data.record r "
+	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 "
+	    "  AND r.seq > 0 AND r.seq > $3 AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
 	/* One look-up by the primary key for each id, as in record_probe. */
 	static const char by_ids[] =
 	    "SELECT " FEED_COLUMNS
@@ -52,14 +52,14 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "WHERE r.seq > $3 AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
 	struct stream stream = {fn, arg};
 
-	return db_stream(db, err, stream_row, &stream, q->ids_json == NULL ? in_order : by_ids,
-			 (const struct db_param[]){
-			     DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
-			     DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
-			     DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
-			     DB_BOOLEAN(q->with_deleted), DB_INTEGER(q->modified_after_ms),
-			     DB_TEXT(q->ids_json)},
-			 q->ids_json == NULL ? 8 : 9);
+	return db_stream(
+	    db, err, stream_row, &stream, q->ids_json == NULL ? in_order : by_ids,
+	    (const struct db_param[]){DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
+				      DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
+				      DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
+				      DB_BOOLEAN(q->with_deleted),
+				      DB_INTEGER(q->modified_after_ms), DB_TEXT(q->ids_json)},
+	    q->ids_json == NULL ? 8 : 9);
 }
 
 /*
@@ -77,7 +77,8 @@ record_prune(struct db *db, const struct dataset *d, const struct prune *p, int6
 	    "      AND seq <= $4 "
 	    "      AND ($5 = 0 OR last_modified_at < to_timestamp($5::float8 / 1000)) "
 	    "    ORDER BY seq LIMIT $6 + 1), "
-	    "last AS (SELECT max(seq) AS seq FROM (SELECT seq FROM due ORDER BY seq LIMIT $6) t), "
+	    "last AS (SELECT max(seq) AS seq FROM (SELECT seq FROM due ORDER BY seq LIMIT $6) "
+	    "t), "
 	    "gone AS ("
 	    "    UPDATE nango_data.record r SET payload = NULL, codec = 0, "
 	    "        pruned_at = nango_data.clock_now() FROM last l "

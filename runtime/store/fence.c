@@ -110,8 +110,8 @@ fence_forget(struct db *db, int64_t age_ms, int64_t limit, int64_t *count, struc
 	    "        - $1 * interval '1 millisecond' LIMIT $2)";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql,
-			     DB_PARAMS(DB_INTEGER(age_ms), DB_INTEGER(limit)));
+	int result =
+	    db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_INTEGER(age_ms), DB_INTEGER(limit)));
 
 	if (result == 0)
 		*count = (int64_t)db_affected(done);

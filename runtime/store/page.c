@@ -117,8 +117,8 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	params[3] = DB_INTEGER(p->number);
 	params[4] = DB_TEXT(p->result);
 	for (int c = 0; c < COLUMNS; c++)
-		params[5 + c] = DB_BINARY(PG_OID_INT8_ARRAY, a.columns[c].data,
-					  a.columns[c].length);
+		params[5 + c] =
+		    DB_BINARY(PG_OID_INT8_ARRAY, a.columns[c].data, a.columns[c].length);
 	params[15] = DB_BINARY(PG_OID_BYTEA_ARRAY, a.marks.data, a.marks.length);
 	params[16] = DB_INTEGER(p->checkpoint);
 	params[17] = DB_TEXT(p->checkpoint_key);
