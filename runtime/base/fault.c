@@ -41,11 +41,11 @@ void
 fault_wait(const char *kind, const char *what)
 {
 	char line[LABEL_MAX + 32], go;
-	int length = snprintf(line, sizeof(line), "%s %.*s\n", kind,
-			      (int)strnlen(what, strcspn(what, "\n") < LABEL_MAX
-						     ? strcspn(what, "\n")
-						     : LABEL_MAX),
-			      what);
+	int length =
+	    snprintf(line, sizeof(line), "%s %.*s\n", kind,
+		     (int)strnlen(what, strcspn(what, "\n") < LABEL_MAX ? strcspn(what, "\n")
+									: LABEL_MAX),
+		     what);
 	ssize_t n;
 
 	pthread_mutex_lock(&one_at_a_time);

@@ -7,6 +7,7 @@
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job.h"
+#include "engine/lookup.h"
 #include "engine/worker.h"
 #include "base/log.h"
 #include "run/cause.h"
@@ -104,6 +105,14 @@ end_fetches(struct job *job)
 }
 
 static void
+job_lookup(void *host, const struct run_lookup *asked, run_lookup_done *done, void *arg)
+{
+	struct job *job = host;
+
+	lookup_start(job->node, job->ingest, asked, done, arg);
+}
+
+static void
 job_log(void *host, int level, const char *text, size_t length)
 {
 	static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
@@ -131,8 +140,11 @@ job_ended(void *host, const struct run_end *end)
 	}
 }
 
-const struct run_backend job_backend = {
-    .fetch = job_fetch, .commit = job_commit, .log = job_log, .ended = job_ended};
+const struct run_backend job_backend = {.fetch = job_fetch,
+					.commit = job_commit,
+					.lookup = job_lookup,
+					.log = job_log,
+					.ended = job_ended};
 
 void
 job_start(struct job *job)

@@ -112,7 +112,8 @@ page_make(struct page *p, const char *text)
 	p->mem = talloc_new(NULL);
 	copy = talloc_strdup(p->mem, text);
 	p->model = (struct run_page_model){.model = "Thing", .records = p->records};
-	for (word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+	for (word = strtok_r(copy, " ", &save); word != NULL;
+	     word = strtok_r(NULL, " ", &save)) {
 		struct run_record *r = &p->records[p->model.count++];
 		char *value = strchr(word, '=');
 		char *json;
@@ -120,12 +121,15 @@ page_make(struct page *p, const char *text)
 		assert_true(p->model.count <= RECORDS_MAX);
 		if (value != NULL)
 			*value++ = '\0';
-		json = value == NULL ? talloc_asprintf(p->mem, "{\"id\":\"%s\"}", word + 1)
-				     : talloc_asprintf(p->mem, "{\"id\":\"%s\",\"%s\":\"%s\"}",
-						       word + 1, word[0] == 'u' ? "u" : "v", value);
+		json = value == NULL
+			   ? talloc_asprintf(p->mem, "{\"id\":\"%s\"}", word + 1)
+			   : talloc_asprintf(p->mem, "{\"id\":\"%s\",\"%s\":\"%s\"}", word + 1,
+					     word[0] == 'u' ? "u" : "v", value);
 		r->bytes = (struct jsonspan){json, strlen(json)};
 		r->id = jsonspan_member(r->bytes, "id");
-		r->change = word[0] == 'u' ? RUN_UPDATE : word[0] == 'd' ? RUN_DELETE : RUN_SAVE;
+		r->change = word[0] == 'u'   ? RUN_UPDATE
+			    : word[0] == 'd' ? RUN_DELETE
+					     : RUN_SAVE;
 		if (word[0] == '!')
 			r->problem = "v: it is bad";
 	}
@@ -212,28 +216,95 @@ static const struct {
     {"new, then changed, then the same",
      {"s1=a s2=b", "s1=a s2=c", "s1=a s2=c"},
      "1:added{\"id\":\"1\",\"v\":\"a\"} 2:updated{\"id\":\"2\",\"v\":\"c\"}",
-     2, 1, 0, 2},
-    {"the last of one id in a page counts", {"s1=a s2=b s1=c"},
-     "2:added{\"id\":\"2\",\"v\":\"b\"} 1:added{\"id\":\"1\",\"v\":\"c\"}", 2, 0, 0, 2},
-    {"a deletion keeps the payload", {"s1=a", "d1"}, "1:deleted{\"id\":\"1\",\"v\":\"a\"}", 1, 0, 1, 0},
-    {"what is unknown or deleted is not deleted", {"s1=a d9", "d1", "d1 d1"},
-     "1:deleted{\"id\":\"1\",\"v\":\"a\"}", 1, 0, 1, 0},
-    {"back from deletion is added", {"s1=a", "d1", "s1=a"}, "1:added{\"id\":\"1\",\"v\":\"a\"}", 2, 0, 1, 1},
-    {"an update is merged", {"s1=a", "u1=x"}, "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}", 1, 1, 0, 1},
-    {"an update of nothing is nothing", {"s1=a u2=x", "d1", "u1=x"},
-     "1:deleted{\"id\":\"1\",\"v\":\"a\"}", 1, 0, 1, 0},
-    {"an update that changes nothing", {"s1=a", "u1=x", "u1=x"},
-     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}", 1, 1, 0, 1},
-    {"updates in one page add up, behind a save, too", {"s1=a", "u1=x u1=y s2=b u2=z"},
-     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"y\"} 2:added{\"id\":\"2\",\"v\":\"b\",\"u\":\"z\"}", 2, 1, 0, 2},
-    {"a save behind a deletion in one page is a change", {"s1=a", "d1 s1=b"},
-     "1:updated{\"id\":\"1\",\"v\":\"b\"}", 1, 1, 0, 1},
-    {"an update behind a deletion in one page is nothing", {"s1=a", "d1 u1=x"},
-     "1:deleted{\"id\":\"1\",\"v\":\"a\"}", 1, 0, 1, 0},
-    {"a saved update compares as a whole", {"s1=a", "u1=x", "s1=a"},
-     "1:updated{\"id\":\"1\",\"v\":\"a\"}", 1, 2, 0, 1},
-    {"a bad record is not stored, its page is", {"s1=a !1=b s2=b"},
-     "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"b\"}", 2, 0, 0, 2},
+     2,
+     1,
+     0,
+     2},
+    {"the last of one id in a page counts",
+     {"s1=a s2=b s1=c"},
+     "2:added{\"id\":\"2\",\"v\":\"b\"} 1:added{\"id\":\"1\",\"v\":\"c\"}",
+     2,
+     0,
+     0,
+     2},
+    {"a deletion keeps the payload",
+     {"s1=a", "d1"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"what is unknown or deleted is not deleted",
+     {"s1=a d9", "d1", "d1 d1"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"back from deletion is added",
+     {"s1=a", "d1", "s1=a"},
+     "1:added{\"id\":\"1\",\"v\":\"a\"}",
+     2,
+     0,
+     1,
+     1},
+    {"an update is merged",
+     {"s1=a", "u1=x"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}",
+     1,
+     1,
+     0,
+     1},
+    {"an update of nothing is nothing",
+     {"s1=a u2=x", "d1", "u1=x"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"an update that changes nothing",
+     {"s1=a", "u1=x", "u1=x"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}",
+     1,
+     1,
+     0,
+     1},
+    {"updates in one page add up, behind a save, too",
+     {"s1=a", "u1=x u1=y s2=b u2=z"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"y\"} "
+     "2:added{\"id\":\"2\",\"v\":\"b\",\"u\":\"z\"}",
+     2,
+     1,
+     0,
+     2},
+    {"a save behind a deletion in one page is a change",
+     {"s1=a", "d1 s1=b"},
+     "1:updated{\"id\":\"1\",\"v\":\"b\"}",
+     1,
+     1,
+     0,
+     1},
+    {"an update behind a deletion in one page is nothing",
+     {"s1=a", "d1 u1=x"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"a saved update compares as a whole",
+     {"s1=a", "u1=x", "s1=a"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     2,
+     0,
+     1},
+    {"a bad record is not stored, its page is",
+     {"s1=a !1=b s2=b"},
+     "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"b\"}",
+     2,
+     0,
+     0,
+     2},
 };
 
 static void
@@ -305,11 +376,12 @@ test_window(void **state)
 	again = begin_run(other->connection_row, 3, false);
 	window(again, "s7=a !8=x", true, false, NULL);
 	window(again, "", false, true, NULL);
-	assert_string_equal(stored(mem, again),
-			    "1:added{\"id\":\"1\",\"v\":\"a\"} 3:added{\"id\":\"3\",\"v\":\"a\"} "
-			    "2:updated{\"id\":\"2\",\"v\":\"b\"} 4:updated{\"id\":\"4\",\"v\":\"b\"} "
-			    "6:added{\"id\":\"6\",\"v\":\"a\"} 7:added{\"id\":\"7\",\"v\":\"a\"} "
-			    "5:deleted{\"id\":\"5\",\"v\":\"a\"}");
+	assert_string_equal(
+	    stored(mem, again),
+	    "1:added{\"id\":\"1\",\"v\":\"a\"} 3:added{\"id\":\"3\",\"v\":\"a\"} "
+	    "2:updated{\"id\":\"2\",\"v\":\"b\"} 4:updated{\"id\":\"4\",\"v\":\"b\"} "
+	    "6:added{\"id\":\"6\",\"v\":\"a\"} 7:added{\"id\":\"7\",\"v\":\"a\"} "
+	    "5:deleted{\"id\":\"5\",\"v\":\"a\"}");
 	assert_int_equal(again->models[0].deleted, 1);
 	assert_int_equal(again->models[0].head.live, 6);
 	window(again, "", false, true, NULL); /* none is open: nothing to close */
@@ -444,7 +516,9 @@ test_lost_lease(void **state)
 	page_make(&p, "s1=a"); /* one statement */
 	assert_int_equal(commit(in, &p, &err), -1);
 	assert_int_equal(err.code, ERR_FENCED);
-	assert_string_equal(stored(mem, in), "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"a\"}");
+	assert_string_equal(
+	    stored(mem, in),
+	    "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"a\"}");
 	talloc_free(in);
 	talloc_free(mem);
 }
@@ -699,10 +773,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_cases),	 cmocka_unit_test(test_window),
-	    cmocka_unit_test(test_guard),	 cmocka_unit_test(test_full_refresh),
-	    cmocka_unit_test(test_checkpoint),	 cmocka_unit_test(test_lost_lease),
-	    cmocka_unit_test(test_quarantine),	 cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_cases),      cmocka_unit_test(test_window),
+	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
+	    cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_lost_lease),
+	    cmocka_unit_test(test_quarantine), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, set_up, tear_down);
