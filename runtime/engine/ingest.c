@@ -161,6 +161,10 @@ fill_batch(struct commit *c, struct batch *batch, const struct run_page_model *f
 		struct record_write *row = &batch->all[i];
 		XXH128_canonical_t hash;
 
+		if (from->records[i].problem != NULL)
+			return error_set_at(err, ERR_INVALID_BODY, from->model,
+					    "record %zu of %s in this page: %s", i + 1,
+					    from->model, from->records[i].problem);
 		if (read_id(c->mem, from->model, from->records[i].id, row, err) < 0)
 			return -1;
 		row->payload = from->records[i].bytes.data;
