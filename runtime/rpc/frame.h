@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RPC_VERSION 1
+#define RPC_VERSION 2
 #define RPC_HEADER_BYTES 8
 #define RPC_NO_TEXT UINT32_MAX
 
@@ -26,6 +26,14 @@ enum rpc_type {
 #include "rpc/rpc.def"
 #undef RPC
 	RPC_COUNT
+};
+
+enum rpc_window { /* flags of WINDOW */
+		  RPC_WINDOW_OPENS = 1,
+		  RPC_WINDOW_CLOSES = 2,
+		  RPC_WINDOW_OVERRIDES = 4,
+		  RPC_WINDOW_VOUCHED = 8,
+		  RPC_WINDOW_ALL = 15
 };
 
 struct rpc_header {

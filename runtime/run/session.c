@@ -6,6 +6,10 @@
  * a broken rule, or a stop from outside. Nothing after it changes it. A stop that comes while a
  * page is being committed waits for the store's answer, because that page may be stored
  * already.
+ *
+ * The plugin does not wait for its commits: while one is under way the next page is taken in.
+ * What an author could tell the difference by (a request to the provider, a lookup, the end)
+ * waits for the answer, so a commit that fails ends the run as if it had been waited for.
  */
 #include "run/session.h"
 
@@ -22,15 +26,13 @@
 bool
 session_has_verdict(const struct session *s)
 {
-	return s->state == SESSION_DONE || s->state == SESSION_STOPPED || s->is_stopping;
+	return s->state == SESSION_DONE || s->state == SESSION_STOPPED ||
+	       s->state == SESSION_STOPPING;
 }
 
 static void
 verdict_apply(struct session *s)
 {
-	s->is_stopping = false;
-	page_drop(s);
-	iterate_drop(s);
 	session_enter(s, SESSION_STOPPED);
 	s->owner.stopped(s->owner_arg);
 }
@@ -43,8 +45,11 @@ session_stop(struct session *s, const char *cause, const char *code, const char 
 	snprintf(s->cause, sizeof(s->cause), "%s", cause);
 	snprintf(s->code, sizeof(s->code), "%s", code);
 	snprintf(s->message, sizeof(s->message), "%s", message);
-	if (s->state == SESSION_COMMITTING)
-		s->is_stopping = true;
+	talloc_free(s->filling);
+	s->filling = NULL;
+	iterate_drop(s);
+	if (s->committing != NULL)
+		session_enter(s, SESSION_STOPPING);
 	else
 		verdict_apply(s);
 }
@@ -83,12 +88,17 @@ session_violation(struct session *s, const char *fmt, ...)
 void
 session_enter(struct session *s, enum session_state state)
 {
+	static const bool reads[SESSION_STATES] = {
+	    [SESSION_OPENING] = true,
+	    [SESSION_RUNNING] = true,
+	    [SESSION_DONE] = true,
+	    [SESSION_STOPPED] = true,
+	};
+
 	s->state = state;
-	if (state == SESSION_COMMITTING && s->is_stopping)
-		abort(); /* our mistake: a commit was begun after the verdict */
 	if (s->is_freed)
 		return;
-	wire_read(s, state != SESSION_WAITING && state != SESSION_COMMITTING);
+	wire_read(s, reads[state]);
 	if (session_is_settled(s) && !s->is_told) {
 		s->is_told = true;
 		s->owner.settled(s->owner_arg);
@@ -98,7 +108,21 @@ session_enter(struct session *s, enum session_state state)
 bool
 session_is_settled(const struct session *s)
 {
-	return s->is_eof && s->state != SESSION_COMMITTING && s->held == NULL;
+	return s->is_eof && s->committing == NULL && s->held == NULL && !s->is_resuming;
+}
+
+/* The store has answered; its page is gone already. */
+void
+session_committed(struct session *s, const struct error *err)
+{
+	if (s->state == SESSION_STOPPING)
+		verdict_apply(s);
+	else if (err != NULL)
+		session_stop_because(s,
+				     err->code == ERR_FENCED ? CAUSE_LOST_LEASE : CAUSE_STORE,
+				     error_name(err->code), "%s", err->message);
+	else
+		session_enter(s, s->state == SESSION_HOLDING ? SESSION_RUNNING : s->state);
 }
 
 bool
@@ -224,31 +248,37 @@ static void
 on_done(struct session *s, struct rpc_in *in)
 {
 	(void)in;
-	if (s->staging.records > 0)
+	if (s->filling != NULL)
 		session_violation(
 		    s, "the plugin's process sent DONE before its last page's COMMIT");
 	else
 		session_enter(s, SESSION_DONE);
 }
 
-/* Which message each state takes. Bytes are handled only in OPENING, RUNNING and DONE (which
- * takes none), so the other states need no column: in them bytes stay in the socket. */
+/*
+ * Which message each state takes, and which ones wait while a commit is under way: what the
+ * plugin could see, or do, before it is certain that its page is stored. Bytes are handled only
+ * in OPENING, RUNNING and DONE (which takes none), so the other states need no column: in them
+ * bytes stay in the socket.
+ */
 static const struct {
-	bool in_opening, in_running;
+	bool in_opening, in_running, waits;
 	session_handler *handle;
 } messages[RPC_COUNT] = {
-    [RPC_HELLO] = {true, false, on_hello},
-    [RPC_DEATH] = {true, true, on_death},
-    [RPC_HTTP] = {false, true, fetch_on_http},
-    [RPC_PAGINATE] = {false, true, iterate_on_paginate},
-    [RPC_NEXT] = {false, true, iterate_on_next},
-    [RPC_LEAVE] = {false, true, iterate_on_leave},
-    [RPC_SAVE] = {false, true, page_on_save},
-    [RPC_COMMIT] = {false, true, page_on_commit},
-    [RPC_LOG] = {true, true, on_log},
-    [RPC_OUTPUT] = {false, true, on_output},
-    [RPC_FAIL] = {false, true, on_fail},
-    [RPC_DONE] = {false, true, on_done},
+    [RPC_HELLO] = {true, false, false, on_hello},
+    [RPC_DEATH] = {true, true, true, on_death},
+    [RPC_HTTP] = {false, true, true, fetch_on_http},
+    [RPC_PAGINATE] = {false, true, false, iterate_on_paginate},
+    [RPC_NEXT] = {false, true, false, iterate_on_next},
+    [RPC_LEAVE] = {false, true, false, iterate_on_leave},
+    [RPC_SAVE] = {false, true, false, save_on_save},
+    [RPC_WINDOW] = {false, true, false, save_on_window},
+    [RPC_COMMIT] = {false, true, true, page_on_commit},
+    [RPC_LOOKUP] = {false, true, true, lookup_on_lookup},
+    [RPC_LOG] = {true, true, false, on_log},
+    [RPC_OUTPUT] = {false, true, true, on_output},
+    [RPC_FAIL] = {false, true, true, on_fail},
+    [RPC_DONE] = {false, true, true, on_done},
 };
 
 bool
@@ -257,6 +287,12 @@ session_may(const struct session *s, enum rpc_type type)
 	if (s->state == SESSION_OPENING)
 		return messages[type].in_opening;
 	return s->state == SESSION_RUNNING && messages[type].in_running;
+}
+
+bool
+session_must_hold(const struct session *s, enum rpc_type type)
+{
+	return s->committing != NULL && messages[type].waits;
 }
 
 void
@@ -338,6 +374,16 @@ session_new(struct loop *loop, int fd, const struct run_start *start,
 	return s;
 }
 
+static bool
+is_walk_complete(const struct session *s)
+{
+	TALLOC_CTX *scratch = talloc_new(NULL);
+	bool is = s->is_vouched || iterate_unfinished(scratch, s) == NULL;
+
+	talloc_free(scratch);
+	return is;
+}
+
 void
 session_fill(const struct session *s, struct run_end *end)
 {
@@ -349,6 +395,7 @@ session_fill(const struct session *s, struct run_end *end)
 	end->output = s->output;
 	end->pages = s->pages;
 	end->requests = s->requests;
+	end->is_walk_complete = end->is_done && is_walk_complete(s);
 }
 
 void

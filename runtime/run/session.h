@@ -19,10 +19,13 @@
 #define SESSION_PAGE_RECORDS_MAX 1000000
 #define SESSION_RECORD_BYTES_MAX (10 * 1024 * 1024)
 #define SESSION_FRAME_RECORDS_MAX 1000
-#define SESSION_MODELS_MAX 64	  /* in one page */
+#define SESSION_ID_BYTES_MAX 255  /* of a record's id */
+#define SESSION_LOOKUP_MAX 1000	  /* records of one lookup */
 #define SESSION_ITERATIONS_MAX 16 /* at one time */
 #define SESSION_PAIRS_MAX 256	  /* query or headers of a request */
 #define SESSION_CHECKPOINT_FIELDS_MAX 16
+#define SESSION_CHECKPOINT_KEY_MAX 255	 /* characters of a member's name */
+#define SESSION_CHECKPOINT_TEXT_MAX 4000 /* characters of a text */
 #define SESSION_LOG_LINES_MAX 10000 /* of a run; more are dropped, which the last line says */
 
 struct session;

@@ -165,8 +165,8 @@ single_done(void *arg, const struct run_response *r, const struct error *err)
 	struct session *s = fetch->session;
 
 	/* Another state: the run was stopped, or its process is gone. */
-	if (s->state == SESSION_WAITING && s->single == fetch && !s->is_freed) {
-		s->single = NULL;
+	if (s->state == SESSION_WAITING && s->awaited == fetch && !s->is_freed) {
+		s->awaited = NULL;
 		single_answered(s, fetch->ask, r, err);
 	}
 	talloc_free(fetch);
@@ -187,7 +187,7 @@ fetch_on_http(struct session *s, struct rpc_in *in)
 		return;
 	}
 	s->requests++;
-	s->single = fetch;
+	s->awaited = fetch;
 	session_ref(s);
 	session_enter(s, SESSION_WAITING);
 	s->backend.fetch(s->backend_arg, &fetch->ask->request, single_done, fetch);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run/session_internal -- what the session's files share: session.c (states and verdict),
- * session_wire.c (bytes), session_page.c (saves and commits), session_fetch.c (HTTP and pages).
+ * session_wire.c (bytes), session_save.c (the page that is being filled), session_page.c
+ * (commits), session_fetch.c (HTTP), session_iterate.c (pages of lists), session_lookup.c
+ * (stored records).
  */
 #ifndef NANGO_RUN_SESSION_INTERNAL_H
 #define NANGO_RUN_SESSION_INTERNAL_H
@@ -15,12 +17,13 @@
 struct event;
 
 enum session_state {
-	SESSION_OPENING,    /* HELLO is expected */
-	SESSION_RUNNING,    /* the plugin works; its messages are carried out */
-	SESSION_WAITING,    /* for the provider; nothing is read meanwhile */
-	SESSION_COMMITTING, /* for the store; nothing is read meanwhile */
-	SESSION_DONE,	    /* DONE came; nothing may follow */
-	SESSION_STOPPED,    /* there is a verdict; what comes is thrown away */
+	SESSION_OPENING,  /* HELLO is expected */
+	SESSION_RUNNING,  /* the plugin works; its messages are carried out */
+	SESSION_WAITING,  /* for the provider, or for records; nothing is read meanwhile */
+	SESSION_HOLDING,  /* a message waits for the commit under way; nothing is read */
+	SESSION_STOPPING, /* there is a verdict, and a commit under way; nothing is read */
+	SESSION_DONE,	  /* DONE came; nothing may follow */
+	SESSION_STOPPED,  /* there is a verdict; what comes is thrown away */
 	SESSION_STATES
 };
 
@@ -30,18 +33,12 @@ struct outgoing { /* a frame on its way to the run */
 	size_t length, sent;
 };
 
-struct staged_model {
-	const char *model;
-	struct run_record *records;
-	size_t count, capacity;
-};
-
-struct staging {	 /* the page that is being saved */
-	TALLOC_CTX *mem; /* NULL: nothing saved yet */
-	struct staged_model models[SESSION_MODELS_MAX];
-	struct run_page_model view[SESSION_MODELS_MAX]; /* as the backend sees them */
-	struct run_page page;
+/* A page that is being saved or committed: itself the talloc context of all that is in it. */
+struct staging {
+	struct run_page_model *models;
+	size_t *capacities; /* of the models' lists of records */
 	size_t models_count, records, bytes;
+	struct run_page page;
 };
 
 struct fetch;
@@ -53,24 +50,29 @@ struct session {
 	struct event *readable, *writable;
 	enum session_state state;
 	bool is_eof, is_exited, is_freed, is_reading, is_told;
-	bool is_stopping; /* a verdict that came during a commit */
-	unsigned refs;	  /* 1, and one for each answer that the backend owes */
+	unsigned refs; /* 1, and one for each answer that the backend owes */
 
 	/* incoming */
 	char head[RPC_HEADER_BYTES];
 	size_t head_have;
+	bool is_begun; /* the header was taken: the payload is next */
 	struct rpc_header header;
 	char *payload; /* being filled */
 	char *frame;   /* being handled; who keeps it sets this to NULL */
 	size_t payload_have;
 	char *held; /* read, but not to be handled yet */
 	size_t held_length;
+	bool is_resuming; /* bytes that are here already have a turn of their own coming */
 
 	struct outgoing *out_first, **out_last;
-	struct staging staging;
-	struct fetch *single; /* the request that the plugin waits for */
+	struct staging *filling;    /* the page that is being saved; NULL: nothing yet */
+	struct staging *committing; /* the page that the store has; NULL: none */
+	const void *awaited;	    /* the request or lookup that the plugin waits for */
 	struct pager *pagers;
 	unsigned pagers_count;
+	unsigned walks;	      /* iterations that came to their end */
+	const char *unwalked; /* what became of the first one that did not; NULL: none */
+	bool is_vouched;      /* the plugin says that it went over everything */
 	unsigned log_lines;
 
 	/* copies of run_start */
@@ -100,6 +102,8 @@ void session_stop_because(struct session *session, enum cause_row cause, const c
 void session_enter(struct session *session, enum session_state state);
 void session_frame(struct session *session, enum rpc_type type, struct rpc_in *in);
 bool session_may(const struct session *session, enum rpc_type type);
+bool session_must_hold(const struct session *session, enum rpc_type type);
+void session_committed(struct session *session, const struct error *err);
 struct session *session_ref(struct session *session);
 void session_unref(struct session *session);
 
@@ -111,15 +115,25 @@ char *wire_frame(struct session *session, enum rpc_type type,
 		 size_t length); /* payload at +8 */
 void wire_close(struct session *session);
 
+/* session_save.c */
+session_handler save_on_save, save_on_window;
+struct staging *save_staging(struct session *session); /* the page that is being filled */
+/* May the function name this model? If not, the run has been stopped. */
+bool save_may_name(struct session *session, const char *name, size_t length);
+
 /* session_page.c */
-session_handler page_on_save, page_on_commit;
-void page_drop(struct session *session);
+session_handler page_on_commit;
 
 /* session_fetch.c */
 session_handler fetch_on_http;
 
+/* session_lookup.c */
+session_handler lookup_on_lookup;
+
 /* session_iterate.c */
 session_handler iterate_on_paginate, iterate_on_next, iterate_on_leave;
 void iterate_drop(struct session *session);
+/* NULL when the plugin went through at least one list and left none; else what is missing. */
+const char *iterate_unfinished(TALLOC_CTX *mem, const struct session *session);
 
 #endif

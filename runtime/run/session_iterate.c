@@ -27,6 +27,7 @@ struct pager {
 	bool is_wanted;	 /* NEXT waits for the page */
 	bool is_dropped; /* freed when the answer that is under way has come */
 	bool is_busy;	 /* an answer is under way */
+	bool is_whole;	 /* all there is of the list was handed out */
 	struct paginate *rules;
 	struct ask *ask;
 	char *path;	       /* that was asked for last */
@@ -96,8 +97,10 @@ pager_answered(struct pager *pager, const struct run_response *r, const struct e
 	}
 	if (r->status < 200 || r->status > 299) {
 		ask_describe(message, sizeof(message), pager->ask, r);
+		/* An accepted 404 has no pages, and is no proof that there are none. */
+		pager->status = r->status;
 		if (ask_accepts(pager->ask, r->status))
-			pager->state = PAGER_OVER; /* an accepted 404 has no pages */
+			pager->state = PAGER_OVER;
 		else
 			pager_fail(pager, r->status, error_name(ERR_UPSTREAM), message);
 		return;
@@ -130,6 +133,28 @@ pager_fetch(struct pager *pager)
 	s->backend.fetch(s->backend_arg, r, pager->on_answer, pager);
 }
 
+/* What the plugin missed of a list, for a person. */
+static char *
+pager_missed(TALLOC_CTX *mem, const struct pager *pager, const char *how)
+{
+	const struct run_request *r = &pager->ask->request;
+
+	if (pager->status != 0)
+		return talloc_asprintf(mem, "%s %.300s answered %d", r->method, r->path,
+				       pager->status);
+	return talloc_asprintf(mem, "%s %.300s %s", r->method, r->path, how);
+}
+
+/* Notes how the plugin went through a list that it is done with. */
+static void
+pager_note(struct session *s, const struct pager *pager)
+{
+	if (pager->is_whole)
+		s->walks++;
+	else if (s->unwalked == NULL)
+		s->unwalked = pager_missed(s, pager, "was left before its last page");
+}
+
 /* Takes an iteration off the list; false when there is none of that number. */
 static bool
 pager_remove(struct session *s, uint32_t number)
@@ -143,6 +168,7 @@ pager_remove(struct session *s, uint32_t number)
 		return false;
 	*link = pager->next;
 	s->pagers_count--;
+	pager_note(s, pager);
 	pager_drop(pager);
 	return true;
 }
@@ -164,6 +190,7 @@ pager_hand_out(struct pager *pager)
 	}
 	session_enter(s, SESSION_RUNNING);
 	if (pager->state == PAGER_OVER) {
+		pager->is_whole = pager->is_whole || pager->status == 0;
 		frame = wire_frame(s, RPC_PAGE, 4);
 		rpc_put_u32(frame + RPC_HEADER_BYTES, 0);
 		wire_send(s, frame, 4);
@@ -175,6 +202,7 @@ pager_hand_out(struct pager *pager)
 	pager->page = NULL;
 	pager->state = PAGER_OVER;
 	wire_send(s, frame, pager->page_length);
+	pager->is_whole = pager->next_path == NULL;
 	if (pager->next_path != NULL)
 		pager_fetch(pager);
 }
@@ -327,8 +355,27 @@ iterate_drop(struct session *s)
 
 	for (; pager != NULL; pager = next) {
 		next = pager->next;
+		pager_note(s, pager);
 		pager_drop(pager);
 	}
 	s->pagers = NULL;
 	s->pagers_count = 0;
+}
+
+const char *
+iterate_unfinished(TALLOC_CTX *mem, const struct session *s)
+{
+	unsigned walks = s->walks;
+
+	if (s->unwalked != NULL)
+		return s->unwalked;
+	for (const struct pager *pager = s->pagers; pager != NULL; pager = pager->next) {
+		if (!pager->is_whole)
+			return pager_missed(mem, pager, "has not come to its last page");
+		walks++;
+	}
+	if (walks == 0)
+		return "no list was gone through with nango_paginate; a plugin that walks by "
+		       "hand says when it went over everything (.complete)";
+	return NULL;
 }

@@ -30,6 +30,7 @@ frame_finish(struct session *s)
 	char *payload = s->payload;
 
 	s->head_have = s->payload_have = 0;
+	s->is_begun = false;
 	s->payload = NULL;
 	s->frame = payload;
 	fault_point("takes", rpc_name(s->header.type));
@@ -38,6 +39,7 @@ frame_finish(struct session *s)
 	s->frame = NULL;
 }
 
+/* False when the header was not taken: it is wrong, or stands and waits for a commit. */
 static bool
 frame_begin(struct session *s)
 {
@@ -49,6 +51,11 @@ frame_begin(struct session *s)
 		session_violation(s, "the plugin's process sent %s", fault);
 		return false;
 	}
+	if (session_must_hold(s, s->header.type)) {
+		session_enter(s, SESSION_HOLDING);
+		return false;
+	}
+	s->is_begun = true;
 	if (s->header.length > 0) {
 		s->payload = talloc_size(s, s->header.length);
 		if (s->payload == NULL)
@@ -64,30 +71,38 @@ is_listening(const struct session *s)
 	       s->state == SESSION_DONE;
 }
 
+/* Adds to a part of the frame what is here of it; how many bytes that were. */
+static size_t
+fill(char *part, size_t *have, size_t wanted, const char *data, size_t length)
+{
+	size_t n = wanted - *have < length ? wanted - *have : length;
+
+	if (n > 0)
+		memcpy(part + *have, data, n);
+	*have += n;
+	return n;
+}
+
 /* Handles what it can of these bytes; how many it took. */
 static size_t
 wire_feed(struct session *s, const char *data, size_t length)
 {
-	size_t at = 0, part;
+	size_t at = 0;
 
-	while (at < length && is_listening(s)) {
-		if (s->head_have < RPC_HEADER_BYTES) {
-			part = RPC_HEADER_BYTES - s->head_have;
-			part = part < length - at ? part : length - at;
-			memcpy(s->head + s->head_have, data + at, part);
-			s->head_have += part;
-			at += part;
-			if (s->head_have < RPC_HEADER_BYTES || !frame_begin(s))
+	while (is_listening(s)) {
+		if (!s->is_begun) {
+			at += fill(s->head, &s->head_have, RPC_HEADER_BYTES, data + at,
+				   length - at);
+			if (s->head_have < RPC_HEADER_BYTES)
+				break;
+			if (!frame_begin(s))
 				continue;
 		}
-		part = s->header.length - s->payload_have;
-		part = part < length - at ? part : length - at;
-		if (part > 0)
-			memcpy(s->payload + s->payload_have, data + at, part);
-		s->payload_have += part;
-		at += part;
-		if (s->payload_have == s->header.length)
-			frame_finish(s);
+		at += fill(s->payload, &s->payload_have, s->header.length, data + at,
+			   length - at);
+		if (s->payload_have < s->header.length)
+			break;
+		frame_finish(s);
 	}
 	/* A run with a verdict is not listened to any more. */
 	return s->state == SESSION_STOPPED ? length : at;
@@ -195,11 +210,12 @@ on_held(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	s->held = NULL;
 	s->held_length = 0;
-	used = length == 0 || s->is_freed ? length : wire_feed(s, held, length);
+	s->is_resuming = false;
+	used = s->is_freed ? length : wire_feed(s, held == NULL ? "" : held, length);
 	if (used < length)
 		hold(s, held + used, length - used);
 	talloc_free(held);
-	if (!s->is_freed && s->is_reading && s->held == NULL)
+	if (!s->is_freed && s->is_reading && !s->is_resuming)
 		event_add(s->readable, NULL);
 	session_unref(s);
 }
@@ -228,11 +244,15 @@ wire_read(struct session *s, bool is_wanted)
 	}
 	if (was)
 		return;
-	if (s->held != NULL)
+	if (s->is_resuming)
+		return;
+	if (s->held != NULL || s->head_have == RPC_HEADER_BYTES) {
+		s->is_resuming = true;
 		event_base_once(loop_base(s->loop), -1, EV_TIMEOUT, on_held, session_ref(s),
 				NULL);
-	else
+	} else {
 		event_add(s->readable, NULL);
+	}
 }
 
 char *

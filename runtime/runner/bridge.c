@@ -117,9 +117,9 @@ static const struct nango_calls calls = {
     .save_begin = record_begin,
     .save_end = record_end,
     .commit = record_commit,
-    .writer_grow = record_grow,
-    .write_string = record_write_string,
-    .write_number = record_write_number,
+    .writer_grow = writer_grow,
+    .write_string = writer_string,
+    .write_number = writer_number,
     .checkpoint = run_checkpoint,
     .metadata = run_metadata,
     .input = run_input,
@@ -129,6 +129,13 @@ static const struct nango_calls calls = {
     .allocate = run_allocate,
     .keep = run_keep,
     .connection_id = run_connection_id,
+    .change_begin = record_begin_change,
+    .records_by_ids = lookup_by_ids,
+    .records = request_records,
+    .deletes_start = record_deletes_start,
+    .deletes_end = record_deletes_end,
+    .walk_complete = record_walk_complete,
+    .clear_checkpoint = record_clear_checkpoint,
 };
 
 static struct nango_value

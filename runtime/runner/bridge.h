@@ -3,7 +3,7 @@
  * runner/bridge -- what the SDK's table of calls does: one run, from START to DONE.
  *
  * A process runs one function once, so the state is one global. Each file below fills in its
- * part of the table: value.c, request.c, record.c, bridge.c.
+ * part of the table: value.c, request.c, record.c, writer.c, lookup.c, bridge.c.
  *
  * Memory: each iteration over pages has an arena, emptied by its next page; what calls hand out
  * comes from the arena of the iteration that moved last, or from the run's where there is none.
@@ -20,7 +20,9 @@ struct iteration {
 	struct nango_pages pages; /* first: the plugin holds a pointer to it */
 	struct iteration *older;
 	struct iteration *parent; /* that was current when this one began; NULL: the run */
-	uint32_t number;
+	uint32_t number;    /* the session's; of stored records, how many pages there were */
+	const char *model;  /* of stored records; NULL: the provider's pages */
+	const char *cursor; /* of stored records, the next page's, in this page's memory */
 	bool is_over;
 	struct arena memory;
 };
@@ -56,17 +58,36 @@ void request_http(struct nango_run *run, const struct nango_request *request,
 		  struct nango_response *response);
 struct nango_pages *request_paginate(struct nango_run *run,
 				     const struct nango_request *request);
+struct nango_pages *request_records(struct nango_run *run, const char *model);
 bool request_next_page(struct nango_pages *pages, struct nango_value *page);
 
 /* record.c */
 void record_begin(struct nango_run *run, const char *model, struct nango_writer *writer);
+void record_begin_change(struct nango_run *run, const char *model, uint32_t change,
+			 struct nango_writer *writer);
 void record_end(struct nango_writer *writer, const char *problem);
-void record_grow(struct nango_writer *writer, size_t room);
-void record_write_string(struct nango_writer *writer, const char *text);
-void record_write_number(struct nango_writer *writer, double number);
 void record_commit(struct nango_run *run, const char *checkpoint, size_t length);
+void record_clear_checkpoint(struct nango_run *run);
+void record_deletes_start(struct nango_run *run, const char *model);
+void record_deletes_end(struct nango_run *run, const char *model,
+			const struct nango_deletes *options);
+void record_walk_complete(struct nango_run *run);
+void writer_grow(struct nango_writer *writer, size_t room);
 void record_close(void);      /* ends the frame of saves, so that another can begin */
-bool record_is_pending(void); /* was anything saved since the last commit? */
-size_t record_number(char out[32], double number); /* shortest text that reads back the same */
+bool record_is_pending(void); /* was anything staged since the last commit? */
+
+/* writer.c */
+void writer_string(struct nango_writer *writer, const char *text);
+char *writer_quote(char *at, const char *text); /* room: 2 + 6 * strlen(text) */
+void writer_number(struct nango_writer *writer, double number);
+size_t writer_digits(char out[32], double number); /* shortest text that reads back the same */
+
+/* lookup.c */
+void lookup_by_ids(struct nango_run *run, const char *model, const char *const *ids,
+		   size_t count, struct nango_value *out);
+/* The records behind the cursor, NULL: from the start. *next is the cursor of the following
+ * page, in page memory; NULL: there is none. */
+struct nango_value lookup_page(const char *model, const char *cursor, struct arena *arena,
+			       const char **next);
 
 #endif

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runner/record -- saves and commits. A record is written straight into the outgoing frame; the
- * frame is sent when it holds 1,000 records or 1 MiB, or when anything else is to be said.
+ * runner/record -- staged records, delete windows and commits. A record is written straight
+ * into the outgoing frame; the frame is sent when it holds 1,000 records or 256 KiB, or when
+ * anything else is to be said. A commit is not waited for: see nango/plugin.h.
  */
 #include "runner/bridge.h"
 #include "runner/channel.h"
 #include "runner/death.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define FRAME_RECORDS_MAX 1000
-#define FRAME_BYTES_SOFT (1024 * 1024)
+#define FRAME_BYTES_SOFT (256 * 1024) /* what the server reads while the next is written */
 #define MODEL_BYTES_MAX 255
-#define ROOM_FIRST 512
+#define PROBLEM_BYTES_MAX 1000
+#define ROOM_FIRST 2048
 
 static struct {
 	bool is_open;	/* a SAVE frame is being filled */
 	bool is_inside; /* between record_begin and record_end */
 	bool is_pending;
+	bool is_clearing; /* the next commit removes the checkpoint */
 	char model[MODEL_BYTES_MAX + 1];
+	uint32_t change;
 	size_t count_at, record_at; /* places in the payload */
 	uint32_t count;
 } saves;
@@ -44,17 +47,27 @@ record_close(void)
 	saves.is_open = false;
 }
 
-static void
-frame_open(const char *model)
+static size_t
+model_length(const char *model)
 {
 	size_t length = strlen(model);
 
 	if (length > MODEL_BYTES_MAX)
 		death("invalid record", "a model's name has %zu bytes; at most %d are allowed",
 		      length, MODEL_BYTES_MAX);
+	return length;
+}
+
+static void
+frame_open(const char *model, uint32_t change)
+{
+	size_t length = model_length(model);
+
 	memcpy(saves.model, model, length + 1);
+	saves.change = change;
 	channel_begin(RPC_SAVE);
 	channel_text(model, length);
+	channel_u32(change);
 	saves.count_at = channel_length();
 	channel_u32(0);
 	saves.count = 0;
@@ -69,17 +82,25 @@ writer_place(struct nango_writer *writer, size_t used, size_t room)
 }
 
 void
-record_begin(struct nango_run *run, const char *model, struct nango_writer *writer)
+record_begin_change(struct nango_run *run, const char *model, uint32_t change,
+		    struct nango_writer *writer)
 {
-	if (saves.is_inside || (saves.is_open && strcmp(saves.model, model) != 0))
+	if (saves.is_inside ||
+	    (saves.is_open && (saves.change != change || strcmp(saves.model, model) != 0)))
 		record_close();
 	if (!saves.is_open)
-		frame_open(model);
+		frame_open(model, change);
 	saves.record_at = channel_length();
 	channel_u32(0);
 	saves.is_inside = saves.is_pending = true;
 	writer->run = run;
 	writer_place(writer, 0, ROOM_FIRST);
+}
+
+void
+record_begin(struct nango_run *run, const char *model, struct nango_writer *writer)
+{
+	record_begin_change(run, model, NANGO_SAVE, writer);
 }
 
 static size_t
@@ -94,7 +115,7 @@ record_length(const struct nango_writer *writer)
 }
 
 void
-record_grow(struct nango_writer *writer, size_t room)
+writer_grow(struct nango_writer *writer, size_t room)
 {
 	size_t used = record_length(writer);
 
@@ -111,7 +132,7 @@ record_end(struct nango_writer *writer, const char *problem)
 
 	rpc_put_u32(channel_payload(saves.record_at), (uint32_t)length);
 	channel_advance(length);
-	channel_text(problem, problem == NULL ? 0 : strnlen(problem, 1000));
+	channel_text(problem, problem == NULL ? 0 : strnlen(problem, PROBLEM_BYTES_MAX));
 	saves.count++;
 	saves.is_inside = false;
 	*writer = (struct nango_writer){writer->run, NULL, NULL};
@@ -121,92 +142,72 @@ record_end(struct nango_writer *writer, const char *problem)
 	channel_flush();
 }
 
-static void
-put(struct nango_writer *writer, const char *bytes, size_t length)
-{
-	if ((size_t)(writer->end - writer->at) < length)
-		record_grow(writer, length);
-	memcpy(writer->at, bytes, length);
-	writer->at += length;
-}
+/* ---- windows ---------------------------------------------------------------------------- */
 
 static void
-put_escaped(struct nango_writer *writer, unsigned char c)
+window(const char *model, uint32_t flags)
 {
-	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-	char text[8] = {'\\'};
-
-	for (size_t i = 0; i + 1 < sizeof(shorts); i += 2) {
-		if (c == (unsigned char)shorts[i]) {
-			text[1] = shorts[i + 1];
-			put(writer, text, 2);
-			return;
-		}
-	}
-	snprintf(text, sizeof(text), "\\u%04x", c);
-	put(writer, text, 6);
+	record_close();
+	channel_begin(RPC_WINDOW);
+	channel_text(model, model == NULL ? 0 : model_length(model));
+	channel_u32(flags);
+	channel_end();
+	if (model != NULL)
+		saves.is_pending = true;
 }
 
 void
-record_write_string(struct nango_writer *writer, const char *text)
+record_deletes_start(struct nango_run *run, const char *model)
 {
-	const char *from = text, *at = text;
-
-	if (text == NULL) {
-		put(writer, "null", 4);
-		return;
-	}
-	put(writer, "\"", 1);
-	for (; *at != '\0'; at++) {
-		unsigned char c = (unsigned char)*at;
-
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		put(writer, from, (size_t)(at - from));
-		put_escaped(writer, c);
-		from = at + 1;
-	}
-	put(writer, from, (size_t)(at - from));
-	put(writer, "\"", 1);
-}
-
-size_t
-record_number(char out[32], double number)
-{
-	/* Only numbers below DBL_MIN have fewer digits than 15 and more than those printed. */
-	bool is_subnormal = __builtin_fabs(number) < 2.2250738585072014e-308;
-	int length = 0;
-
-	/* JSON has no word for them; the model's check then names the member. */
-	if (!__builtin_isfinite(number))
-		return (size_t)snprintf(out, 32, "null");
-	for (int digits = is_subnormal ? 1 : 15; digits <= 17; digits++) {
-		length = snprintf(out, 32, "%.*g", digits, number);
-		if (strtod(out, NULL) == number)
-			break;
-	}
-	return (size_t)length;
+	(void)run;
+	window(model, RPC_WINDOW_OPENS);
 }
 
 void
-record_write_number(struct nango_writer *writer, double number)
+record_deletes_end(struct nango_run *run, const char *model,
+		   const struct nango_deletes *options)
 {
-	char text[32];
+	uint32_t flags = RPC_WINDOW_CLOSES;
 
-	put(writer, text, record_number(text, number));
+	(void)run;
+	if (options != NULL && options->complete != 0)
+		flags |= RPC_WINDOW_VOUCHED;
+	if (options != NULL && options->force != 0)
+		flags |= RPC_WINDOW_OVERRIDES;
+	window(model, flags);
+}
+
+void
+record_walk_complete(struct nango_run *run)
+{
+	(void)run;
+	window(NULL, RPC_WINDOW_VOUCHED);
+}
+
+/* ---- commits ---------------------------------------------------------------------------- */
+
+void
+record_clear_checkpoint(struct nango_run *run)
+{
+	(void)run;
+	saves.is_clearing = saves.is_pending = true;
 }
 
 void
 record_commit(struct nango_run *run, const char *checkpoint, size_t length)
 {
+	bool is_clearing = saves.is_clearing && checkpoint == NULL;
+
 	record_close();
 	channel_begin(RPC_COMMIT);
+	channel_u32(is_clearing);
 	channel_text(checkpoint, length);
 	channel_end();
 	channel_flush();
-	channel_receive(RPC_COMMITTED, bridge_arena());
-	saves.is_pending = false;
+	saves.is_pending = saves.is_clearing = false;
 	if (checkpoint != NULL)
 		bridge.checkpoint = (struct nango_value){
 		    run->calls, arena_text(&bridge.memory, checkpoint, length), length};
+	else if (is_clearing)
+		bridge.checkpoint = (struct nango_value){run->calls, NULL, 0};
 }

@@ -7,6 +7,8 @@
 #include "runner/channel.h"
 #include "runner/death.h"
 
+#include <stdlib.h>
+
 static void
 put_pairs(const struct nango_pair *pairs)
 {
@@ -106,17 +108,25 @@ put_pagination(const struct nango_pagination *p)
 	channel_u32(p->by_page);
 }
 
+static struct iteration *
+iteration_new(struct nango_run *run)
+{
+	struct iteration *it = arena_zeroed(bridge_arena(), sizeof(*it));
+
+	it->pages.calls = run->calls;
+	it->parent = bridge.current;
+	it->older = bridge.newest;
+	bridge.newest = it;
+	return it;
+}
+
 struct nango_pages *
 request_paginate(struct nango_run *run, const struct nango_request *request)
 {
 	static uint32_t numbers;
-	struct iteration *it = arena_zeroed(bridge_arena(), sizeof(*it));
+	struct iteration *it = iteration_new(run);
 
-	it->pages.calls = run->calls;
 	it->number = ++numbers;
-	it->parent = bridge.current;
-	it->older = bridge.newest;
-	bridge.newest = it;
 	record_close();
 	channel_begin(RPC_PAGINATE);
 	channel_u32(it->number);
@@ -127,10 +137,19 @@ request_paginate(struct nango_run *run, const struct nango_request *request)
 	return &it->pages;
 }
 
+struct nango_pages *
+request_records(struct nango_run *run, const char *model)
+{
+	struct iteration *it = iteration_new(run);
+
+	it->model = arena_text(bridge_arena(), model, strlen(model));
+	return &it->pages;
+}
+
 static void
 leave(struct iteration *it)
 {
-	if (!it->is_over) {
+	if (!it->is_over && it->model == NULL) {
 		channel_begin(RPC_LEAVE);
 		channel_u32(it->number);
 		channel_end();
@@ -165,6 +184,31 @@ forget_inner(const struct iteration *it)
 	}
 }
 
+static bool
+over(struct iteration *it)
+{
+	it->is_over = true;
+	arena_free(&it->memory);
+	bridge.current = it->parent;
+	return false;
+}
+
+/* The cursor must outlive the page that it came with. */
+static bool
+next_records(struct iteration *it, struct nango_value *page)
+{
+	char *cursor = it->cursor == NULL ? NULL : strdup(it->cursor);
+	bool is_first = it->cursor == NULL;
+
+	arena_reset(&it->memory);
+	if (it->number++ > 0 && is_first)
+		return over(it);
+	*page = lookup_page(it->model, cursor, &it->memory, &it->cursor);
+	free(cursor);
+	bridge.current = it;
+	return true;
+}
+
 bool
 request_next_page(struct nango_pages *pages, struct nango_value *page)
 {
@@ -176,18 +220,16 @@ request_next_page(struct nango_pages *pages, struct nango_value *page)
 		return false;
 	record_close();
 	forget_inner(it);
+	if (it->model != NULL)
+		return next_records(it, page);
 	arena_reset(&it->memory);
 	channel_begin(RPC_NEXT);
 	channel_u32(it->number);
 	channel_end();
 	channel_flush();
 	in = channel_receive(RPC_PAGE, &it->memory);
-	if (rpc_in_u32(&in) == 0) {
-		it->is_over = true;
-		arena_free(&it->memory);
-		bridge.current = it->parent;
-		return false;
-	}
+	if (rpc_in_u32(&in) == 0)
+		return over(it);
 	bridge.current = it;
 	*page = (struct nango_value){bridge.run.calls, in.at, (size_t)(in.end - in.at)};
 	return true;

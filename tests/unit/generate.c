@@ -112,7 +112,7 @@ test_things(void **state)
 	     WHOLE ",\"class\":\"c\",\"camelCase\":\"d\",\"odd \\\"name\\\"\":\"e\"}",
 	     "\"odd \\\"name\\\"\":\"e\"", NULL},
 	    {"unknown members are dropped", WHOLE ",\"other\":1}", WRITTEN, NULL},
-	    {"not an object", "[]", NULL, "is not an object"},
+	    {"not an object", "[]", NULL, ": is not an object"},
 	    {"what must be there", "{\"id\":\"1\"}", NULL, "boss: is absent"},
 	};
 
@@ -165,6 +165,56 @@ test_extra(void **state)
 			fail_msg("%s: wrote %s", cases[i].why, stand.records[0].json);
 		stand_close(&stand);
 	}
+}
+
+/* An update holds the members that were named, and the id. */
+static void
+test_update(void **state)
+{
+	struct stand stand;
+	struct thing thing = {.id = "1", .state = "closed", .number = 7, .text = "t"};
+	struct bag bag = {.id = 7};
+
+	(void)state;
+	stand_open(&stand);
+	thing_update(&stand.run, &thing, NANGO_TEXTS("state", "number"));
+	assert_string_equal(stand.records[0].json,
+			    "{\"id\":\"1\",\"number\":7,\"state\":\"closed\"}");
+	assert_int_equal(stand.records[0].change, NANGO_UPDATE);
+	assert_null(stand.records[0].problem);
+	thing_update(&stand.run, &thing, NANGO_TEXTS("maybe", "text"));
+	assert_string_equal(stand.records[1].json,
+			    "{\"id\":\"1\",\"maybe\":null,\"text\":\"t\"}");
+	thing_update(&stand.run, &thing, NANGO_TEXTS("stat"));
+	assert_string_equal(stand.records[2].problem, "stat: is no member of the model");
+	thing_update(&stand.run, &thing, NANGO_TEXTS("price"));
+	assert_string_equal(stand.records[3].problem, "price: is absent");
+	bag.extra = stand_value(&stand, "{\"z\":1}");
+	bag_update(&stand.run, &bag, NANGO_TEXTS("zebra"));
+	assert_string_equal(stand.records[4].json, "{\"id\":7}");
+	stand_close(&stand);
+}
+
+static void
+test_delete_and_lookup(void **state)
+{
+	struct stand stand;
+	struct bag *bags;
+	size_t found;
+
+	(void)state;
+	stand_open(&stand);
+	thing_delete(&stand.run, "a\"b");
+	assert_string_equal(stand.records[0].json, "{\"id\":\"a\\\"b\"}");
+	bag_delete(&stand.run, -7);
+	assert_string_equal(stand.records[1].json, "{\"id\":\"-7\"}");
+	assert_int_equal(stand.records[1].change, NANGO_DELETE);
+	stand.stored = "[{\"id\":7,\"zebra\":\"z\",\"x\":1},{\"id\":8}]";
+	bags = bag_by_ids(&stand.run, NANGO_TEXTS("7", "8", "9"), 3, &found);
+	assert_int_equal(found, 2);
+	assert_string_equal(bags[0].zebra, "z");
+	assert_int_equal(bags[1].id, 8);
+	stand_close(&stand);
 }
 
 /* What the author forgot, or got wrong by computing. */
@@ -299,6 +349,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_golden),     cmocka_unit_test(test_things),
+	    cmocka_unit_test(test_update),     cmocka_unit_test(test_delete_and_lookup),
 	    cmocka_unit_test(test_extra),      cmocka_unit_test(test_written_faults),
 	    cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_metadata_that_is_missing),
 	    cmocka_unit_test(test_action),     cmocka_unit_test(test_names),

@@ -190,12 +190,53 @@ on_write_number(struct nango_writer *writer, double number)
 }
 
 static void
-on_save_begin(struct nango_run *run, const char *model, struct nango_writer *writer)
+on_change_begin(struct nango_run *run, const char *model, uint32_t change,
+		struct nango_writer *writer)
 {
 	buf_reset(&here->record);
 	here->model = model;
+	here->change = change;
 	writer->run = run;
 	writer_use(writer);
+}
+
+static void
+on_save_begin(struct nango_run *run, const char *model, struct nango_writer *writer)
+{
+	on_change_begin(run, model, NANGO_SAVE, writer);
+}
+
+static void
+on_records_by_ids(struct nango_run *run, const char *model, const char *const *ids,
+		  size_t count, struct nango_value *out)
+{
+	(void)run;
+	(void)model;
+	(void)ids;
+	(void)count;
+	*out = (struct nango_value){&here->calls, here->stored, strlen(here->stored)};
+}
+
+static void
+on_deletes_start(struct nango_run *run, const char *model)
+{
+	(void)run;
+	(void)model;
+}
+
+static void
+on_deletes_end(struct nango_run *run, const char *model, const struct nango_deletes *options)
+{
+	(void)run;
+	(void)model;
+	(void)options;
+}
+
+static void
+on_clear_checkpoint(struct nango_run *run)
+{
+	(void)run;
+	here->checkpoint = NULL;
 }
 
 static void
@@ -206,6 +247,7 @@ on_save_end(struct nango_writer *writer, const char *problem)
 	if (n >= STAND_RECORDS_MAX)
 		abort();
 	here->records[n].model = here->model;
+	here->records[n].change = here->change;
 	here->records[n].json = talloc_strndup(here->mem, here->record.data,
 					       (size_t)(writer->at - here->record.data));
 	here->records[n].problem = problem == NULL ? NULL : talloc_strdup(here->mem, problem);
@@ -408,6 +450,11 @@ stand_open(struct stand *stand)
 	    .fail = on_fail,
 	    .allocate = on_allocate,
 	    .keep = on_keep,
+	    .change_begin = on_change_begin,
+	    .records_by_ids = on_records_by_ids,
+	    .deletes_start = on_deletes_start,
+	    .deletes_end = on_deletes_end,
+	    .clear_checkpoint = on_clear_checkpoint,
 	};
 	stand->run.calls = &stand->calls;
 	here = stand;

@@ -23,8 +23,11 @@ struct stand {
 	const char *checkpoint, *metadata, *input; /* JSON or NULL */
 	struct buf record;			   /* the one being written */
 	const char *model;
+	uint32_t change;
+	const char *stored; /* JSON list that lookups give */
 	struct {
 		const char *model, *json, *problem;
+		uint32_t change;
 	} records[STAND_RECORDS_MAX];
 	size_t records_count, commits, requests;
 	const char *output;

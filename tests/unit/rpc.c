@@ -47,7 +47,7 @@ test_headers(void **state)
 	     RPC_FROM_RUN,
 	     "unknown message"},
 	    {"what only the server says",
-	     {0, 0, 0, 0, RPC_COMMITTED, 0, 0, 0},
+	     {0, 0, 0, 0, RPC_ANSWER, 0, 0, 0},
 	     RPC_FROM_RUN,
 	     "a message of the other side"},
 	    {"what only a zygote says",
@@ -132,8 +132,9 @@ test_table(void **state)
 	assert_int_equal(RPC_HELLO, 11);
 	assert_int_equal(RPC_DONE, 21);
 	assert_int_equal(RPC_LEAVE, 22);
-	assert_int_equal(RPC_COUNT, 23);
-	assert_int_equal(RPC_VERSION, 1);
+	assert_int_equal(RPC_LOOKUP, 24);
+	assert_int_equal(RPC_COUNT, 25);
+	assert_int_equal(RPC_VERSION, 2);
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runner_abi -- the golden dump of SDK ABI 1.0: sizes and offsets of everything that crosses
+ * runner_abi -- the golden dump of SDK ABI 1.1: sizes and offsets of everything that crosses
  * between a plugin and the runner. A row may never change; a new member is a new row, a raised
  * NANGO_ABI_MINOR and a line in sdk/ABI.md.
  */
@@ -78,7 +78,10 @@ static const struct {
     AT(nango_plugin, abi_minor, 6),
     AT(nango_plugin, syncs, 8),
     AT(nango_plugin, actions, 16),
-    SIZE(nango_calls, 216),
+    SIZE(nango_deletes, 16),
+    AT(nango_deletes, complete, 4),
+    AT(nango_deletes, force, 8),
+    SIZE(nango_calls, 272), /* 216 in ABI 1.0 */
     AT(nango_calls, abi_major, 4),
     AT(nango_calls, abi_minor, 6),
     AT(nango_calls, value_type, 8),
@@ -107,6 +110,13 @@ static const struct {
     AT(nango_calls, allocate, 192),
     AT(nango_calls, keep, 200),
     AT(nango_calls, connection_id, 208),
+    AT(nango_calls, change_begin, 216),
+    AT(nango_calls, records_by_ids, 224),
+    AT(nango_calls, records, 232),
+    AT(nango_calls, deletes_start, 240),
+    AT(nango_calls, deletes_end, 248),
+    AT(nango_calls, walk_complete, 256),
+    AT(nango_calls, clear_checkpoint, 264),
 };
 
 static void
@@ -115,7 +125,7 @@ test_golden(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].is != rows[i].was)
-			fail_msg("%s is %zu, ABI 1.0 says %zu", rows[i].name, rows[i].is,
+			fail_msg("%s is %zu, ABI 1.1 says %zu", rows[i].name, rows[i].is,
 				 rows[i].was);
 	}
 }
@@ -125,7 +135,8 @@ test_constants(void **state)
 {
 	(void)state;
 	assert_int_equal(NANGO_ABI_MAJOR, 1);
-	assert_int_equal(NANGO_ABI_MINOR, 0);
+	assert_int_equal(NANGO_ABI_MINOR, 1);
+	assert_int_equal(NANGO_DELETE, 2);
 	assert_int_equal(NANGO_OBJECT, 6);
 	assert_int_equal(NANGO_ERROR, 3);
 	assert_int_equal(NANGO_PAGE_OFFSET, 3);

@@ -52,8 +52,8 @@ static const struct {
     {"giant_frame", "protocol violation", "over its maximum", 1, 0, 0},
     {"forged_done", "protocol violation", "DONE before", 1, 0, 0},
     {"flood", "protocol violation", "without a commit", 0, 0, 0},
-    {"invalid", "invalid record", "trailing comma", 1, 0, 0},
-    {"without_id", "invalid record", "no \"id\"", 1, 0, 0},
+    {"invalid", "", "", 3, 0, 0}, /* with its problem; "lost" is committed with it */
+    {"without_id", "", "", 3, 0, 0},
     {"stranger", "invalid record", "\"Stranger\"", 1, 0, 0},
     {"fails", "failed", "the repository a/b is not there", 1, 0, 0},
     {"not_found", "upstream 404", "GET /missing answered 404: {\"message\":\"Not Found\"}", 1,
@@ -155,7 +155,7 @@ test_constructors(void **state)
 	    {"ctor_connect", "sandbox: socket", ""},
 	    {"ctor_segfault", "signal 11", "constructor"},
 	    {"ctor_heavy", "load", "16 MiB are allowed"},
-	    {"abi_next", "abi", "built for SDK ABI 2.0, this runner speaks 1.0: rebuild"},
+	    {"abi_next", "abi", "built for SDK ABI 2.0, this runner speaks 1.1: rebuild"},
 	    {"no_symbol", "abi", "does not export nango_plugin_v1"},
 	    {"ctor_open", "", ""},
 	};

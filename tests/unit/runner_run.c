@@ -80,10 +80,42 @@ test_records(void **state)
 	assert_int_equal(writers.records, 2502);
 	assert_int_equal(writers.end.pages, 1); /* what was left at the return */
 	assert_non_null(strstr(writers.ids, "\"a\\\"\\\\\\n\\u0001\" "));
-	assert_cause(&problem, "invalid record", "2^64 does not fit");
-	assert_int_equal(problem.records, 0);
+	assert_done("problem", &problem);
+	assert_string_equal(problem.problem, "number: 2^64 does not fit an integer");
 	assert_cause(&large, "invalid record", "larger than 10485760 bytes");
 	assert_int_equal(large.records, 1);
+	world_close(&world);
+}
+
+/* Changes, windows, lookups, the checkpoint cleared: the plugin checks what it is given. */
+static void
+test_changes(void **state)
+{
+	struct run_start start = {.checkpoint = "{\"page\":4}"};
+	struct witness changes = {0}, walked = {0}, unfinished = {0}, fails = {0};
+	struct world world;
+
+	(void)state;
+	world_open(&world, 0);
+	world_plugin(&world, "calls");
+	world_start(&world, &changes, "changes", &start);
+	world_start(&world, &walked, "walked", NULL);
+	world_start(&world, &unfinished, "unfinished", NULL);
+	world_start(&world, &fails, "fails_with", NULL);
+	world_wait(&world);
+	assert_done("changes", &changes);
+	assert_string_equal(changes.ids, "\"1\" ~2 -\"3\\\"\" -4 \"5\" ");
+	assert_string_equal(changes.windows, "Item+ Item-! ");
+	assert_string_equal(changes.checkpoint, "cleared");
+	assert_int_equal(changes.end.pages, 2);
+	assert_done("walked", &walked);
+	assert_true(walked.end.is_walk_complete);
+	assert_string_equal(walked.windows, "Item+ Item- ");
+	assert_cause(&unfinished, "failed", "was left before its last page");
+	assert_string_equal(unfinished.end.code, "incomplete_walk");
+	assert_string_equal(unfinished.windows, "Item+ ");
+	assert_cause(&fails, "failed", "no 7");
+	assert_string_equal(fails.payload, "{\"seen\":7}");
 	world_close(&world);
 }
 
@@ -388,12 +420,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_calls),	   cmocka_unit_test(test_records),
-	    cmocka_unit_test(test_action),	   cmocka_unit_test(test_globals),
-	    cmocka_unit_test(test_cancel),	   cmocka_unit_test(test_commit),
-	    cmocka_unit_test(test_zygote_is_lost), cmocka_unit_test(test_server_is_killed),
-	    cmocka_unit_test(test_many_at_once),   cmocka_unit_test(test_zygotes_come_and_go),
-	    cmocka_unit_test(test_free_with_runs), cmocka_unit_test(test_bytes_are_checked),
+	    cmocka_unit_test(test_calls),
+	    cmocka_unit_test(test_records),
+	    cmocka_unit_test(test_changes),
+	    cmocka_unit_test(test_action),
+	    cmocka_unit_test(test_globals),
+	    cmocka_unit_test(test_cancel),
+	    cmocka_unit_test(test_commit),
+	    cmocka_unit_test(test_zygote_is_lost),
+	    cmocka_unit_test(test_server_is_killed),
+	    cmocka_unit_test(test_many_at_once),
+	    cmocka_unit_test(test_zygotes_come_and_go),
+	    cmocka_unit_test(test_free_with_runs),
+	    cmocka_unit_test(test_bytes_are_checked),
 	    cmocka_unit_test(test_causes),
 	};
 

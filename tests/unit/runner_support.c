@@ -99,6 +99,29 @@ witness_fetch(void *arg, const struct run_request *r, run_fetch_done *done, void
 }
 
 static void
+witness_model(struct witness *w, const struct run_page_model *model)
+{
+	static const char *const changes[] = {"", "~", "-"};
+	size_t used;
+
+	for (size_t i = 0; i < model->count; i++) {
+		const struct run_record *r = &model->records[i];
+
+		w->records++;
+		used = strlen(w->ids);
+		snprintf(w->ids + used, sizeof(w->ids) - used, "%s%.*s ", changes[r->change],
+			 (int)r->id.length, r->id.data == NULL ? "" : r->id.data);
+		if (r->problem != NULL)
+			snprintf(w->problem, sizeof(w->problem), "%s", r->problem);
+	}
+	used = strlen(w->windows);
+	if (model->opens_window || model->closes_window)
+		snprintf(w->windows + used, sizeof(w->windows) - used, "%s%s%s%s ",
+			 model->model, model->opens_window ? "+" : "",
+			 model->closes_window ? "-" : "", model->overrides_guard ? "!" : "");
+}
+
+static void
 witness_commit(void *arg, const struct run_page *page, run_commit_done *done, void *done_arg)
 {
 	struct witness *w = arg;
@@ -111,16 +134,10 @@ witness_commit(void *arg, const struct run_page *page, run_commit_done *done, vo
 	}
 	assert_int_equal(page->number, w->commits + 1);
 	w->commits++;
-	for (size_t m = 0; m < page->models_count; m++) {
-		for (size_t i = 0; i < page->models[m].count; i++) {
-			struct jsonspan id = page->models[m].records[i].id;
-			size_t used = strlen(w->ids);
-
-			w->records++;
-			snprintf(w->ids + used, sizeof(w->ids) - used, "%.*s ", (int)id.length,
-				 id.data);
-		}
-	}
+	for (size_t m = 0; m < page->models_count; m++)
+		witness_model(w, &page->models[m]);
+	if (page->clears_checkpoint)
+		snprintf(w->checkpoint, sizeof(w->checkpoint), "cleared");
 	if (page->checkpoint != NULL)
 		snprintf(w->checkpoint, sizeof(w->checkpoint), "%s", page->checkpoint);
 	if (!w->holds_commit) {
@@ -129,6 +146,27 @@ witness_commit(void *arg, const struct run_page *page, run_commit_done *done, vo
 	}
 	w->held_done = done;
 	w->held_arg = done_arg;
+}
+
+/* By ids: what was asked. All: three pages of one record. */
+static void
+witness_lookup(void *arg, const struct run_lookup *lookup, run_lookup_done *done,
+	       void *done_arg)
+{
+	char json[512];
+	int page = lookup->cursor == NULL ? 0 : atoi(lookup->cursor), n;
+
+	(void)arg;
+	if (lookup->ids != NULL)
+		n = snprintf(json, sizeof(json),
+			     "{\"records\":[{\"id\":\"1\",\"ids\":%s}],\"cursor\":null}",
+			     lookup->ids);
+	else if (page == 2)
+		n = snprintf(json, sizeof(json), "{\"records\":[{\"id\":2}],\"cursor\":null}");
+	else
+		n = snprintf(json, sizeof(json),
+			     "{\"records\":[{\"id\":%d}],\"cursor\":\"%d\"}", page, page + 1);
+	done(done_arg, json, (size_t)n, NULL);
 }
 
 void
@@ -169,6 +207,7 @@ witness_ended(void *arg, const struct run_end *end)
 const struct run_backend witness_backend = {
     .fetch = witness_fetch,
     .commit = witness_commit,
+    .lookup = witness_lookup,
     .log = witness_log,
     .ended = witness_ended,
 };

@@ -16,8 +16,10 @@ struct witness { /* what one run did, as its backend saw it */
 	struct run *run;
 	bool is_over;
 	size_t records, commits, logs;
-	char ids[512]; /* of all committed records, with a blank behind each */
-	char log[512]; /* the last line */
+	char ids[512]; /* of all committed records, ~ updated, - deleted, a blank behind each */
+	char windows[128]; /* "Item+ Item-! " */
+	char problem[256]; /* of the last record that had one */
+	char log[512];	   /* the last line */
 	char checkpoint[256], output[256], payload[256];
 	struct run_end end;
 	bool fails_commit; /* ERR_FENCED */

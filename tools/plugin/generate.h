@@ -32,7 +32,7 @@ MUST_CHECK int generate_check_names(TALLOC_CTX *mem, const struct spec *spec,
 struct generate_struct {
 	const char *name; /* of the struct in C */
 	const struct spec_fields *fields;
-	bool keeps_extra;
+	bool keeps_extra, is_synced;
 };
 void generate_struct(struct buf *out, const struct generate_struct *s);
 void generate_tables(struct buf *out, const struct generate_struct *s);

@@ -45,7 +45,7 @@ generate_declarations(struct buf *out, const struct spec *spec)
 	for (size_t i = 0; i < spec->models_count; i++) {
 		const struct spec_model *model = &spec->models[i];
 		struct generate_struct s = {generate_name(scratch, model->name), &model->fields,
-					    model->keeps_extra};
+					    model->keeps_extra, false};
 
 		if (model->description != NULL && strstr(model->description, "*/") == NULL)
 			buf_addf(out, "/* %s */\n", model->description);
@@ -115,8 +115,55 @@ generate_save(struct buf *out, const char *name, const char *model)
 	    "\tstruct nango_writer writer;\n\tconst char *problem;\n\n"
 	    "\trun->calls->save_begin(run, \"%s\", &writer);\n"
 	    "\tproblem = %s_write(&writer, in);\n"
-	    "\trun->calls->save_end(&writer, models_reason(problem));\n}\n\n",
+	    "\trun->calls->save_end(&writer, problem);\n}\n\n",
 	    name, name, model, name);
+	buf_addf(
+	    out,
+	    "/* Merges these members of it into the stored record of its id:\n"
+	    " * %s_update(run, &in, NANGO_TEXTS(\"name\", ...)), names as in plugin.yaml. */\n"
+	    "MODELS_INTERNAL void\n%s_update(struct nango_run *run, const struct %s *in,\n"
+	    "    const char *const *members)\n{\n"
+	    "\tstruct nango_writer writer;\n\tconst char *problem;\n\n"
+	    "\trun->calls->change_begin(run, \"%s\", NANGO_UPDATE, &writer);\n"
+	    "\tproblem = %s_write_members(&writer, in, members);\n"
+	    "\trun->calls->save_end(&writer, problem);\n}\n\n",
+	    name, name, name, model, name);
+}
+
+static bool
+has_integer_id(const struct spec_model *model)
+{
+	for (size_t i = 0; i < model->fields.count; i++)
+		if (strcmp(model->fields.at[i].name, "id") == 0)
+			return model->fields.at[i].type.base == SPEC_INTEGER;
+	return false;
+}
+
+static void
+generate_lookups(struct buf *out, const char *name, const struct spec_model *model)
+{
+	bool is_integer = has_integer_id(model);
+
+	buf_addf(out,
+		 "/* Marks the record of that id as deleted. */\n"
+		 "MODELS_INTERNAL void\n%s_delete(struct nango_run *run, %sid)\n{\n"
+		 "\tnango_delete_id(run, \"%s\", %s);\n}\n\n",
+		 name, is_integer ? "int64_t " : "const char *", model->name,
+		 is_integer ? "nango_format(run, \"%lld\", (long long)id)" : "id");
+	buf_addf(
+	    out,
+	    "/* The stored records of these ids, *found of them, in no order of yours; an id\n"
+	    " * that is not stored is left out. At most NANGO_IDS_MAX. */\n"
+	    "MODELS_INTERNAL struct %s *\n%s_by_ids(struct nango_run *run,\n"
+	    "    const char *const *ids, size_t count, size_t *found)\n{\n"
+	    "\tstruct nango_value list = nango_records_by_ids(run, \"%s\", ids, count);\n"
+	    "\tstruct %s *out = (struct %s *)nango_allocate(run, (count + 1) * sizeof(*out));\n"
+	    "\n\t*found = 0;\n"
+	    "\tnango_each(item, list) {\n"
+	    "\t\tif (*found < count)\n"
+	    "\t\t\tout[(*found)++] = %s_read(run, item);\n"
+	    "\t}\n\treturn out;\n}\n\n",
+	    name, name, model->name, name, name, name);
 }
 
 static void
@@ -127,13 +174,16 @@ generate_models(struct buf *out, const struct spec *spec)
 	for (size_t i = 0; i < spec->models_count; i++) {
 		const struct spec_model *model = &spec->models[i];
 		struct generate_struct s = {generate_name(scratch, model->name), &model->fields,
-					    model->keeps_extra};
+					    model->keeps_extra,
+					    is_synced(spec, model->name)};
 
 		generate_tables(out, &s);
 		generate_reader(out, &s);
 		generate_writer(out, &s);
-		if (is_synced(spec, model->name))
-			generate_save(out, s.name, model->name);
+		if (!s.is_synced)
+			continue;
+		generate_save(out, s.name, model->name);
+		generate_lookups(out, s.name, model);
 	}
 	talloc_free(scratch);
 }
@@ -206,9 +256,9 @@ generate_sync(struct buf *out, const struct spec_sync *sync)
 	TALLOC_CTX *scratch = talloc_new(NULL);
 	const char *name = generate_name(scratch, sync->name);
 	struct generate_struct checkpoint = {talloc_asprintf(scratch, "%s_checkpoint", name),
-					     &sync->checkpoint, false};
+					     &sync->checkpoint, false, false};
 	struct generate_struct metadata = {talloc_asprintf(scratch, "%s_metadata", name),
-					   &sync->metadata, false};
+					   &sync->metadata, false, false};
 
 	buf_addf(out, "/* ---- sync %s ---- */\n\n", sync->name);
 	if (sync->has_metadata) {

@@ -335,22 +335,40 @@ write_field(struct buf *out, const struct spec_field *field, size_t member)
 	talloc_free(scratch);
 }
 
+/* A synced model's writer can also write some of the members, for updates. */
+static void
+open_writer(struct buf *out, const struct generate_struct *s)
+{
+	buf_addf(out,
+		 "/* Writes it to a writer; returns why it does not fit the model, or NULL.%s "
+		 "*/\n"
+		 "MODELS_INTERNAL const char *\n"
+		 "%s_write%s(struct nango_writer *writer, const struct %s *in%s)\n{\n"
+		 "\tstruct models_writer m = models_open(writer, %s_names, in->problem);\n\n",
+		 s->is_synced ? "\n * only: the members to write, and the id; NULL: all." : "",
+		 s->name, s->is_synced ? "_members" : "", s->name,
+		 s->is_synced ? ",\n    const char *const *only" : "", s->name);
+	if (s->is_synced)
+		buf_addf(out, "\tmodels_write_only(&m, only, %zu);\n", s->fields->count);
+	if (s->keeps_extra)
+		buf_addf(out,
+			 "\tif (in->extra.data != NULL%s)\n"
+			 "\t\tmodels_collect_extra(&m, %zu, in->extra);\n",
+			 s->is_synced ? " && only == NULL" : "", s->fields->count);
+}
+
 void
 generate_writer(struct buf *out, const struct generate_struct *s)
 {
-	buf_addf(
-	    out,
-	    "/* Writes it to a writer; returns why it does not fit the model, or NULL. */\n"
-	    "MODELS_INTERNAL const char *\n"
-	    "%s_write(struct nango_writer *writer, const struct %s *in)\n{\n"
-	    "\tstruct models_writer m = models_open(writer, %s_names, in->problem);\n\n",
-	    s->name, s->name, s->name);
-	if (s->keeps_extra)
-		buf_addf(out,
-			 "\tif (in->extra.data != NULL)\n"
-			 "\t\tmodels_collect_extra(&m, %zu, in->extra);\n",
-			 s->fields->count);
+	open_writer(out, s);
 	for (size_t i = 0; i < s->fields->count; i++)
 		write_field(out, &s->fields->at[i], i);
 	buf_adds(out, "\treturn models_close(&m);\n}\n\n");
+	if (s->is_synced)
+		buf_addf(
+		    out,
+		    "MODELS_INTERNAL const char *\n"
+		    "%s_write(struct nango_writer *writer, const struct %s *in)\n{\n"
+		    "\treturn %s_write_members(writer, in, NULL);\n}\n\n",
+		    s->name, s->name, s->name);
 }

@@ -35,6 +35,7 @@ struct models_writer {
 	const struct models_name *names;
 	const char *problem;
 	bool has_member;
+	const char *const *only; /* the members to write, and id; NULL: all */
 	struct models_extra *extra;
 	size_t extra_count, extra_next;
 };
@@ -420,7 +421,7 @@ models_write_extra(struct models_writer *m, const char *before)
 MODELS_INTERNAL struct models_writer
 models_open(struct nango_writer *out, const struct models_name *names, const char *problem)
 {
-	struct models_writer m = {out, names, problem, false, NULL, 0, 0};
+	struct models_writer m = {out, names, problem, false, NULL, NULL, 0, 0};
 
 	nango_write(out, "{", 1);
 	return m;
@@ -458,11 +459,34 @@ models_put_key(struct models_writer *m, size_t member)
 	nango_write(m->out, m->names[member].key, m->names[member].key_length);
 }
 
+MODELS_INTERNAL bool
+models_is_among(const char *const *names, const char *name)
+{
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+/* Writes these members only, and the id. */
+MODELS_INTERNAL void
+models_write_only(struct models_writer *m, const char *const *only, size_t names_count)
+{
+	m->only = only;
+	for (; only != NULL && *only != NULL; only++)
+		if (m->problem == NULL &&
+		    models_find(m->names, names_count, *only, strlen(*only)) == SIZE_MAX)
+			m->problem = nango_format(m->out->run,
+						  "%s: is no member of the model", *only);
+}
+
 /* Begins the member when it has a value; else writes null, leaves it out, or keeps the fault.
  */
 MODELS_INTERNAL bool
 models_put(struct models_writer *m, size_t member, bool has_value, int flags, bool is_null)
 {
+	if (m->only != NULL && strcmp(m->names[member].name, "id") != 0 &&
+	    !models_is_among(m->only, m->names[member].name))
+		return false;
 	if (has_value) {
 		models_put_key(m, member);
 		return true;

@@ -29,7 +29,7 @@
 #include <string.h>
 
 #define NANGO_ABI_MAJOR 1 /* another major is refused before the plugin is loaded */
-#define NANGO_ABI_MINOR 0 /* a plugin's may be lower than the runner's, not higher */
+#define NANGO_ABI_MINOR 1 /* a plugin's may be lower than the runner's, not higher */
 
 /* Limits, enforced outside the plugin; going over one ends the run with its name. */
 #define NANGO_RECORD_BYTES_MAX (10 * 1024 * 1024)
@@ -37,6 +37,7 @@
 #define NANGO_CHECKPOINT_FIELDS_MAX 16
 #define NANGO_CHECKPOINT_TEXT_MAX 4000 /* code points of one string */
 #define NANGO_LOG_BYTES_MAX 10000      /* a longer log line is cut */
+#define NANGO_IDS_MAX 1000	       /* of one nango_records_by_ids */
 
 #define NANGO_INTERNAL static inline __attribute__((unused))
 
@@ -162,6 +163,32 @@ struct nango_writer {
 	char *at, *end;
 };
 
+/* What becomes of a stored record of the same id. */
+enum nango_change {
+	NANGO_SAVE = 0, /* the new one takes its place */
+	NANGO_UPDATE =
+	    1, /* the new one's members are merged into it; an unknown id is left out */
+	NANGO_DELETE = 2, /* it is marked as deleted; an unknown id is left out */
+};
+
+/* How a delete window is closed. */
+struct nango_deletes {
+	uint32_t size;
+	/* 1: I went over everything there is, although not with nango_paginate. */
+	uint32_t complete;
+	/* 1: delete also when it is more than the server's guard ratio of the records. */
+	uint32_t force;
+	uint32_t reserved;
+};
+#define NANGO_DELETES(...) \
+	(&(const struct nango_deletes){.size = sizeof(struct nango_deletes), __VA_ARGS__})
+/* Texts, for ids and names of members: NANGO_TEXTS("17", "18"). */
+#define NANGO_TEXTS(...)          \
+	(const char *const[])     \
+	{                         \
+		__VA_ARGS__, NULL \
+	}
+
 /*
  * The table. Appended to, never reordered; `size` says how much of it there is.
  * `run` may be NULL nowhere. Strings are NUL-terminated UTF-8 unless a length stands beside.
@@ -214,6 +241,18 @@ struct nango_calls {
 			  size_t size); /* page memory, zeroed, aligned to 16 */
 	const char *(*keep)(struct nango_run *run, const char *text, size_t length);
 	const char *(*connection_id)(struct nango_run *run);
+
+	/* Since ABI 1.1. Records that are changed or looked up; delete windows. */
+	void (*change_begin)(struct nango_run *run, const char *model, uint32_t change,
+			     struct nango_writer *writer); /* ended by save_end */
+	void (*records_by_ids)(struct nango_run *run, const char *model, const char *const *ids,
+			       size_t count, struct nango_value *out); /* the list */
+	struct nango_pages *(*records)(struct nango_run *run, const char *model);
+	void (*deletes_start)(struct nango_run *run, const char *model);
+	void (*deletes_end)(struct nango_run *run, const char *model,
+			    const struct nango_deletes *options); /* may be NULL */
+	void (*walk_complete)(struct nango_run *run);
+	void (*clear_checkpoint)(struct nango_run *run); /* with the next commit */
 };
 
 /* ---- values ---------------------------------------------------------------------------- */
@@ -365,6 +404,20 @@ nango_fail(struct nango_run *run, const char *code, const char *format, ...)
 	run->calls->fail(run, code, text, NULL);
 }
 
+/* The same with a payload for the app: JSON of your own. */
+__attribute__((format(printf, 4, 5), noreturn)) NANGO_INTERNAL void
+nango_fail_with(struct nango_run *run, const char *code, const char *payload_json,
+		const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, format);
+	__builtin_vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	run->calls->fail(run, code, text, payload_json);
+}
+
 /* ---- HTTP ------------------------------------------------------------------------------ */
 
 /* Waits for the answer. A status that is neither 2xx nor accepted ends the run. */
@@ -395,28 +448,148 @@ nango_next_page(struct nango_pages *pages, struct nango_value *page)
 
 /* ---- records --------------------------------------------------------------------------- */
 
-/* Saves a piece of JSON as it is, as a record of model. It must be an object with an id. */
+/*
+ * Records are staged, and stored by the next commit: all of a page and its checkpoint, or
+ * nothing. A commit does not make you wait: while it is carried out you may fill the next page.
+ * It is certain before any request, lookup or failure of yours that comes behind it is carried
+ * out, and when it fails the run ends.
+ *
+ * A record that does not fit its model does not end the run, unless plugin.yaml says
+ * `$invalid: fail` for the model: it is put aside with the reason, where a person can see it.
+ */
+
+/* Stages a piece of JSON as it is: an object with an id. */
 NANGO_INTERNAL void
-nango_save(struct nango_run *run, const char *model, struct nango_value value)
+nango_change(struct nango_run *run, const char *model, enum nango_change change,
+	     struct nango_value value)
 {
 	struct nango_writer writer;
 
-	run->calls->save_begin(run, model, &writer);
+	run->calls->change_begin(run, model, (uint32_t)change, &writer);
 	if ((size_t)(writer.end - writer.at) < value.length)
 		run->calls->writer_grow(&writer, value.length);
-	memcpy(writer.at, value.data, value.length);
+	if (value.length > 0)
+		memcpy(writer.at, value.data, value.length);
 	writer.at += value.length;
+	run->calls->save_end(&writer, value.data == NULL ? ": is absent" : NULL);
+}
+
+/* Saves a record: it is added, or takes the place of the one of its id. */
+NANGO_INTERNAL void
+nango_save(struct nango_run *run, const char *model, struct nango_value value)
+{
+	nango_change(run, model, NANGO_SAVE, value);
+}
+
+/*
+ * Merges members into the stored record of that id, objects deeply; lists and everything else
+ * are replaced, and what is not named stays. A record that is not stored is left out.
+ */
+NANGO_INTERNAL void
+nango_update(struct nango_run *run, const char *model, struct nango_value value)
+{
+	nango_change(run, model, NANGO_UPDATE, value);
+}
+
+/* Marks a record as deleted; apps still see what it last was. Only its id is looked at. */
+NANGO_INTERNAL void
+nango_delete(struct nango_run *run, const char *model, struct nango_value value)
+{
+	nango_change(run, model, NANGO_DELETE, value);
+}
+
+/* The same by its id, the text of it where it is a number. */
+NANGO_INTERNAL void
+nango_delete_id(struct nango_run *run, const char *model, const char *id)
+{
+	struct nango_writer writer;
+
+	run->calls->change_begin(run, model, NANGO_DELETE, &writer);
+	if (writer.end - writer.at < 8)
+		run->calls->writer_grow(&writer, 8);
+	memcpy(writer.at, "{\"id\":", 6);
+	writer.at += 6;
+	run->calls->write_string(&writer, id);
+	if (writer.end - writer.at < 1)
+		run->calls->writer_grow(&writer, 1);
+	*writer.at++ = '}';
 	run->calls->save_end(&writer, NULL);
 }
 
 /*
- * Commits all that was saved since the last commit, and the checkpoint, or neither.
+ * The stored records of these ids, as a list; the order is the server's, and an id that is not
+ * stored, or deleted, is not in it. At most NANGO_IDS_MAX. What was committed is seen, what is
+ * only staged is not.
+ */
+NANGO_INTERNAL struct nango_value
+nango_records_by_ids(struct nango_run *run, const char *model, const char *const *ids,
+		     size_t count)
+{
+	struct nango_value out = {run->calls, NULL, 0};
+
+	run->calls->records_by_ids(run, model, ids, count, &out);
+	return out;
+}
+
+/* All stored records that are not deleted, page by page, with nango_next_page. */
+NANGO_INTERNAL struct nango_pages *
+nango_records(struct nango_run *run, const char *model)
+{
+	return run->calls->records(run, model);
+}
+
+/*
+ * Deletion by absence: from nango_track_deletes_start to nango_track_deletes_end every record
+ * of the model that is saved (or updated, or deleted) is noted, by this run and those after
+ * it, and at the end all others are deleted. The window is opened and closed by the commit that
+ * follows, with the records of its page; it stays open over failures, however long they take.
+ *
+ * It closes only after a complete walk: every nango_paginate of this run must have come to its
+ * last page, and there must have been one. Who walks in another way says so, with
+ * NANGO_DELETES(.complete = 1), and means it: whatever was not saved is deleted.
+ *
+ * A sync that goes over everything in each run need not call these: `track_deletes: true` in
+ * plugin.yaml does the same, and when the function returns behind a complete walk (or has
+ * called nango_walk_complete) what it did not save is deleted.
+ */
+NANGO_INTERNAL void
+nango_track_deletes_start(struct nango_run *run, const char *model)
+{
+	run->calls->deletes_start(run, model);
+}
+
+NANGO_INTERNAL void
+nango_track_deletes_end(struct nango_run *run, const char *model,
+			const struct nango_deletes *options)
+{
+	run->calls->deletes_end(run, model, options);
+}
+
+/* For `track_deletes: true`, where the walk was not made with nango_paginate. */
+NANGO_INTERNAL void
+nango_walk_complete(struct nango_run *run)
+{
+	run->calls->walk_complete(run);
+}
+
+/*
+ * Commits all that was staged since the last commit, and the checkpoint, or neither.
  * checkpoint is a flat JSON object, or NULL to leave it as it is.
  */
 NANGO_INTERNAL void
 nango_commit(struct nango_run *run, const char *checkpoint)
 {
 	run->calls->commit(run, checkpoint, checkpoint == NULL ? 0 : strlen(checkpoint));
+}
+
+/*
+ * The next commit removes the checkpoint, so that the next run begins at the beginning; a
+ * commit that brings a checkpoint of its own sets that instead.
+ */
+NANGO_INTERNAL void
+nango_clear_checkpoint(struct nango_run *run)
+{
+	run->calls->clear_checkpoint(run);
 }
 
 /* For generated writers: raw bytes. */

@@ -172,6 +172,70 @@ large(struct nango_run *run)
 	write_one(run, "Item", nango_format(run, "%s%s", text, text), 1);
 }
 
+static struct nango_value
+json(struct nango_run *run, const char *text)
+{
+	return (struct nango_value){run->calls, text, strlen(text)};
+}
+
+static void
+changes(struct nango_run *run)
+{
+	struct nango_pages *stored = nango_records(run, "Item");
+	struct nango_value found, page;
+	int64_t seen = 0;
+
+	nango_track_deletes_start(run, "Item");
+	nango_save(run, "Item", json(run, "{\"id\":\"1\"}"));
+	nango_update(run, "Item", json(run, "{\"id\":2,\"a\":{\"b\":1}}"));
+	nango_delete_id(run, "Item", "3\"");
+	nango_delete(run, "Item", json(run, "{\"id\":4}"));
+	nango_clear_checkpoint(run);
+	CHECK(nango_integer(nango_checkpoint(run), "page", 0) == 4);
+	nango_commit(run, NULL);
+	CHECK(nango_type(nango_checkpoint(run)) == NANGO_ABSENT);
+	found = nango_records_by_ids(run, "Item", NANGO_TEXTS("1", "\"\\\n"), 2);
+	CHECK(same(nango_string(found, "0.ids.1"), "\"\\\n") && !nango_has(found, "1"));
+	CHECK(nango_type(nango_records_by_ids(run, "Item", NULL, 0)) == NANGO_ARRAY);
+	while (nango_next_page(stored, &page))
+		nango_each (record, page)
+			seen = seen * 10 + nango_integer(record, "id", 9) + 1;
+	CHECK(seen == 123 && !nango_next_page(stored, &page));
+	nango_track_deletes_end(run, "Item", NANGO_DELETES(.complete = 1, .force = 1));
+	nango_save(run, "Item", json(run, "{\"id\":\"5\"}"));
+}
+
+static void
+walked(struct nango_run *run)
+{
+	struct nango_pages *pages = nango_paginate(run, NANGO_REQUEST(.path = "/items"));
+	struct nango_value page;
+
+	nango_track_deletes_start(run, "Item");
+	while (nango_next_page(pages, &page))
+		nango_commit(run, NULL);
+	nango_track_deletes_end(run, "Item", NULL);
+}
+
+static void
+unfinished(struct nango_run *run)
+{
+	struct nango_pages *outer = nango_paginate(run, NANGO_REQUEST(.path = "/items"));
+	struct nango_value page, other;
+
+	nango_track_deletes_start(run, "Item");
+	nango_commit(run, NULL);
+	while (nango_next_page(outer, &page))
+		nango_next_page(nango_paginate(run, NANGO_REQUEST(.path = "/items")), &other);
+	nango_track_deletes_end(run, "Item", NULL);
+}
+
+static void
+fails_with(struct nango_run *run)
+{
+	nango_fail_with(run, "seven", "{\"seen\":7}", "no %d", 7);
+}
+
 static void
 waits(struct nango_run *run)
 {
@@ -207,5 +271,6 @@ echo(struct nango_run *run)
 #define SYNC(function) NANGO_SYNC(.name = #function, .run = function)
 
 NANGO_PLUGIN(.syncs = NANGO_SYNCS(SYNC(values), SYNC(requests), SYNC(nested), SYNC(writers),
-				  SYNC(problem), SYNC(large), SYNC(waits), SYNC(fresh)),
+				  SYNC(problem), SYNC(changes), SYNC(walked), SYNC(unfinished),
+				  SYNC(fails_with), SYNC(large), SYNC(waits), SYNC(fresh)),
 	     .actions = NANGO_ACTIONS(NANGO_ACTION(.name = "echo", .run = echo)));
