@@ -529,6 +529,12 @@ skip_value(const byte *at, const byte *end)
 	return at;
 }
 
+const char *
+jsonspan_skip(const char *at, const char *end)
+{
+	return (const char *)skip_value((const byte *)at, (const byte *)end);
+}
+
 /*
  * Moves the cursor to the next element of a container and says where it begins; NULL at the
  * end. The cursor is 0 only before the first one: the opening bracket is byte 0.

@@ -51,6 +51,9 @@ bool jsonspan_next_item(struct jsonspan array, size_t *cursor, struct jsonspan *
 bool jsonspan_next_member(struct jsonspan object, size_t *cursor, struct jsonspan *key,
 			  struct jsonspan *value);
 
+/* Where the value that begins at `at` ends. */
+const char *jsonspan_skip(const char *at, const char *end);
+
 /* The last member of that name (compared after unescaping); absent when there is none. */
 struct jsonspan jsonspan_member(struct jsonspan object, const char *name);
 

@@ -65,8 +65,9 @@ struct spec_fields {
 struct spec_model {
 	const char *name, *description; /* description may be NULL */
 	struct spec_fields fields;
-	bool keeps_extra;		   /* unknown members pass through */
-	const char *const *volatile_names; /* members that make no change; ends with NULL */
+	bool keeps_extra; /* unknown members pass through */
+	bool fails_run;	  /* `$invalid: fail`; else such a record is put aside */
+	const char *const *volatile_names; /* make no change, see README.md; ends with NULL */
 };
 
 struct spec_sync {
@@ -76,6 +77,7 @@ struct spec_sync {
 	const char *const *models; /* at least one; ends with NULL */
 	const char *const *scopes; /* ends with NULL */
 	bool auto_start;
+	bool tracks_deletes; /* what a complete run did not save is deleted */
 	bool has_checkpoint, has_metadata;
 	struct spec_fields checkpoint, metadata;
 };

@@ -19,11 +19,12 @@ static const char *const top_keys[] = {"nango",	  "provider", "version", "syncs"
 static const char *const json_keys[] = {"nango",   "provider", "version", "syncs",
 					"actions", "models",   "schemas", NULL};
 static const char *const import_keys[] = {"nango", "models", NULL};
-static const char *const sync_keys[] = {"description", "runs",	 "models",     "checkpoint",
-					"metadata",    "scopes", "auto_start", NULL};
-static const char *const sync_json_keys[] = {"description", "runs",	  "runs_ms",
-					     "models",	    "checkpoint", "metadata",
-					     "scopes",	    "auto_start", NULL};
+static const char *const sync_keys[] = {"description", "runs",		"models",
+					"checkpoint",  "metadata",	"scopes",
+					"auto_start",  "track_deletes", NULL};
+static const char *const sync_json_keys[] = {
+    "description", "runs",   "runs_ms",	   "models",	    "checkpoint",
+    "metadata",	   "scopes", "auto_start", "track_deletes", NULL};
 static const char *const action_keys[] = {"description", "input", "output", "scopes", NULL};
 
 static int
@@ -192,7 +193,9 @@ read_sync(struct spec_reader *r, const struct yaml_node *key, const struct yaml_
 	    read_runs(r, node, key, sync) < 0 || read_sync_models(r, node, key, sync) < 0 ||
 	    read_checkpoint(r, yaml_get(node, "checkpoint"), sync) < 0 ||
 	    read_metadata(r, yaml_get(node, "metadata"), sync) < 0 ||
-	    spec_expect_texts(r, yaml_get(node, "scopes"), "scopes", &sync->scopes) < 0)
+	    spec_expect_texts(r, yaml_get(node, "scopes"), "scopes", &sync->scopes) < 0 ||
+	    read_boolean(r, yaml_get(node, "track_deletes"), "track_deletes",
+			 &sync->tracks_deletes) < 0)
 		return -1;
 	return read_boolean(r, yaml_get(node, "auto_start"), "auto_start", &sync->auto_start);
 }

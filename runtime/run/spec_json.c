@@ -46,6 +46,8 @@ sync_tree(const struct spec_sync *sync)
 	json_object_object_add(tree, "models", texts(sync->models));
 	json_object_object_add(tree, "scopes", texts(sync->scopes));
 	json_add_boolean(tree, "auto_start", sync->auto_start);
+	if (sync->tracks_deletes)
+		json_add_boolean(tree, "track_deletes", true);
 	if (sync->has_checkpoint) {
 		fields = json_object_new_object();
 		add_fields(fields, &sync->checkpoint);
@@ -79,6 +81,8 @@ model_tree(const struct spec_model *model)
 	add_description(tree, "$description", model->description);
 	if (model->keeps_extra)
 		json_add(tree, "$extra", "keep");
+	if (model->fails_run)
+		json_add(tree, "$invalid", "fail");
 	if (model->volatile_names[0] != NULL)
 		json_object_object_add(tree, "$volatile", texts(model->volatile_names));
 	add_fields(tree, &model->fields);

@@ -20,8 +20,8 @@ struct spec_source {
 	struct spec_model *model;
 };
 
-static const char *const model_keys[] = {"$description", "$extends", "$extra", "$volatile",
-					 NULL};
+static const char *const model_keys[] = {"$description", "$extends",  "$extra",
+					 "$invalid",	 "$volatile", NULL};
 
 static int
 compare_fields(const void *a, const void *b)
@@ -205,11 +205,30 @@ inherit(struct spec_reader *r, struct spec_model *model, const struct spec_model
 	model->keeps_extra = model->keeps_extra || base->keeps_extra;
 }
 
+/* A key with two words; *out is whether the second one stands there. */
+static int
+read_either(struct spec_reader *r, const struct spec_source *source, const char *key,
+	    const char *no, const char *yes, bool *out)
+{
+	const struct yaml_node *node = yaml_get(source->node, key);
+
+	if (node == NULL)
+		return 0;
+	if (node->kind != YAML_SCALAR ||
+	    (strcmp(node->text, no) != 0 && strcmp(node->text, yes) != 0))
+		return spec_fault(
+		    r, node, "E0104",
+		    talloc_asprintf(r->mem, "write `%s: %s`, or take it out", key, yes),
+		    "%s is %s or %s", key, yes, no);
+	*out = strcmp(node->text, yes) == 0;
+	return 0;
+}
+
 static int
 read_dollar_keys(struct spec_reader *r, struct spec_source *source, struct spec_model *model)
 {
-	const struct yaml_node *extra = yaml_get(source->node, "$extra");
 	const struct yaml_node *description = yaml_get(source->node, "$description");
+	const struct yaml_node *names = yaml_get(source->node, "$volatile");
 
 	for (size_t i = 0; i < source->node->count; i++) {
 		const struct yaml_node *key = source->node->items[2 * i];
@@ -222,28 +241,56 @@ read_dollar_keys(struct spec_reader *r, struct spec_source *source, struct spec_
 	if (description != NULL &&
 	    spec_expect_text(r, description, "$description", &model->description) < 0)
 		return -1;
-	if (extra == NULL)
-		return 0;
-	if (extra->kind != YAML_SCALAR ||
-	    (strcmp(extra->text, "keep") != 0 && strcmp(extra->text, "drop") != 0))
-		return spec_fault(r, extra, "E0104", "write `$extra: keep`, or take it out",
-				  "$extra is keep or drop");
-	model->keeps_extra = extra->text[0] == 'k';
-	return 0;
+	if (read_either(r, source, "$extra", "drop", "keep", &model->keeps_extra) < 0 ||
+	    read_either(r, source, "$invalid", "quarantine", "fail", &model->fails_run) < 0)
+		return -1;
+	return spec_expect_texts(r, names, "$volatile", &model->volatile_names);
 }
 
-static int
-read_volatile(struct spec_reader *r, struct spec_source *source, struct spec_model *model)
+/*
+ * Does the dotted path lead to a member? A member whose own name has dots comes first; a list
+ * stands for its items; below `json` and among kept unknown members anything may be.
+ */
+static bool
+has_path(struct spec_reader *r, const struct spec_model *model, const char *path)
 {
-	const struct yaml_node *node = yaml_get(source->node, "$volatile");
+	while (find_field(&model->fields, path) == NULL) {
+		const struct spec_field *field = NULL;
+		size_t length = 0;
+		char *name;
 
-	if (spec_expect_texts(r, node, "$volatile", &model->volatile_names) < 0)
-		return -1;
-	for (size_t i = 0; model->volatile_names[i] != NULL; i++)
-		if (find_field(&model->fields, model->volatile_names[i]) == NULL)
-			return spec_fault(r, node, "E0109", "name members of this model",
-					  "$volatile names \"%.64s\", which %s does not have",
-					  model->volatile_names[i], source->name);
+		for (size_t dot = strcspn(path, "."); field == NULL && path[dot] == '.';
+		     dot += 1 + strcspn(path + dot + 1, ".")) {
+			name = talloc_strndup(r->mem, path, dot);
+			field = find_field(&model->fields, name);
+			length = dot + 1;
+		}
+		if (field == NULL)
+			return model->keeps_extra;
+		if (field->type.base != SPEC_MODEL)
+			return field->type.base == SPEC_JSON && path[length] != '\0';
+		model = find_source(r, field->type.model)->model;
+		path += length;
+	}
+	return true;
+}
+
+/* When all models are known, since a path may lead through any of them. */
+static int
+check_volatile(struct spec_reader *r, const struct spec_source *source)
+{
+	const char *const *names = source->model->volatile_names;
+
+	for (size_t i = 0; names[i] != NULL; i++) {
+		if (has_path(r, source->model, names[i]))
+			continue;
+		r->file = source->file;
+		return spec_fault(r, yaml_get(source->node, "$volatile"), "E0109",
+				  "name members of this model, or of one within it: "
+				  "`[fetched_at, owner.seen_at]`",
+				  "$volatile names \"%.64s\", which %s does not have", names[i],
+				  source->name);
+	}
 	return 0;
 }
 
@@ -289,8 +336,12 @@ resolve(struct spec_reader *r, struct spec_source *source)
 	model->name = source->name;
 	if (read_dollar_keys(r, source, model) < 0 ||
 	    spec_read_fields(r, source->node, &model->fields) < 0 ||
-	    resolve_bases(r, source, model) < 0 || read_volatile(r, source, model) < 0)
+	    resolve_bases(r, source, model) < 0)
 		return -1;
+	if (model->fields.count > SPEC_FIELDS_MAX)
+		return spec_fault(r, source->key, "E0117", "split it",
+				  "%s has over %d members with those that it extends",
+				  source->name, SPEC_FIELDS_MAX);
 	if (model->fields.count == 0 && !model->keeps_extra)
 		return spec_fault(r, source->key, "E0102", "give it one, or `$extra: keep`",
 				  "the model %s has no members", source->name);
@@ -310,6 +361,9 @@ spec_resolve_models(struct spec_reader *r)
 			return -1;
 		models[i] = *r->sources[i].model;
 	}
+	for (size_t i = 0; i < r->sources_count; i++)
+		if (check_volatile(r, &r->sources[i]) < 0)
+			return -1;
 	qsort(models, r->sources_count, sizeof(*models), compare_models);
 	r->spec->models = models;
 	r->spec->models_count = r->sources_count;

@@ -141,6 +141,11 @@ test_canonical_round_trip(void **state)
 	assert_int_equal(spec_sync(again, "plain")->runs_ms, 86400000);
 	assert_true(spec_model(again, "Bag")->keeps_extra);
 	assert_string_equal(spec_model(again, "Thing")->volatile_names[0], "ratio");
+	assert_string_equal(spec_model(again, "Thing")->volatile_names[3], "raw.x.y");
+	assert_true(spec_model(again, "Bag")->fails_run);
+	assert_false(spec_model(again, "Thing")->fails_run);
+	assert_true(spec_sync(again, "plain")->tracks_deletes);
+	assert_false(spec_sync(again, "things")->tracks_deletes);
 	/* $extends is resolved: NewThing has Person's members. */
 	assert_int_equal(spec_model(again, "NewThing")->fields.count, 3);
 	assert_string_equal(spec_action(again, "make-thing")->input, "NewThing");

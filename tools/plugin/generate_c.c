@@ -174,8 +174,7 @@ generate_models(struct buf *out, const struct spec *spec)
 	for (size_t i = 0; i < spec->models_count; i++) {
 		const struct spec_model *model = &spec->models[i];
 		struct generate_struct s = {generate_name(scratch, model->name), &model->fields,
-					    model->keeps_extra,
-					    is_synced(spec, model->name)};
+					    model->keeps_extra, is_synced(spec, model->name)};
 
 		generate_tables(out, &s);
 		generate_reader(out, &s);

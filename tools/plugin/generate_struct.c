@@ -365,10 +365,9 @@ generate_writer(struct buf *out, const struct generate_struct *s)
 		write_field(out, &s->fields->at[i], i);
 	buf_adds(out, "\treturn models_close(&m);\n}\n\n");
 	if (s->is_synced)
-		buf_addf(
-		    out,
-		    "MODELS_INTERNAL const char *\n"
-		    "%s_write(struct nango_writer *writer, const struct %s *in)\n{\n"
-		    "\treturn %s_write_members(writer, in, NULL);\n}\n\n",
-		    s->name, s->name, s->name);
+		buf_addf(out,
+			 "MODELS_INTERNAL const char *\n"
+			 "%s_write(struct nango_writer *writer, const struct %s *in)\n{\n"
+			 "\treturn %s_write_members(writer, in, NULL);\n}\n\n",
+			 s->name, s->name, s->name);
 }

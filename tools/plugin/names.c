@@ -164,9 +164,9 @@ take_functions(struct taken_list *list, const char *from, const char *const *suf
 static int
 check_globals(TALLOC_CTX *mem, const struct spec *spec, struct error *err)
 {
-	static const char *const of_models[] = {"",	   "_read",   "_write",	 "_write_members",
-						"_save",   "_update", "_delete", "_by_ids",
-						"_names", NULL};
+	static const char *const of_models[] = {
+	    "",	       "_read",	  "_write",  "_write_members", "_save",
+	    "_update", "_delete", "_by_ids", "_names",	       NULL};
 	static const char *const of_syncs[] = {"_checkpoint", "_metadata", "_commit", NULL};
 	static const char *const of_actions[] = {"_input", "_output", NULL};
 	static const char *const of_prelude[] = {"",	   "_read",   "_write",	 "_save",

@@ -475,8 +475,8 @@ models_write_only(struct models_writer *m, const char *const *only, size_t names
 	for (; only != NULL && *only != NULL; only++)
 		if (m->problem == NULL &&
 		    models_find(m->names, names_count, *only, strlen(*only)) == SIZE_MAX)
-			m->problem = nango_format(m->out->run,
-						  "%s: is no member of the model", *only);
+			m->problem =
+			    nango_format(m->out->run, "%s: is no member of the model", *only);
 }
 
 /* Begins the member when it has a value; else writes null, leaves it out, or keeps the fault.
