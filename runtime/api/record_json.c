@@ -22,7 +22,8 @@ add_base64(struct buf *out, const char *text, size_t length)
 	char *at = buf_reserve(out, (length + 2) / 3 * 4 + 1), *from = at;
 
 	for (; length > 0; in += 3, length = length > 3 ? length - 3 : 0) {
-		unsigned three = (unsigned)in[0] << 16 | (length > 1 ? (unsigned)in[1] << 8 : 0) |
+		unsigned three = (unsigned)in[0] << 16 |
+				 (length > 1 ? (unsigned)in[1] << 8 : 0) |
 				 (length > 2 ? in[2] : 0);
 
 		*at++ = alphabet[three >> 18];
@@ -126,7 +127,8 @@ add_metadata(struct buf *out, const struct dataset *dataset, const struct record
 {
 	static const char *const actions[] = {[RECORD_ADDED] = ",\"last_action\":\"ADDED\"",
 					      [RECORD_UPDATED] = ",\"last_action\":\"UPDATED\"",
-					      [RECORD_DELETED] = ",\"last_action\":\"DELETED\""};
+					      [RECORD_DELETED] =
+						  ",\"last_action\":\"DELETED\""};
 
 	ADD_TIME(out, "\"_nango_metadata\":{\"first_seen_at\":", r->first_seen_us);
 	ADD_TIME(out, ",\"last_modified_at\":", r->last_modified_us);

@@ -18,8 +18,8 @@ feed_codec(const struct node *node, const struct environment *env, struct payloa
 				  env->record_key_length, &key, &length, err);
 
 	if (result == 0 && length != CRYPTO_KEY_BYTES)
-		result = error_set(err, ERR_DECRYPT, "the environment's record key has %zu bytes",
-				   length);
+		result = error_set(err, ERR_DECRYPT,
+				   "the environment's record key has %zu bytes", length);
 	if (result == 0)
 		payload_codec_init(out, env->id, (const unsigned char *)key,
 				   strcmp(node->config->records_encryption, "on") == 0);

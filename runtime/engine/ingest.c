@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 static int
 ingest_destructor(struct ingest *ingest)
@@ -50,9 +52,22 @@ ingest_set_secret(struct ingest *ingest, int64_t environment_id,
 	payload_codec_init(&ingest->codec, environment_id, record_key, seals);
 }
 
-/* NULL when there are as many models as a run may have. */
-static struct ingest_model *
-model_of(struct ingest *ingest, const char *name)
+/* Records that passed this model are not checked again; its schema says which one it is. */
+static void
+set_spec(struct ingest *ingest, struct ingest_model *model)
+{
+	const char *schema;
+
+	model->spec = ingest->spec == NULL ? NULL : spec_model(ingest->spec, model->model);
+	if (model->spec == NULL)
+		return;
+	schema =
+	    json_text(ingest, json_own(ingest, spec_model_schema(ingest->spec, model->model)));
+	model->model_hash = (int64_t)XXH3_64bits(schema, strlen(schema));
+}
+
+struct ingest_model *
+ingest_model_of(struct ingest *ingest, const char *name)
 {
 	struct ingest_model *model;
 
@@ -63,9 +78,16 @@ model_of(struct ingest *ingest, const char *name)
 		return NULL;
 	model = &ingest->models[ingest->models_count++];
 	model->model = talloc_strdup(ingest, name);
-	if (ingest->spec != NULL)
-		model->spec = spec_model(ingest->spec, name);
+	set_spec(ingest, model);
 	return model;
+}
+
+void
+ingest_set_spec(struct ingest *ingest, const struct spec *spec)
+{
+	ingest->spec = spec;
+	for (size_t i = 0; i < ingest->models_count; i++)
+		set_spec(ingest, &ingest->models[i]);
 }
 
 void
@@ -77,7 +99,7 @@ ingest_set_counts(struct ingest *ingest, const char *result_json)
 	if (json_parse(ingest, result_json, strlen(result_json), &tree, &ignored) < 0)
 		return;
 	json_object_object_foreach (tree, name, counts) {
-		struct ingest_model *model = model_of(ingest, name);
+		struct ingest_model *model = ingest_model_of(ingest, name);
 
 		if (model == NULL)
 			return;
@@ -137,11 +159,12 @@ fill(struct commit *c, struct error *err)
 		const struct run_page_model *from = &c->page->models[c->batches_count];
 		struct batch *batch = &c->batches[c->batches_count];
 
-		batch->model = model_of(c->ingest, from->model);
+		batch->model = ingest_model_of(c->ingest, from->model);
 		if (batch->model == NULL)
 			return error_set(err, ERR_INVALID_BODY, "a run saves over %d models",
 					 INGEST_MODELS_MAX);
-		batch_fill(c, batch, from);
+		if (batch_fill(c, batch, from, err) < 0)
+			return -1;
 	}
 	/* The order in which heads are locked. */
 	qsort(c->batches, c->batches_count, sizeof(*c->batches), batch_compare);

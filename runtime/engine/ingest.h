@@ -57,6 +57,9 @@ struct ingest *ingest_new(void);
 void ingest_set_secret(struct ingest *ingest, int64_t environment_id,
 		       const unsigned char record_key[32], bool seals);
 
+/* What records are checked against; it must outlive the ingest. */
+void ingest_set_spec(struct ingest *ingest, const struct spec *spec);
+
 /* Takes up the counts of earlier attempts: {"Issue":{"added":1,"updated":0,"deleted":0}} */
 void ingest_set_counts(struct ingest *ingest, const char *result_json);
 char *ingest_result(TALLOC_CTX *mem, const struct ingest *ingest);

@@ -102,6 +102,17 @@ bad_add(TALLOC_CTX *mem, struct batch *batch, const char *key, const char *path,
 	};
 }
 
+static int
+bad_refuse(const struct batch *batch, const char *path, const char *reason,
+	   struct jsonspan bytes, struct error *err)
+{
+	return error_set_at(
+	    err, ERR_INVALID_RECORD, path,
+	    "a record of %s is not what its model says: %s: %s (%.*s%s)", batch->model->model,
+	    path, reason, (int)(bytes.length > 200 ? 200 : bytes.length),
+	    bytes.data == NULL ? "" : bytes.data, bytes.length > 200 ? "…" : "");
+}
+
 /* Postgres' text takes no U+0000 and no broken UTF-8; a reason is ours, a path may hold names.
  */
 static char *
@@ -116,15 +127,18 @@ clean(TALLOC_CTX *mem, const char *text, size_t length)
 }
 
 /* key: of the id where there is one, else of the bytes. path and reason are copied. */
-static void
+static int
 bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
-	   const char *path, size_t path_length, const char *reason, struct jsonspan bytes)
+	   const char *path, size_t path_length, const char *reason, struct jsonspan bytes,
+	   struct error *err)
 {
 	char *key;
 
 	path = clean(c->mem, path,
 		     path_length > QUARANTINE_PATH_MAX ? QUARANTINE_PATH_MAX : path_length);
 	reason = clean(c->mem, reason, strnlen(reason, QUARANTINE_REASON_MAX));
+	if (batch->model->spec != NULL && batch->model->spec->fails_run)
+		return bad_refuse(batch, path, reason, bytes, err);
 	if (id != NULL && id->external_id_length > 0)
 		key = talloc_asprintf(c->mem, "i%.*s", (int)id->external_id_length,
 				      id->external_id);
@@ -132,12 +146,13 @@ bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
 		key = talloc_asprintf(c->mem, "h%016" PRIx64,
 				      XXH3_64bits(bytes.data, bytes.length));
 	bad_add(c->mem, batch, key, path, reason, bytes);
+	return 0;
 }
 
 /* A problem that the session found: "path: reason". */
-static void
+static int
 bad_staged(struct commit *c, struct batch *batch, const struct run_record *record,
-	   const struct record_write *id)
+	   const struct record_write *id, struct error *err)
 {
 	const char *split = strstr(record->problem, ": ");
 	size_t path_length = split == NULL ? 0 : (size_t)(split - record->problem);
@@ -149,8 +164,8 @@ bad_staged(struct commit *c, struct batch *batch, const struct run_record *recor
 			     c->ingest->hash_secret);
 		buf_add(&batch->bad_marks, key_bytes, INGEST_MARK_BYTES);
 	}
-	bad_record(c, batch, id, record->problem, path_length,
-		   split == NULL ? record->problem : split + 2, record->bytes);
+	return bad_record(c, batch, id, record->problem, path_length,
+			  split == NULL ? record->problem : split + 2, record->bytes, err);
 }
 
 /* ---- folding ---- */
@@ -237,25 +252,25 @@ hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *r
 	row->write.codec = RECORD_RAW;
 }
 
-static void
+static int
 take_record(struct commit *c, struct batch *batch, const struct run_record *record,
-	    struct ingest_row *row)
+	    struct ingest_row *row, struct error *err)
 {
 	const char *fault = record->id.data == NULL ? "there is none"
 						    : read_id(c->mem, record->id, &row->write);
 
-	if (record->problem != NULL) {
-		bad_staged(c, batch, record, fault == NULL ? &row->write : NULL);
-	} else if (fault != NULL) {
-		bad_record(c, batch, NULL, "id", 2, fault, record->bytes);
-	} else {
-		batch->all_count++;
-		add_row(c, batch, record, row);
-	}
+	if (record->problem != NULL)
+		return bad_staged(c, batch, record, fault == NULL ? &row->write : NULL, err);
+	if (fault != NULL)
+		return bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
+	batch->all_count++;
+	add_row(c, batch, record, row);
+	return 0;
 }
 
-void
-batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *from)
+int
+batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *from,
+	   struct error *err)
 {
 	size_t size = 16;
 
@@ -269,7 +284,9 @@ batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *f
 	if (batch->all == NULL || batch->slots == NULL)
 		abort();
 	for (size_t i = 0; i < from->count; i++)
-		take_record(c, batch, &from->records[i], &batch->all[batch->all_count]);
+		if (take_record(c, batch, &from->records[i], &batch->all[batch->all_count],
+				err) < 0)
+			return -1;
 	batch->bad_staged = batch->bad_count;
 	for (size_t i = 0; i < batch->all_count; i++) {
 		struct ingest_row *row = &batch->all[i];
@@ -281,6 +298,7 @@ batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *f
 			hash_row(c, batch, row);
 		batch->has_updates |= row->change == RUN_UPDATE;
 	}
+	return 0;
 }
 
 void
@@ -321,16 +339,35 @@ classify_delete(struct commit *c, struct batch *batch, struct ingest_row *row)
 	list_add(c->attempt, &batch->deleted, &row->write);
 }
 
-static void
-classify_save(struct commit *c, struct batch *batch, struct ingest_row *row)
+/* Does the model allow it? 1 yes, 0 it is in quarantine, -1 it fails the run. */
+static int
+validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
+{
+	struct validate_fault fault;
+
+	if (batch->model->spec == NULL ||
+	    validate_record(c->ingest->spec, batch->model->spec, row->record, &fault) == 0)
+		return 1;
+	return bad_record(c, batch, &row->write, fault.path, strlen(fault.path), fault.reason,
+			  row->record, err);
+}
+
+static int
+classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
 {
 	struct record_write *w = &row->write;
 	bool is_live = w->old.is_known && !w->old.is_deleted;
 	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
+	int verdict = 1;
 
-	if (is_same) {
-		mark_seen(batch, row);
-		return;
+	/* What is stored passed the model of its day. */
+	if (!is_same || batch->model->model_hash != batch->before.model_hash)
+		verdict = validate(c, batch, row, err);
+	if (verdict < 0)
+		return -1;
+	if (is_same || verdict == 0) {
+		mark_seen(batch, row); /* a bad one was there, all the same */
+		return 0;
 	}
 	give_number(batch, w, is_live ? RECORD_UPDATED : RECORD_ADDED);
 	if (is_live) {
@@ -340,12 +377,12 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row)
 		batch->after.live++;
 	}
 	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
+	return 0;
 }
 
 int
 batch_classify(struct commit *c, struct batch *batch, struct error *err)
 {
-	(void)err;
 	batch->after = batch->before;
 	batch->fresh = batch->changed = batch->deleted = (struct ingest_list){0};
 	batch->added = batch->updated = batch->removed = 0;
@@ -371,7 +408,8 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 				continue; /* only what is live is updated */
 			hash_row(c, batch, row);
 		}
-		classify_save(c, batch, row);
+		if (classify_save(c, batch, row, err) < 0)
+			return -1;
 	}
 	return 0;
 }

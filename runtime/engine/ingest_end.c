@@ -124,12 +124,17 @@ compare_models(const void *a, const void *b)
 int
 ingest_finish(struct ingest *ingest, const struct ingest_end *end, struct error *err)
 {
-	struct ending e = {.commit = {.ingest = ingest, .mem = talloc_new(NULL)}, .end = end};
+	struct ending e = {.commit = {.ingest = ingest}, .end = end};
 	const struct db_work work = {.run = end_run, .resolve = end_resolve, .arg = &e};
 	int result;
 
+	for (size_t i = 0; end->closes != NULL && end->closes[i] != NULL; i++)
+		if (ingest_model_of(ingest, end->closes[i]) == NULL)
+			return error_set(err, ERR_INVALID_BODY, "a run saves over %d models",
+					 INGEST_MODELS_MAX);
 	/* The order in which heads are locked, as in a page. */
 	qsort(ingest->models, ingest->models_count, sizeof(ingest->models[0]), compare_models);
+	e.commit.mem = talloc_new(NULL);
 	result = db_transaction(ingest->data, &work, err);
 	if (result < 0)
 		for (size_t i = 0; i < ingest->models_count; i++)

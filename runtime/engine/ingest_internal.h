@@ -8,6 +8,7 @@
 #define NANGO_ENGINE_INGEST_INTERNAL_H
 
 #include "engine/ingest.h"
+#include "run/validate.h"
 #include "store/page.h"
 #include "store/quarantine.h"
 
@@ -63,8 +64,13 @@ struct commit {
 	TALLOC_CTX *mem, *attempt; /* of the page; of one attempt to commit it */
 };
 
+/* ---- ingest.c ---- */
+/* NULL when there are as many models as a run may have. */
+struct ingest_model *ingest_model_of(struct ingest *ingest, const char *name);
+
 /* ---- ingest_batch.c ---- */
-void batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *from);
+MUST_CHECK int batch_fill(struct commit *c, struct batch *batch,
+			  const struct run_page_model *from, struct error *err);
 record_find_fn batch_find;
 void batch_look_up(struct batch *batch); /* in the manifest */
 /* Decides for each record: new, changed, deleted, bad, or unchanged. before is set; after is

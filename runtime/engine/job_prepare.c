@@ -130,6 +130,10 @@ prepare_start(struct preparing *p, struct error *err)
 		return error_set(err, ERR_UNKNOWN_SYNC,
 				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
+	ingest_set_spec(job->ingest, spec);
+	job->tracks_deletes = sync->tracks_deletes;
+	if (job->tracks_deletes && ingest_open_windows(job->ingest, sync->models, err) < 0)
+		return -1;
 	job->start = (struct run_start){
 	    .id = talloc_asprintf(job, "%" PRId64, job->claim.run_id),
 	    .kind = (int)job->claim.kind,

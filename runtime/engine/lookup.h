@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/lookup -- stored records that a plugin asks for, by ids or one page after another: what
- * was committed and is not deleted. On the loop's thread; Postgres is asked on a pool thread.
+ * engine/lookup -- stored records that a plugin asks for, by ids or one page after another:
+ * what was committed and is not deleted. On the loop's thread; Postgres is asked on a pool
+ * thread.
  */
 #ifndef NANGO_ENGINE_LOOKUP_H
 #define NANGO_ENGINE_LOOKUP_H

@@ -457,6 +457,12 @@ test_full_refresh(void **state)
 	assert_int_equal(ingest_finish(in, &end, &err), 0);
 	assert_int_equal(in->models[0].deleted, 1); /* 1: seen by run 3 only */
 	talloc_free(in);
+	/* Nothing was there: all of it is gone. */
+	in = begin_run(world.next_connection, 5, false);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	assert_int_equal(in->models[0].deleted, 1);
+	talloc_free(in);
 }
 
 /* ---- checkpoint, fence, quarantine ---- */

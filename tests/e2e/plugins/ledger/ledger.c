@@ -27,9 +27,9 @@ sync_ledger(struct nango_run *run)
 	if (number == 0)
 		nango_track_deletes_start(run, "Entry");
 	for (;;) {
-		struct nango_response page = nango_http(
-		    run, NANGO_REQUEST(.path = nango_format(run, "/ledger?page=%lld",
-							    (long long)++number)));
+		struct nango_response page =
+		    nango_http(run, NANGO_REQUEST(.path = nango_format(run, "/ledger?page=%lld",
+								       (long long)++number)));
 
 		nango_each (op, nango_get(page.body, "ops"))
 			apply(run, op);
