@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "command/place.h"
 #include "db/migrate.h"
+#include "engine/retention.h"
 #include "engine/worker.h"
 #include "http/client.h"
 #include "provider/template.h"
@@ -204,6 +205,7 @@ node_stop(struct node_up *up)
 	}
 	if (up->server != NULL)
 		http_server_drain(up->server);
+	retention_stop(node);
 	if (node->worker != NULL)
 		worker_stop(node, runs_stopped, up);
 	else
@@ -261,6 +263,8 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		return -1;
 	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
 		worker_start(node);
+	if ((node->roles & ROLE_SCHEDULER) != 0)
+		retention_start(node);
 	return 0;
 }
 
@@ -281,6 +285,7 @@ node_down(struct node_up *up)
 	run_host_free(node->host);
 	pool_free(node->worker_pool);
 	worker_free(node);
+	retention_free(node);
 	http_client_free(node->http);
 	if (node->data != node->control)
 		db_pool_close(node->data);

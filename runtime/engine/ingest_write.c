@@ -50,7 +50,7 @@ refresh_manifest(struct ingest *in, struct db *db, struct ingest_model *model,
 	int64_t from = model->head.seq;
 	struct reading reading = {in, model->manifest};
 
-	if (now->epoch != model->head.epoch) {
+	if (now->epoch != model->head.epoch || now->id != model->head.id) {
 		manifest_free(model->manifest);
 		model->manifest = reading.manifest =
 		    manifest_new(in->budget, (size_t)now->live);
@@ -104,7 +104,8 @@ catch_up(struct commit *c, struct db *db, struct batch *batch, const struct data
 {
 	struct ingest_model *model = batch->model;
 
-	if (now->epoch == model->head.epoch && now->seq == model->head.seq) {
+	if (now->id == model->head.id && now->epoch == model->head.epoch &&
+	    now->seq == model->head.seq) {
 		model->head = *now;
 		return 0;
 	}

@@ -23,6 +23,7 @@ struct http_client;
 struct fetcher;
 struct templates;
 struct worker;
+struct retention;
 
 enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
 
@@ -41,7 +42,8 @@ struct node {
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */
 	struct manifest_budget manifests;
-	struct worker *worker; /* NULL without the role */
+	struct retention *retention; /* NULL without the scheduler role */
+	struct worker *worker;	     /* NULL without the role */
 	int64_t started_ms;
 	atomic_bool is_stopping;
 };

@@ -181,3 +181,29 @@ test("sealed records: nothing to read in the database, everything over the API; 
   const broken = await nangod.call("GET", "/records?model=Entry", { headers: { "provider-config-key": key, "connection-id": "acme" }, raw: true }).catch((err) => err);
   assert.ok(broken instanceof Error || broken.status === 500, `${broken.status} ${broken.text}`);
 });
+
+test("what is past its time goes: payloads after 30 days, datasets without runs after 60, a deleted connection's data after one", async (t) => {
+  const { nangod, ledger, row, headers } = await deployed(t, "ledger", { env: { NANGO_RETENTION_MS: "100" } });
+  const days = (n) => psql(nangod, `UPDATE nango_data.clock SET offset_by = '${n} days'; UPDATE nango.clock SET offset_by = '${n} days'`);
+  const count = (what, table, where = "true") => psql(nangod, `SELECT ${what} FROM nango_data.${table} WHERE connection_id = ${row} AND ${where}`).then(Number);
+  await ledger([[save("1", { v: 1 }), save("2", { v: 1 })]]);
+  await days(20);
+  await ledger([[save("1", { v: 2 }), save("2", { v: 1 })]]);
+  await days(31);
+  await until(async () => (await count("count(*)", "record", "payload IS NULL")) === 1, "the old payload is not emptied");
+  const { records } = await nangod.records(key, "acme", "Entry");
+  assert.deepEqual(records.map(({ id, v }) => [id, v]), [["2", undefined], ["1", 2]], "only what did not change for 30 days");
+  const { cursor } = records[1]._nango_metadata;
+
+  await days(20 + 61);
+  await until(async () => (await count("count(*)", "dataset")) + (await count("count(*)", "record")) === 0, "the dataset without runs is not removed");
+  const stale = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
+  assert.equal(stale.body.error.code, "invalid_cursor");
+  const anew = await ledger([[save("1", { v: 2 }), save("2", { v: 1 })]]);
+  assert.deepEqual(anew.latestResult, { Entry: { added: 2, updated: 0, deleted: 0 } }, "the next run begins anew");
+
+  await nangod.ok("DELETE", "/connections/acme?provider_config_key=" + key);
+  await days(20 + 61 + 2);
+  await until(async () => (await count("count(*)", "record")) + (await count("count(*)", "dataset")) + (await count("count(*)", "checkpoint")) === 0, "the deleted connection's data is not purged");
+  assert.equal(await psql(nangod, "SELECT count(*) FROM nango.connection WHERE data_purged_at IS NULL"), "0");
+});

@@ -31,6 +31,13 @@ ALTER TABLE nango_data.dataset
     ADD COLUMN used_at timestamptz NOT NULL DEFAULT nango_data.clock_now();
 CREATE INDEX dataset_used ON nango_data.dataset (used_at);
 
+-- Datasets whose head is gone and whose records still have to go, piece by piece.
+CREATE TABLE nango_data.dataset_removed (
+    connection_id int8 NOT NULL,
+    id int8 NOT NULL,
+    PRIMARY KEY (connection_id, id)
+);
+
 -- marks: 8 bytes for each record that a page saw unchanged, the beginning of its id's hash.
 CREATE TABLE nango_data.seen (
     connection_id int8 NOT NULL,

@@ -34,11 +34,11 @@ write_rounds(struct nango_run *run, const char *by, int64_t rounds)
 	}
 }
 
-#define WRITER(name)                                                              \
-	static void sync_##name(struct nango_run *run)                            \
-	{                                                                         \
-		struct name##_metadata metadata = name##_metadata(run);           \
-                                                                                  \
+#define WRITER(name)                                                                 \
+	static void sync_##name(struct nango_run *run)                               \
+	{                                                                            \
+		struct name##_metadata metadata = name##_metadata(run);              \
+                                                                                     \
 		write_rounds(run, #name, metadata.has_rounds ? metadata.rounds : 1); \
 	}
 
