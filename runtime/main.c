@@ -14,10 +14,7 @@
 #include <string.h>
 
 static const struct nangod_command *const commands[] = {
-    &command_dev,
-    &command_serve,
-    &command_migrate,
-    &command_keys,
+    &command_dev, &command_serve, &command_migrate, &command_keys, &command_db,
 };
 
 static void

@@ -61,8 +61,9 @@ int
 dataset_list_removed(TALLOC_CTX *mem, struct db *db, int64_t limit, struct dataset **out,
 		     size_t *count, struct error *err)
 {
-	static const char sql[] = "SELECT connection_id, id, $1 FROM nango_data.dataset_removed "
-				  "LIMIT $2";
+	static const char sql[] =
+	    "SELECT connection_id, id, $1 FROM nango_data.dataset_removed "
+	    "LIMIT $2";
 
 	return list_datasets(mem, db, sql, 0, limit, out, count, err);
 }
@@ -99,9 +100,10 @@ dataset_delete_records(struct db *db, const struct dataset *d, int64_t limit, in
 		DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id), DB_INTEGER(limit)),
 		count, err) < 0)
 		return -1;
-	return *count > 0 ? 0
-			  : db_exec(db, NULL, NULL, err, forget,
-				    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id)));
+	return *count > 0
+		   ? 0
+		   : db_exec(db, NULL, NULL, err, forget,
+			     DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id)));
 }
 
 int
@@ -193,9 +195,9 @@ connection_purge(struct db *db, int64_t connection_row, int64_t limit, int64_t *
 	if (counting(db, records, DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(limit)),
 		     count, err) < 0)
 		return -1;
-	return *count > 0 ? 0
-			  : db_exec(db, NULL, NULL, err, rest,
-				    DB_PARAMS(DB_INTEGER(connection_row)));
+	return *count > 0
+		   ? 0
+		   : db_exec(db, NULL, NULL, err, rest, DB_PARAMS(DB_INTEGER(connection_row)));
 }
 
 int

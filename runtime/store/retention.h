@@ -37,7 +37,8 @@ MUST_CHECK int dataset_delete_records(struct db *db, const struct dataset *datas
 MUST_CHECK int retention_cutoff(struct db *db, int64_t age_ms, int64_t *out_ms,
 				struct error *err);
 
-/* Connections (control family) that were deleted over age_ms ago and whose data is still there. */
+/* Connections (control family) that were deleted over age_ms ago and whose data is still there.
+ */
 MUST_CHECK int connection_list_purgeable(TALLOC_CTX *mem, struct db *db, int64_t age_ms,
 					 int64_t limit, int64_t **out, size_t *count,
 					 struct error *err);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, psql, start, until } from "./lib/nangod.mjs";
+import { buildPlugin, program, psql, run, socketDir, start, until } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 
 const key = "unauthenticated";
@@ -180,6 +180,22 @@ test("sealed records: nothing to read in the database, everything over the API; 
   await psql(nangod, "UPDATE nango_data.record SET payload = (SELECT payload FROM nango_data.record WHERE external_id = '1') WHERE external_id = '2'");
   const broken = await nangod.call("GET", "/records?model=Entry", { headers: { "provider-config-key": key, "connection-id": "acme" }, raw: true }).catch((err) => err);
   assert.ok(broken instanceof Error || broken.status === 500, `${broken.status} ${broken.text}`);
+});
+
+test("after a restore, new epochs refuse the cursors from before", async (t) => {
+  const { nangod, ledger, headers } = await deployed(t, "ledger");
+  await ledger([[save("1", { v: 1 }), save("2", { v: 1 })]]);
+  const { cursor } = (await nangod.records(key, "acme", "Entry")).records[0]._nango_metadata;
+  const read = (cursor) => nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
+  assert.equal((await read(cursor)).status, 200);
+  const bumped = await run(program("nangod"), ["db", "--bump-epochs"], { env: { NANGO_DATABASE_URL: `host=${socketDir(nangod)} user=nango dbname=postgres` } });
+  assert.match(bumped.stdout, /^1 datasets are in a new epoch/, bumped.stderr);
+  const refused = await read(cursor);
+  assert.equal(refused.status, 409);
+  assert.equal(refused.body.error.code, "stale_cursor");
+  await ledger([[save("1", { v: 2 }), save("2", { v: 1 })]]); // a run goes on in the new epoch
+  assert.deepEqual((await nangod.records(key, "acme", "Entry")).records.map(({ id, v }) => [id, v]), [["2", 1], ["1", 2]]);
+  assert.equal((await run(program("nangod"), ["db"])).code, 2);
 });
 
 test("what is past its time goes: payloads after 30 days, datasets without runs after 60, a deleted connection's data after one", async (t) => {
