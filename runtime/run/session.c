@@ -332,8 +332,10 @@ session_ref(struct session *s)
 void
 session_unref(struct session *s)
 {
-	if (--s->refs == 0)
-		talloc_free(s);
+	if (--s->refs > 0)
+		return;
+	talloc_free(s);
+	frame_pool_close();
 }
 
 static void
@@ -385,6 +387,7 @@ session_new(struct loop *loop, int fd, const struct run_start *start,
 	s->backend_arg = backend_arg;
 	s->owner = *owner;
 	s->owner_arg = owner_arg;
+	frame_pool_open();
 	wire_open(s);
 	send_start(s, start);
 	wire_read(s, true);

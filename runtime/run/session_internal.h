@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run/session_internal -- what the session's files share: session.c (states and verdict),
- * session_wire.c (bytes), session_save.c (the page that is being filled), session_page.c
- * (commits), session_fetch.c (HTTP), session_iterate.c (pages of lists), session_lookup.c
- * (stored records).
+ * session_wire.c (bytes), session_frame.c (their memory), session_save.c (the page that is
+ * being filled), session_page.c (commits), session_fetch.c (HTTP), session_iterate.c (pages of
+ * lists), session_lookup.c (stored records).
  */
 #ifndef NANGO_RUN_SESSION_INTERNAL_H
 #define NANGO_RUN_SESSION_INTERNAL_H
@@ -41,7 +41,7 @@ struct staging {
 	struct run_page page;
 };
 
-struct fetch;
+struct frame; /* session_frame.c */
 struct pager;
 
 struct session {
@@ -57,8 +57,8 @@ struct session {
 	size_t head_have;
 	bool is_begun; /* the header was taken: the payload is next */
 	struct rpc_header header;
-	char *payload; /* being filled */
-	char *frame;   /* being handled; who keeps it sets this to NULL */
+	struct frame *payload; /* being filled */
+	struct frame *frame;   /* being handled; who keeps it sets this to NULL */
 	size_t payload_have;
 	char *held; /* read, but not to be handled yet */
 	size_t held_length;
@@ -114,6 +114,12 @@ void wire_send(struct session *session, char *frame, size_t length); /* talloc'e
 char *wire_frame(struct session *session, enum rpc_type type,
 		 size_t length); /* payload at +8 */
 void wire_close(struct session *session);
+
+/* session_frame.c */
+struct frame *frame_new(struct session *session, size_t length); /* talloc'ed */
+char *frame_data(struct frame *frame);
+void frame_pool_open(void); /* for each session, and closed again with it */
+void frame_pool_close(void);
 
 /* session_save.c */
 session_handler save_on_save, save_on_window;

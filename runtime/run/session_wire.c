@@ -18,7 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SHARED_BYTES (64 * 1024)
+#define SHARED_BYTES (8 * 1024) /* what is behind a frame, and small frames: copied once more \
+				 */
 #define TURN_BYTES_MAX (1024 * 1024) /* then it is the others' turn */
 
 static char shared[SHARED_BYTES];
@@ -26,8 +27,9 @@ static char shared[SHARED_BYTES];
 static void
 frame_finish(struct session *s)
 {
-	struct rpc_in in = rpc_in(s->payload, s->header.length);
-	char *payload = s->payload;
+	struct frame *payload = s->payload;
+	struct rpc_in in =
+	    rpc_in(payload == NULL ? NULL : frame_data(payload), s->header.length);
 
 	s->head_have = s->payload_have = 0;
 	s->is_begun = false;
@@ -56,11 +58,8 @@ frame_begin(struct session *s)
 		return false;
 	}
 	s->is_begun = true;
-	if (s->header.length > 0) {
-		s->payload = talloc_size(s, s->header.length);
-		if (s->payload == NULL)
-			abort();
-	}
+	if (s->header.length > 0)
+		s->payload = frame_new(s, s->header.length);
 	return true;
 }
 
@@ -98,8 +97,9 @@ wire_feed(struct session *s, const char *data, size_t length)
 			if (!frame_begin(s))
 				continue;
 		}
-		at += fill(s->payload, &s->payload_have, s->header.length, data + at,
-			   length - at);
+		if (s->payload != NULL)
+			at += fill(frame_data(s->payload), &s->payload_have, s->header.length,
+				   data + at, length - at);
 		if (s->payload_have < s->header.length)
 			break;
 		frame_finish(s);
@@ -126,7 +126,8 @@ read_some(struct session *s, size_t *direct)
 
 	*direct = s->payload == NULL ? 0 : s->header.length - s->payload_have;
 	if (*direct > 0)
-		iov[count++] = (struct iovec){s->payload + s->payload_have, *direct};
+		iov[count++] =
+		    (struct iovec){frame_data(s->payload) + s->payload_have, *direct};
 	iov[count++] = (struct iovec){shared, sizeof(shared)};
 	return readv(s->fd, iov, count);
 }

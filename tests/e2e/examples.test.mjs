@@ -9,7 +9,7 @@ import { provider as fakeProvider } from "./lib/provider.mjs";
 const examples = (name) => join(top, "sdk/examples", name);
 const strict = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror";
 
-for (const name of ["hello", "issues", "live"])
+for (const name of ["hello", "issues", "live", "deletes"])
   for (const compiler of ["gcc", "clang-14"])
     test(`${name} compiles with ${compiler} ${strict}`, async (t) => {
       const made = await run(program("nango-plugin"), ["build", examples(name), "-o", scratch(t)], {

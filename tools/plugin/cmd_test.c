@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nango-plugin test -- each recording in tests/: the sync of its name runs in the real sandbox
- * against the recorded answers, and must save the recorded records, in order, member for
- * member.
+ * against the recorded answers, and must save, update and delete the recorded records, in
+ * order, member for member. A record that does not fit its model is a failure.
  *
  * Output is TAP, so that any harness can read it. Absent and null differ; the order of members
  * does not count.
@@ -51,28 +51,39 @@ report(struct session *session, const char *name, const char *fault)
 	fflush(stdout);
 }
 
+/* What a recording may hold, and what the records that came are called. */
+static const struct expectation {
+	const char *member, *verb;
+	enum run_change change;
+} expectations[] = {
+    {"batchSave", "saved   ", RUN_SAVE},
+    {"batchUpdate", "updated ", RUN_UPDATE},
+    {"batchDelete", "deleted ", RUN_DELETE},
+};
+
 /* The first record of a model that is not the expected one; NULL when all are. */
 static const char *
 compare_model(TALLOC_CTX *mem, const struct offline_result *result, const char *model,
-	      struct json_object *expected)
+	      const struct expectation *e, struct json_object *expected)
 {
 	size_t at = 0, count = json_object_array_length(expected);
 
 	for (size_t i = 0; i < result->records_count; i++) {
 		const char *got, *wanted;
 
-		if (strcmp(result->records[i].model, model) != 0)
+		if (strcmp(result->records[i].model, model) != 0 ||
+		    result->records[i].change != e->change)
 			continue;
 		got = recording_canonical(mem, result->records[i].json,
 					  strlen(result->records[i].json));
 		if (at == count)
 			return talloc_asprintf(
-			    mem, "%s: %zu records were recorded, one more came:\n%s", model,
-			    count, got);
+			    mem, "%s: %zu records were recorded, one more came:\n%s %s", model,
+			    count, e->verb, got);
 		wanted = json_text_sorted(mem, json_object_array_get_idx(expected, at++));
 		if (strcmp(got, wanted) != 0)
-			return talloc_asprintf(mem, "%s, record %zu\nrecorded %s\nsaved    %s",
-					       model, at, wanted, got);
+			return talloc_asprintf(mem, "%s, record %zu\nrecorded %s\n%s %s", model,
+					       at, wanted, e->verb, got);
 	}
 	if (at < count)
 		return talloc_asprintf(mem, "%s: %zu records were recorded, %zu came", model,
@@ -81,27 +92,51 @@ compare_model(TALLOC_CTX *mem, const struct offline_result *result, const char *
 }
 
 static const char *
-compare_all(TALLOC_CTX *mem, const struct offline_result *result, struct json_object *expected)
+compare_change(TALLOC_CTX *mem, const struct offline_result *result,
+	       const struct expectation *e, struct json_object *expected)
 {
-	struct json_object_iterator at, end;
+	struct json_object_iterator at = json_object_iter_begin(expected),
+				    end = json_object_iter_end(expected);
 	const char *fault = NULL;
 
-	if (expected == NULL)
-		return "the recording has no nango.batchSave to compare with";
-	at = json_object_iter_begin(expected);
-	end = json_object_iter_end(expected);
 	for (; !json_object_iter_equal(&at, &end) && fault == NULL; json_object_iter_next(&at))
 		if (json_object_is_type(json_object_iter_peek_value(&at), json_type_array))
-			fault = compare_model(mem, result, json_object_iter_peek_name(&at),
+			fault = compare_model(mem, result, json_object_iter_peek_name(&at), e,
 					      json_object_iter_peek_value(&at));
 	return fault;
 }
 
 static const char *
-judge(TALLOC_CTX *mem, const struct offline_result *result, struct json_object *nango)
+compare_all(TALLOC_CTX *mem, const struct offline_result *result, struct json_object *nango)
 {
-	if (result->end.cause[0] == '\0' && result->end.is_done)
-		return compare_all(mem, result, json_object_in(nango, "batchSave"));
+	const char *fault = NULL;
+	bool has_any = false;
+
+	if (result->problem != NULL)
+		return talloc_asprintf(mem, "does not fit its model: %s", result->problem);
+	for (size_t i = 0; i < sizeof(expectations) / sizeof(*expectations); i++) {
+		struct json_object *expected = json_object_in(nango, expectations[i].member);
+
+		if (expected == NULL || fault != NULL)
+			continue;
+		has_any = true;
+		fault = compare_change(mem, result, &expectations[i], expected);
+	}
+	return has_any ? fault
+		       : "the recording has no nango.batchSave or batchDelete to compare with";
+}
+
+static const char *
+judge(TALLOC_CTX *mem, const struct offline_result *result, const struct spec_sync *sync,
+      struct json_object *nango)
+{
+	if (result->end.cause[0] == '\0' && result->end.is_done) {
+		if (sync->tracks_deletes && !result->end.is_walk_complete)
+			return "plugin.yaml says track_deletes, but the run does not prove "
+			       "that "
+			       "it went over everything: a server would delete nothing";
+		return compare_all(mem, result, nango);
+	}
 	if (result->unrecorded != NULL)
 		return talloc_asprintf(mem, "%s was not recorded", result->unrecorded);
 	return talloc_asprintf(mem, "the run ended: %s%s%s%s%s", result->end.cause,
@@ -121,7 +156,7 @@ test_file(struct session *session, const char *path, const struct spec_sync *syn
 				  .plugin = &session->plugin,
 				  .recording = &recording};
 	struct offline_result result;
-	struct json_object *tree, *nango, *metadata;
+	struct json_object *tree, *nango, *metadata, *checkpoint;
 	struct error err;
 	size_t length;
 	char *text;
@@ -134,9 +169,12 @@ test_file(struct session *session, const char *path, const struct spec_sync *syn
 	metadata = json_member(nango, "getMetadata");
 	if (metadata != NULL)
 		offline.metadata = json_text(mem, metadata);
+	checkpoint = json_member(nango, "getCheckpoint");
+	if (checkpoint != NULL)
+		offline.checkpoint = json_text(mem, checkpoint);
 	if (offline_run(&offline, sync, &result, &err) < 0)
 		return talloc_strdup(mem, err.message);
-	return judge(mem, &result, nango);
+	return judge(mem, &result, sync, nango);
 }
 
 static int
@@ -243,9 +281,10 @@ const struct command command_test = {
 	"For each DIR/tests/<sync>.test.json the sync runs in the same sandbox as on a "
 	"server,\n"
 	"with the recorded answers in place of the provider, and must save the records that\n"
-	"nango.batchSave holds, in that order. nango.getMetadata is the connection's "
-	"metadata.\n"
-	"Prints TAP.",
+	"nango.batchSave holds, and delete those of nango.batchDelete, in that order. A "
+	"record\n"
+	"that does not fit its model is a failure. nango.getMetadata is the connection's\n"
+	"metadata, nango.getCheckpoint where the run begins. Prints TAP.",
     .options = {{0}},
     .run = run,
 };

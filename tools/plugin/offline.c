@@ -7,7 +7,9 @@
 #include "base/loop.h"
 #include "http/server.h" /* struct http_field */
 #include "nango/plugin.h"
+#include "offline_store.h"
 #include "run/host.h"
+#include "run/validate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ struct running {
 	const struct offline *offline;
 	struct offline_result *out;
 	struct loop *loop;
+	struct offline_store *store;
 };
 
 static const char *
@@ -87,7 +90,7 @@ on_fetch(void *host, const struct run_request *asked, run_fetch_done *done, void
 }
 
 static void
-add_record(struct running *running, const char *model, struct jsonspan bytes)
+add_record(struct running *running, const char *model, const struct run_record *record)
 {
 	struct offline_result *out = running->out;
 	TALLOC_CTX *mem = running->offline->mem;
@@ -99,7 +102,46 @@ add_record(struct running *running, const char *model, struct jsonspan bytes)
 	if (out->records == NULL)
 		abort();
 	out->records[out->records_count++] = (struct offline_record){
-	    talloc_strdup(mem, model), talloc_strndup(mem, bytes.data, bytes.length)};
+	    talloc_strdup(mem, model),
+	    talloc_strndup(mem, record->bytes.data, record->bytes.length), record->change};
+}
+
+/* What a server would say of the record, "path: reason"; NULL when it fits. */
+static const char *
+problem_of(struct running *running, const char *name, const struct run_record *record)
+{
+	const struct spec *spec = running->offline->plugin->spec;
+	const struct spec_model *model = spec_model(spec, name);
+	struct validate_fault fault;
+	int result = 0;
+
+	if (record->problem != NULL)
+		return record->problem;
+	if (model != NULL && record->change == RUN_SAVE)
+		result = validate_record(spec, model, record->bytes, &fault);
+	else if (model != NULL && record->change == RUN_UPDATE)
+		result = validate_update(spec, model, record->bytes, &fault);
+	return result == 0
+		   ? NULL
+		   : talloc_asprintf(running->offline->mem, "%s: %s", fault.path, fault.reason);
+}
+
+static void
+add_model(struct running *running, const struct run_page_model *model)
+{
+	struct offline_result *out = running->out;
+
+	for (size_t i = 0; i < model->count; i++) {
+		struct run_record *record = &model->records[i];
+
+		record->problem = problem_of(running, model->model, record);
+		if (record->problem != NULL && out->problem == NULL)
+			out->problem = talloc_asprintf(
+			    running->offline->mem, "%s %.*s: %s", model->model,
+			    (int)record->id.length,
+			    record->id.data == NULL ? "" : record->id.data, record->problem);
+		add_record(running, model->model, record);
+	}
 }
 
 static void
@@ -108,13 +150,26 @@ on_commit(void *host, const struct run_page *page, run_commit_done *done, void *
 	struct running *running = host;
 
 	for (size_t m = 0; m < page->models_count; m++)
-		for (size_t i = 0; i < page->models[m].count; i++)
-			add_record(running, page->models[m].model,
-				   page->models[m].records[i].bytes);
+		add_model(running, &page->models[m]);
+	offline_store_commit(running->store, page);
 	if (page->checkpoint != NULL)
 		running->out->checkpoint = talloc_strndup(
 		    running->offline->mem, page->checkpoint, page->checkpoint_length);
+	else if (page->clears_checkpoint)
+		running->out->checkpoint = NULL;
 	done(arg, NULL);
+}
+
+static void
+on_lookup(void *host, const struct run_lookup *lookup, run_lookup_done *done, void *arg)
+{
+	struct running *running = host;
+	struct buf json;
+
+	buf_init(&json, NULL, 1024);
+	offline_store_find(running->store, lookup, &json);
+	done(arg, json.data, json.length, NULL);
+	buf_done(&json);
 }
 
 static void
@@ -137,7 +192,12 @@ on_ended(void *host, const struct run_end *end)
 }
 
 static const struct run_backend backend = {
-    .fetch = on_fetch, .commit = on_commit, .log = on_log, .ended = on_ended};
+    .fetch = on_fetch,
+    .commit = on_commit,
+    .lookup = on_lookup,
+    .log = on_log,
+    .ended = on_ended,
+};
 
 static int
 run_on(struct run_host *host, struct running *running, const struct spec_sync *sync,
@@ -170,7 +230,8 @@ int
 offline_run(const struct offline *offline, const struct spec_sync *sync,
 	    struct offline_result *out, struct error *err)
 {
-	struct running running = {.offline = offline, .out = out};
+	struct running running = {
+	    .offline = offline, .out = out, .store = offline_store_new(offline->mem)};
 	struct run_host_config config = {.runner_path = offline->runner, .runs_max = 1};
 	struct run_host *host;
 	int result;

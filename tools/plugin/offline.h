@@ -16,6 +16,7 @@
 
 struct offline_record {
 	const char *model, *json;
+	enum run_change change;
 };
 
 /* What came of it. */
@@ -23,6 +24,7 @@ struct offline_result {
 	struct offline_record *records; /* committed, in the order of saving */
 	size_t records_count;
 	const char *checkpoint, *last_log; /* or NULL */
+	const char *problem;	/* of the first record that does not fit its model, or NULL */
 	const char *unrecorded; /* the first request that nothing was recorded for, or NULL */
 	struct run_end end;
 };
