@@ -162,6 +162,8 @@ test("a record that its model does not allow is in quarantine, and leaves when a
   assert.deepEqual(records.map(({ id, path }) => [id, path]), [["2", "rank"], ["3", "title"]], JSON.stringify(records));
   assert.ok(records[0].reason && records[0].times >= 1 && JSON.parse(records[0].record).id === "2");
   assert.deepEqual(ids(await nangod.records(key, "acme", "Item")), ["1"]);
+  const listed = await run(program("nango-plugin"), ["list", "Item", "--quarantine", "--integration", key, "--connection", "acme"], { env: { NANGO_HOSTPORT: nangod.url, NANGO_SECRET_KEY_DEV: nangod.key } });
+  assert.match(listed.stdout, /^id\s+path\s+reason\s+times\s+last_seen_at\n2\s+rank\s+.*\n3\s+title\s+.*\n\(2 records\)/, listed.stderr);
   page([{ id: "2", title: "mended" }, { id: "3" }]);
   await trigger("items", { reset: true });
   await nangod.settled(key, "acme", "items");
