@@ -8,6 +8,7 @@
  */
 #include "engine/ingest.h"
 #include "base/crypto.h"
+#include "store/outbox.h"
 #include "store/record.h"
 
 #include <inttypes.h>
@@ -247,6 +248,24 @@ result_after(struct commit *c, struct ingest *after, struct error *err)
 	return 0;
 }
 
+/* No change is committed that no webhook will tell of. */
+static int
+announce(struct commit *c, struct db *db, const struct batch *batch, struct error *err)
+{
+	const struct ingest *in = c->ingest;
+	const struct outbox_page page = {.connection_row = in->connection_row,
+					 .environment_id = in->environment_id,
+					 .run_id = in->run_id,
+					 .model = batch->model,
+					 .facts = in->facts,
+					 .added = batch->added,
+					 .updated = batch->updated};
+
+	if (batch->added + batch->updated == 0)
+		return 0;
+	return outbox_page(db, &page, err);
+}
+
 static int
 commit_run(struct db *db, void *arg, struct error *err)
 {
@@ -255,7 +274,8 @@ commit_run(struct db *db, void *arg, struct error *err)
 	struct ingest after;
 
 	for (size_t i = 0; i < c->batches_count; i++)
-		if (write_batch(c, db, &c->batches[i], err) < 0)
+		if (write_batch(c, db, &c->batches[i], err) < 0 ||
+		    announce(c, db, &c->batches[i], err) < 0)
 			return -1;
 	if (c->page->checkpoint != NULL &&
 	    checkpoint_put(db, in->connection_row, in->checkpoint_key, c->page->checkpoint,

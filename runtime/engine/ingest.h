@@ -23,6 +23,8 @@ struct ingest_count {
 struct ingest {
 	struct db_pool *data;
 	int64_t connection_row, run_id, token;
+	int64_t environment_id;
+	const char *facts; /* what webhooks say of the run (engine/hooks_message) */
 	const char *variant;
 	const char *checkpoint_key;
 	unsigned char hash_secret[INGEST_SECRET_BYTES];

@@ -7,9 +7,13 @@
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job.h"
+#include "engine/hooks_message.h"
+#include "engine/hooks_out.h"
 #include "engine/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
+#include "store/outbox.h"
 #include "store/record.h"
 
 #include <inttypes.h>
@@ -226,14 +230,48 @@ struct closing {
 	const char *state, *outcome;
 };
 
+/* The webhooks of a run are due with its end. */
+static int
+release_webhooks(struct closing *c, TALLOC_CTX *mem, struct db *db, struct error *err)
+{
+	const struct job *job = c->job;
+	const struct ingest *in = job->ingest;
+	const struct run_end *end = &job->end;
+	struct hooks_run_end told = {.from = job->start.checkpoint,
+				     .failed_ms = clock_wall_ms()};
+	struct outbox_release release = {.connection_row = in->connection_row,
+					 .environment_id = in->environment_id,
+					 .run_id = in->run_id,
+					 .state = c->state,
+					 .models = job->start.models,
+					 .facts = in->facts};
+
+	if (in->facts == NULL) /* it never came so far that it could have begun */
+		return 0;
+	if (!end->is_done) {
+		told.error_type = end->code[0] != '\0' ? end->code : end->cause;
+		told.error_description = end->message[0] != '\0' ? end->message : end->cause;
+		told.error_payload = end->payload;
+	}
+	if (checkpoint_get(mem, db, in->connection_row, in->checkpoint_key, &told.to, err) < 0)
+		return -1;
+	release.outcome = hooks_run_outcome(mem, &told);
+	return outbox_release(db, &release, err);
+}
+
 static int
 close_fence(struct db *db, void *arg, struct error *err)
 {
 	struct closing *c = arg;
 	const struct run_claim *claim = &c->job->claim;
+	TALLOC_CTX *mem = talloc_new(NULL);
+	int result = fence_close(db, claim->connection_row, claim->run_id, claim->token,
+				 c->state, c->outcome, err);
 
-	return fence_close(db, claim->connection_row, claim->run_id, claim->token, c->state,
-			   c->outcome, err);
+	if (result == 0)
+		result = release_webhooks(c, mem, db, err);
+	talloc_free(mem);
+	return result;
 }
 
 static int
@@ -346,6 +384,7 @@ job_finish(void *arg)
 	int result = finish(job, mem, &err);
 
 	report(job, result, &err);
+	hooks_out_wake(job->node);
 	talloc_free(mem);
 	talloc_free(job->ingest);
 	job->ingest = NULL;

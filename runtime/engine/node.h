@@ -22,6 +22,7 @@ struct http_client;
 struct fetcher;
 struct templates;
 struct worker;
+struct hooks_out;
 
 enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
 
@@ -38,8 +39,9 @@ struct node {
 	struct http_client *http;
 	struct fetcher *fetcher;
 	struct run_host *host;
-	const char *layers;    /* of the sandbox, JSON; any thread */
-	struct worker *worker; /* NULL without the role */
+	const char *layers;	     /* of the sandbox, JSON; any thread */
+	struct worker *worker;	     /* NULL without the role */
+	struct hooks_out *hooks_out; /* likewise */
 	int64_t started_ms;
 	atomic_bool is_stopping;
 };
