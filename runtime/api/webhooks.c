@@ -263,13 +263,11 @@ delivery_json(struct call *call, const struct listed *l)
 	json_add(out, "sync_name", json_string(facts, "syncName"));
 	json_add(out, "model", row->model[0] == '\0' ? NULL : row->model);
 	json_add(out, "run_id",
-		 row->run_id == 0 ? NULL
-				  : talloc_asprintf(call->mem, "%" PRId64, row->run_id));
+		 row->run_id == 0 ? NULL : talloc_asprintf(call->mem, "%" PRId64, row->run_id));
 	json_add_integer(out, "attempts", row->attempts);
 	json_object_object_add(out, "http_status",
-			       row->http_status == 0
-				   ? NULL
-				   : json_object_new_int64(row->http_status));
+			       row->http_status == 0 ? NULL
+						     : json_object_new_int64(row->http_status));
 	json_add(out, "error", row->error);
 	add_time(out, "created_at", row->created_ms);
 	add_time(out, "next_attempt_at", strcmp(row->state, "due") == 0 ? row->due_ms : 0);
@@ -361,8 +359,8 @@ api_webhook_delivery_retry(struct call *call, struct response *res, struct error
 	size_t family;
 	struct db *db;
 
-	if (read_id(request_param(call->req, "deliveryId"), &family, &connection_row, &id, err) <
-		0 ||
+	if (read_id(request_param(call->req, "deliveryId"), &family, &connection_row, &id,
+		    err) < 0 ||
 	    family_db(call, families[family].family, &db, err) < 0 ||
 	    outbox_retry(db, families[family].family, call->env->id, connection_row, id, err) <
 		0)

@@ -19,8 +19,9 @@
 #include <string.h>
 
 #define CLEAN_EVERY_MS 60000
-#define DRAIN_MS 5000	   /* for receivers at the end */
-#define ANSWER_MAX 1048576 /* bytes of a receiver's answer, which nobody reads */
+#define CLEAN_AGAIN_MS 2000 /* when the database was away */
+#define DRAIN_MS 5000	    /* for receivers at the end */
+#define ANSWER_MAX 1048576  /* bytes of a receiver's answer, which nobody reads */
 #define HOUR_MS INT64_C(3600000)
 
 TAILQ_HEAD(deliveries, hooks_delivery);
@@ -188,10 +189,13 @@ report(const struct hooks_delivery *d, const struct hooks_verdict *verdict, cons
 {
 	if (strcmp(verdict->state, "dead") == 0)
 		log_warn("webhooks",
-			 "event %s was given up after attempt %" PRId64
-			 " (environment %" PRId64 "): %s",
+			 "event %s was given up after attempt %" PRId64 " (environment %" PRId64
+			 "): %s",
 			 d->event_id, d->attempts, d->environment_id, why);
-	else if (why != NULL)
+	else if (why == NULL)
+		log_debug("webhooks", "delivered event %s, attempt %" PRId64, d->event_id,
+			  d->attempts);
+	else
 		log_debug("webhooks",
 			  "event %s, attempt %" PRId64 ": %s; again in %" PRId64 " ms",
 			  d->event_id, d->attempts, why, verdict->wait_ms);
@@ -350,8 +354,11 @@ hooks_cleaned(void *arg)
 		talloc_free(c);
 		return;
 	}
-	if (c->err.code != ERR_NONE)
+	if (c->err.code != ERR_NONE) {
 		log_warn("webhooks", "cannot remove old events: %s", c->err.message);
+		if (!hooks->is_stopping)
+			loop_timer_set(hooks->clean, CLEAN_AGAIN_MS);
+	}
 	talloc_free(c);
 	maybe_stopped(hooks);
 }

@@ -20,8 +20,8 @@
 /* On the loop's thread. */
 void hooks_out_start(struct node *node);
 /*
- * No more is claimed; what is in flight has a few seconds, then goes back to the outbox. done is
- * called once all is written. Without a start it is called at once.
+ * No more is claimed; what is in flight has a few seconds, then goes back to the outbox. done
+ * is called once all is written. Without a start it is called at once.
  */
 void hooks_out_stop(struct node *node, loop_fn *done, void *arg);
 void hooks_out_free(struct node *node);

@@ -76,8 +76,8 @@ hooks_busy_row(struct hooks_look *look, int64_t environment_id, const char *url)
 		if (look->busy[i].environment_id == environment_id &&
 		    strcmp(look->busy[i].url, url) == 0)
 			return &look->busy[i];
-	look->busy = talloc_realloc(look, look->busy, struct hooks_busy,
-				    (unsigned)look->busy_count + 1);
+	look->busy =
+	    talloc_realloc(look, look->busy, struct hooks_busy, (unsigned)look->busy_count + 1);
 	if (look->busy == NULL)
 		abort();
 	row = &look->busy[look->busy_count++];
@@ -395,10 +395,8 @@ hooks_look_in_pool(void *arg)
 
 	if (acquire(look->node, &control, &data, &look->err) == 0) {
 		/* In turn, so that neither family's backlog starves the other. */
-		enum outbox_family first =
-		    look->turn % 2 == 0 ? OUTBOX_CONTROL : OUTBOX_DATA;
-		enum outbox_family second =
-		    first == OUTBOX_DATA ? OUTBOX_CONTROL : OUTBOX_DATA;
+		enum outbox_family first = look->turn % 2 == 0 ? OUTBOX_CONTROL : OUTBOX_DATA;
+		enum outbox_family second = first == OUTBOX_DATA ? OUTBOX_CONTROL : OUTBOX_DATA;
 
 		if (claim_family(look, control, first == OUTBOX_DATA ? data : control, first) ==
 			0 &&
@@ -416,8 +414,8 @@ void
 hooks_settle_in_pool(void *arg)
 {
 	struct hooks_settling *s = arg;
-	struct db_pool *const pools[] = {[OUTBOX_CONTROL] = s->node->control,
-					 [OUTBOX_DATA] = s->node->data};
+	struct db_pool *const pools[] = {
+	    [OUTBOX_CONTROL] = s->node->control, [OUTBOX_DATA] = s->node->data};
 
 	for (int family = 0; family < OUTBOX_FAMILIES; family++) {
 		struct db *db;
@@ -444,8 +442,7 @@ clean_family(const struct config *config, struct db *db, enum outbox_family fami
 
 	do {
 		if (outbox_clean(db, family, config->webhook_keep_days,
-				 config->webhook_dead_days, HOOKS_CLEAN_MAX, &removed,
-				 err) < 0)
+				 config->webhook_dead_days, HOOKS_CLEAN_MAX, &removed, err) < 0)
 			return -1;
 	} while (removed == HOOKS_CLEAN_MAX);
 	return 0;

@@ -41,9 +41,9 @@ struct hooks_busy { /* what an environment has in flight to one of its destinati
 struct hooks_look {
 	struct hooks_out *hooks;
 	struct node *node;
-	size_t room;		      /* places that are free */
-	struct hooks_busy *busy;      /* grows by what the look adds */
-	size_t busy_count, turn;      /* turn: where the round of environments begins */
+	size_t room;		 /* places that are free */
+	struct hooks_busy *busy; /* grows by what the look adds */
+	size_t busy_count, turn; /* turn: where the round of environments begins */
 	struct hooks_delivery **deliveries;
 	size_t count;
 	bool is_full; /* there may be more at once */

@@ -15,7 +15,8 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define RETRY_AFTER_MAX_MS (24 * HOUR_MS)
 
-/* Between attempts 1 and 2, 2 and 3, …; the last one repeats. In 72 hours: 13 or 14 attempts. */
+/* Between attempts 1 and 2, 2 and 3, …; the last one repeats. In 72 hours: 13 or 14 attempts.
+ */
 static const int64_t waits_ms[] = {
     5 * SECOND_MS, 30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS,
     HOUR_MS,	   2 * HOUR_MS,	   4 * HOUR_MS,	  8 * HOUR_MS,	  12 * HOUR_MS,

@@ -22,11 +22,11 @@ outbox_page(struct db *db, const struct outbox_page *p, struct error *err)
 	    "SET added = o.added + excluded.added, updated = o.updated + excluded.updated, "
 	    "    deleted = o.deleted + excluded.deleted";
 
-	return db_exec(
-	    db, NULL, NULL, err, sql,
-	    DB_PARAMS(DB_INTEGER(p->connection_row), DB_INTEGER(p->run_id), DB_TEXT(p->model),
-		      DB_INTEGER(p->environment_id), DB_TEXT(p->facts), DB_INTEGER(p->added),
-		      DB_INTEGER(p->updated), DB_INTEGER(p->deleted)));
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(p->connection_row), DB_INTEGER(p->run_id),
+				 DB_TEXT(p->model), DB_INTEGER(p->environment_id),
+				 DB_TEXT(p->facts), DB_INTEGER(p->added),
+				 DB_INTEGER(p->updated), DB_INTEGER(p->deleted)));
 }
 
 /* text[] of a list that ends with NULL. */
@@ -66,11 +66,11 @@ outbox_release(struct db *db, const struct outbox_release *r, struct error *err)
 	int result;
 
 	buf_init(&models, mem, 256);
-	result = db_exec(db, NULL, NULL, err, sql,
-			 DB_PARAMS(DB_INTEGER(r->connection_row), DB_INTEGER(r->run_id),
-				   DB_INTEGER(r->environment_id),
-				   text_array(&models, r->models), DB_TEXT(r->facts),
-				   DB_TEXT(r->outcome), DB_TEXT(r->state)));
+	result =
+	    db_exec(db, NULL, NULL, err, sql,
+		    DB_PARAMS(DB_INTEGER(r->connection_row), DB_INTEGER(r->run_id),
+			      DB_INTEGER(r->environment_id), text_array(&models, r->models),
+			      DB_TEXT(r->facts), DB_TEXT(r->outcome), DB_TEXT(r->state)));
 	talloc_free(mem);
 	return result;
 }

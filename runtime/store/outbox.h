@@ -105,7 +105,7 @@ struct outbox_row {
 };
 struct outbox_filter {
 	int64_t environment_id;
-	const char *state;	     /* or NULL: all that left their transaction */
+	const char *state;	      /* or NULL: all that left their transaction */
 	int64_t before_us, before_id; /* those after this place of the order; INT64_MAX: all */
 	int64_t limit;
 };

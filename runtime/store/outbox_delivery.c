@@ -11,15 +11,15 @@
 #include <string.h>
 
 /* Skips from one environment to the next: a long backlog of one costs one step. */
-#define ENVIRONMENTS(schema)                                                                  \
-	"WITH RECURSIVE e (id) AS ("                                                          \
-	"    (SELECT environment_id FROM " schema ".outbox WHERE due_at IS NOT NULL "         \
-	"     ORDER BY environment_id LIMIT 1) "                                              \
-	"    UNION ALL "                                                                      \
-	"    SELECT (SELECT environment_id FROM " schema ".outbox "                           \
-	"            WHERE due_at IS NOT NULL AND environment_id > e.id "                     \
-	"            ORDER BY environment_id LIMIT 1) FROM e WHERE e.id IS NOT NULL) "        \
-	"SELECT e.id FROM e WHERE EXISTS (SELECT 1 FROM " schema ".outbox o "                 \
+#define ENVIRONMENTS(schema)                                                           \
+	"WITH RECURSIVE e (id) AS ("                                                   \
+	"    (SELECT environment_id FROM " schema ".outbox WHERE due_at IS NOT NULL "  \
+	"     ORDER BY environment_id LIMIT 1) "                                       \
+	"    UNION ALL "                                                               \
+	"    SELECT (SELECT environment_id FROM " schema ".outbox "                    \
+	"            WHERE due_at IS NOT NULL AND environment_id > e.id "              \
+	"            ORDER BY environment_id LIMIT 1) FROM e WHERE e.id IS NOT NULL) " \
+	"SELECT e.id FROM e WHERE EXISTS (SELECT 1 FROM " schema ".outbox o "          \
 	"    WHERE o.environment_id = e.id AND o.due_at <= (SELECT " schema ".clock_now()))"
 
 int
@@ -41,19 +41,19 @@ outbox_environments(TALLOC_CTX *mem, struct db *db, enum outbox_family family, i
 	return 0;
 }
 
-#define CLAIM(schema)                                                                          \
-	"WITH picked AS ("                                                                     \
-	"    SELECT connection_id, id FROM " schema ".outbox "                                 \
-	"    WHERE environment_id = $1 AND due_at <= (SELECT " schema ".clock_now()) "         \
-	"    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) "                                \
-	"UPDATE " schema ".outbox o SET state = 'sending', token = o.token + 1, "              \
-	"    attempts = o.attempts + 1, "                                                      \
-	"    due_at = " schema ".clock_now() + $3 * interval '1 millisecond' "                 \
-	"FROM picked p WHERE o.connection_id = p.connection_id AND o.id = p.id "               \
-	"RETURNING o.connection_id, o.id, o.token, o.run_id, o.event_id::text, o.kind, "       \
-	"    o.model, o.facts, o.outcome, o.destination, o.added, o.updated, o.deleted, "      \
-	"    o.attempts, o.created_at, "                                                       \
-	"    (extract(epoch FROM " schema ".clock_now() - o.ready_at) * 1000)::int8, "         \
+#define CLAIM(schema)                                                                     \
+	"WITH picked AS ("                                                                \
+	"    SELECT connection_id, id FROM " schema ".outbox "                            \
+	"    WHERE environment_id = $1 AND due_at <= (SELECT " schema ".clock_now()) "    \
+	"    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) "                           \
+	"UPDATE " schema ".outbox o SET state = 'sending', token = o.token + 1, "         \
+	"    attempts = o.attempts + 1, "                                                 \
+	"    due_at = " schema ".clock_now() + $3 * interval '1 millisecond' "            \
+	"FROM picked p WHERE o.connection_id = p.connection_id AND o.id = p.id "          \
+	"RETURNING o.connection_id, o.id, o.token, o.run_id, o.event_id::text, o.kind, "  \
+	"    o.model, o.facts, o.outcome, o.destination, o.added, o.updated, o.deleted, " \
+	"    o.attempts, o.created_at, "                                                  \
+	"    (extract(epoch FROM " schema ".clock_now() - o.ready_at) * 1000)::int8, "    \
 	"    o.is_split"
 
 static void
@@ -83,8 +83,8 @@ outbox_claim(TALLOC_CTX *mem, struct db *db, enum outbox_family family, int64_t 
 	     int64_t limit, int64_t lease_ms, struct outbox_event **out, size_t *count,
 	     struct error *err)
 {
-	static const char *const sql[] = {[OUTBOX_CONTROL] = CLAIM("nango"),
-					  [OUTBOX_DATA] = CLAIM("nango_data")};
+	static const char *const sql[] = {
+	    [OUTBOX_CONTROL] = CLAIM("nango"), [OUTBOX_DATA] = CLAIM("nango_data")};
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql[family],
@@ -103,64 +103,65 @@ outbox_claim(TALLOC_CTX *mem, struct db *db, enum outbox_family family, int64_t 
 	return 0;
 }
 
-#define SPLIT(schema)                                                                          \
-	"WITH whole AS ("                                                                      \
-	"    UPDATE " schema ".outbox o SET is_split = true "                                  \
-	"    FROM json_array_elements($1::json) w "                                            \
-	"    WHERE o.connection_id = (w->>0)::int8 AND o.id = (w->>1)::int8 "                  \
-	"        AND NOT o.is_split RETURNING o.*) "                                           \
-	"INSERT INTO " schema ".outbox (connection_id, run_id, kind, model, destination, "     \
-	"    event_id, environment_id, state, is_split, added, updated, deleted, facts, "      \
-	"    outcome, created_at, ready_at, due_at) "                                          \
-	"SELECT connection_id, run_id, kind, model, 1, event_id, environment_id, 'due', true, "\
-	"    added, updated, deleted, facts, outcome, created_at, ready_at, "                  \
+#define SPLIT(schema)                                                                      \
+	"WITH whole AS ("                                                                  \
+	"    UPDATE " schema ".outbox o SET is_split = true "                              \
+	"    FROM json_array_elements($1::json) w "                                        \
+	"    WHERE o.connection_id = (w->>0)::int8 AND o.id = (w->>1)::int8 "              \
+	"        AND NOT o.is_split RETURNING o.*) "                                       \
+	"INSERT INTO " schema ".outbox (connection_id, run_id, kind, model, destination, " \
+	"    event_id, environment_id, state, is_split, added, updated, deleted, facts, "  \
+	"    outcome, created_at, ready_at, due_at) "                                      \
+	"SELECT connection_id, run_id, kind, model, 1, event_id, environment_id, 'due', "  \
+	"true, "                                                                           \
+	"    added, updated, deleted, facts, outcome, created_at, ready_at, "              \
 	"    " schema ".clock_now() FROM whole ON CONFLICT DO NOTHING"
 
 int
 outbox_split(struct db *db, enum outbox_family family, const char *ids, struct error *err)
 {
-	static const char *const sql[] = {[OUTBOX_CONTROL] = SPLIT("nango"),
-					  [OUTBOX_DATA] = SPLIT("nango_data")};
+	static const char *const sql[] = {
+	    [OUTBOX_CONTROL] = SPLIT("nango"), [OUTBOX_DATA] = SPLIT("nango_data")};
 
 	return db_exec(db, NULL, NULL, err, sql[family], DB_PARAMS(DB_TEXT(ids)));
 }
 
 /* Rows are locked in one order, so that two nodes that settle cannot wait for each other. */
-#define SETTLE(schema)                                                                         \
-	"WITH r AS ("                                                                          \
-	"    SELECT o.connection_id, o.id, x.s, x.w, x.h, x.e, x.n "                           \
-	"    FROM json_to_recordset($1::json) x "                                              \
-	"        (c int8, i int8, t int8, s text, w int8, h int4, e text, n int4) "            \
-	"    JOIN " schema ".outbox o ON o.connection_id = x.c AND o.id = x.i "                \
-	"    WHERE o.token = x.t AND o.state = 'sending' "                                     \
-	"    ORDER BY o.connection_id, o.id FOR UPDATE OF o), "                                \
-	"gone AS ("                                                                            \
-	"    DELETE FROM " schema ".outbox o USING r WHERE r.s = 'unwanted' "                  \
-	"        AND o.connection_id = r.connection_id AND o.id = r.id) "                      \
-	"UPDATE " schema ".outbox o SET state = r.s, attempts = r.n, http_status = r.h, "      \
-	"    error = r.e, "                                                                    \
-	"    due_at = CASE r.s WHEN 'due' "                                                    \
-	"        THEN " schema ".clock_now() + r.w * interval '1 millisecond' END, "           \
-	"    finished_at = CASE WHEN r.s <> 'due' THEN " schema ".clock_now() END "            \
+#define SETTLE(schema)                                                                    \
+	"WITH r AS ("                                                                     \
+	"    SELECT o.connection_id, o.id, x.s, x.w, x.h, x.e, x.n "                      \
+	"    FROM json_to_recordset($1::json) x "                                         \
+	"        (c int8, i int8, t int8, s text, w int8, h int4, e text, n int4) "       \
+	"    JOIN " schema ".outbox o ON o.connection_id = x.c AND o.id = x.i "           \
+	"    WHERE o.token = x.t AND o.state = 'sending' "                                \
+	"    ORDER BY o.connection_id, o.id FOR UPDATE OF o), "                           \
+	"gone AS ("                                                                       \
+	"    DELETE FROM " schema ".outbox o USING r WHERE r.s = 'unwanted' "             \
+	"        AND o.connection_id = r.connection_id AND o.id = r.id) "                 \
+	"UPDATE " schema ".outbox o SET state = r.s, attempts = r.n, http_status = r.h, " \
+	"    error = r.e, "                                                               \
+	"    due_at = CASE r.s WHEN 'due' "                                               \
+	"        THEN " schema ".clock_now() + r.w * interval '1 millisecond' END, "      \
+	"    finished_at = CASE WHEN r.s <> 'due' THEN " schema ".clock_now() END "       \
 	"FROM r WHERE r.s <> 'unwanted' AND o.connection_id = r.connection_id AND o.id = r.id"
 
 int
 outbox_settle(struct db *db, enum outbox_family family, const char *results, struct error *err)
 {
-	static const char *const sql[] = {[OUTBOX_CONTROL] = SETTLE("nango"),
-					  [OUTBOX_DATA] = SETTLE("nango_data")};
+	static const char *const sql[] = {
+	    [OUTBOX_CONTROL] = SETTLE("nango"), [OUTBOX_DATA] = SETTLE("nango_data")};
 
 	return db_exec(db, NULL, NULL, err, sql[family], DB_PARAMS(DB_TEXT(results)));
 }
 
-#define CLEAN(schema)                                                                          \
-	"DELETE FROM " schema ".outbox o USING ("                                              \
-	"    SELECT connection_id, id FROM " schema ".outbox "                                 \
-	"    WHERE (state = 'delivered' AND "                                                  \
-	"           finished_at < " schema ".clock_now() - $1 * interval '1 day') "            \
-	"       OR (state = 'dead' AND "                                                       \
-	"           finished_at < " schema ".clock_now() - $2 * interval '1 day') "            \
-	"    LIMIT $3 FOR UPDATE SKIP LOCKED) old "                                            \
+#define CLEAN(schema)                                                               \
+	"DELETE FROM " schema ".outbox o USING ("                                   \
+	"    SELECT connection_id, id FROM " schema ".outbox "                      \
+	"    WHERE (state = 'delivered' AND "                                       \
+	"           finished_at < " schema ".clock_now() - $1 * interval '1 day') " \
+	"       OR (state = 'dead' AND "                                            \
+	"           finished_at < " schema ".clock_now() - $2 * interval '1 day') " \
+	"    LIMIT $3 FOR UPDATE SKIP LOCKED) old "                                 \
 	"WHERE o.connection_id = old.connection_id AND o.id = old.id"
 
 /* How many rows a statement touched. */
@@ -182,8 +183,8 @@ int
 outbox_clean(struct db *db, enum outbox_family family, int64_t delivered_days,
 	     int64_t dead_days, int64_t limit, int64_t *removed, struct error *err)
 {
-	static const char *const sql[] = {[OUTBOX_CONTROL] = CLEAN("nango"),
-					  [OUTBOX_DATA] = CLEAN("nango_data")};
+	static const char *const sql[] = {
+	    [OUTBOX_CONTROL] = CLEAN("nango"), [OUTBOX_DATA] = CLEAN("nango_data")};
 	const struct db_param params[] = {DB_INTEGER(delivered_days), DB_INTEGER(dead_days),
 					  DB_INTEGER(limit)};
 

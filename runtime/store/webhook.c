@@ -67,13 +67,13 @@ webhook_settings_update(struct db *db, const struct webhook_settings *s, struct 
 	    "    on_async_action_completion = $8, updated_at = nango.clock_now() "
 	    "WHERE environment_id = $1";
 
-	return db_exec(
-	    db, NULL, NULL, err, sql,
-	    DB_PARAMS(DB_INTEGER(s->environment_id), DB_TEXT(s->primary_url),
-		      DB_TEXT(s->secondary_url), DB_BOOLEAN(s->on_auth_creation),
-		      DB_BOOLEAN(s->on_auth_refresh_error),
-		      DB_BOOLEAN(s->on_sync_completion_always), DB_BOOLEAN(s->on_sync_error),
-		      DB_BOOLEAN(s->on_async_action_completion)));
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(s->environment_id), DB_TEXT(s->primary_url),
+				 DB_TEXT(s->secondary_url), DB_BOOLEAN(s->on_auth_creation),
+				 DB_BOOLEAN(s->on_auth_refresh_error),
+				 DB_BOOLEAN(s->on_sync_completion_always),
+				 DB_BOOLEAN(s->on_sync_error),
+				 DB_BOOLEAN(s->on_async_action_completion)));
 }
 
 int
@@ -104,7 +104,7 @@ webhook_overrides(TALLOC_CTX *mem, struct db *db, const char *rows_json,
 	if (*out == NULL)
 		abort();
 	for (size_t i = 0; i < *count; i++)
-		(*out)[i] = (struct webhook_override){db_integer(found, i, 0),
-						      db_text(found, i, 1)};
+		(*out)[i] =
+		    (struct webhook_override){db_integer(found, i, 0), db_text(found, i, 1)};
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 struct webhook_settings {
 	int64_t environment_id, account_id;
-	const char *environment;		/* its name; read only */
+	const char *environment;		 /* its name; read only */
 	const char *primary_url, *secondary_url; /* or NULL */
 	bool on_auth_creation, on_auth_refresh_error, on_sync_completion_always, on_sync_error,
 	    on_async_action_completion;
