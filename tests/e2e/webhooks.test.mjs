@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, psql, scratch, start, until } from "./lib/nangod.mjs";
+import { buildPlugin, program, psql, run, scratch, start, until } from "./lib/nangod.mjs";
 import { provider as httpServer } from "./lib/provider.mjs";
 
 const { Nango } = createRequire(import.meta.url)("@nangohq/node");
@@ -302,6 +302,21 @@ test("what is retried and what is given up; dead ones are listed and replayed", 
   for (const status of [301, 400, 408, 410, 429, 500, 503]) other.reply(`POST /${status}`, { json: {} });
   assert.deepEqual(await nangod.ok("POST", "/webhooks/deliveries/retry"), { retried: 9 });
   await until(async () => (await deliveries(nangod, "?state=delivered")).length === 10);
+
+  // The tool does both.
+  const tool = (...args) =>
+    run(program("nango-plugin"), ["webhooks", ...args], { env: { NANGO_HOSTPORT: nangod.url, NANGO_SECRET_KEY_DEV: nangod.key } });
+  await until(async () => (await deliveries(nangod, "?state=dead")).length === 1); // the private address again
+  const shown = await tool("list", "--state", "dead");
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /^id +state .*\nauth-\d+-\d+ +dead +1 +auth_creation .* private .*reserved address/);
+  const [{ id }] = JSON.parse((await tool("list", "--state", "dead", "--json")).stdout).deliveries;
+  assert.match((await tool("retry", id)).stdout, /^1 delivered again\n$/);
+  await until(async () => (await deliveries(nangod, "?state=dead")).length === 1);
+  assert.match((await tool("retry", "--dead")).stdout, /^1 delivered again\n$/);
+  assert.equal((await tool("retry", "auth-9999-9999")).code, 4);
+  assert.equal((await tool("retry")).code, 2);
+  assert.equal((await tool("forget")).code, 2);
 });
 
 test("a receiver that never answers is given its time, and another try", async (t) => {

@@ -65,7 +65,10 @@ static const struct {
      {.status = 503, .number = 1, .retry_after = "soon"},
      "due",
      5000},
-    {"nor is a month", {.status = 503, .number = 1, .retry_after = "2592000"}, "due", 24 * HOUR},
+    {"nor is a month",
+     {.status = 503, .number = 1, .retry_after = "2592000"},
+     "due",
+     24 * HOUR},
     {"nor more than 64 bits",
      {.status = 503, .number = 1, .retry_after = "99999999999999999999"},
      "due",
@@ -204,10 +207,11 @@ test_auth_facts(void **state)
 	event.facts = hooks_auth_facts(mem, &auth);
 	assert_int_equal(hooks_body(mem, &event, &body, &err), 0);
 	assert_string_equal(
-	    body, "{\"authMode\":\"OAUTH2\",\"connectionId\":\"c\",\"environment\":\"dev\","
-		  "\"error\":{\"description\":\"no\",\"type\":\"refresh_token_external_error\"},"
-		  "\"from\":\"nango\",\"operation\":\"refresh\",\"provider\":\"p\","
-		  "\"providerConfigKey\":\"k\",\"success\":false,\"type\":\"auth\"}");
+	    body,
+	    "{\"authMode\":\"OAUTH2\",\"connectionId\":\"c\",\"environment\":\"dev\","
+	    "\"error\":{\"description\":\"no\",\"type\":\"refresh_token_external_error\"},"
+	    "\"from\":\"nango\",\"operation\":\"refresh\",\"provider\":\"p\","
+	    "\"providerConfigKey\":\"k\",\"success\":false,\"type\":\"auth\"}");
 	talloc_free(mem);
 }
 
@@ -215,8 +219,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_verdicts), cmocka_unit_test(test_jitter),
-	    cmocka_unit_test(test_bodies),   cmocka_unit_test(test_wishes),
+	    cmocka_unit_test(test_verdicts),   cmocka_unit_test(test_jitter),
+	    cmocka_unit_test(test_bodies),     cmocka_unit_test(test_wishes),
 	    cmocka_unit_test(test_auth_facts),
 	};
 
