@@ -311,9 +311,9 @@ test("what is retried and what is given up; dead ones are listed and replayed", 
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /^id +state .*\nauth-\d+-\d+ +dead +1 +auth_creation .* private .*reserved address/);
   const [{ id }] = JSON.parse((await tool("list", "--state", "dead", "--json")).stdout).deliveries;
-  assert.match((await tool("retry", id)).stdout, /^1 delivered again\n$/);
+  assert.match((await tool("retry", id)).stdout, /^1 due again\n$/);
   await until(async () => (await deliveries(nangod, "?state=dead")).length === 1);
-  assert.match((await tool("retry", "--dead")).stdout, /^1 delivered again\n$/);
+  assert.match((await tool("retry", "--dead")).stdout, /^1 due again\n$/);
   assert.equal((await tool("retry", "auth-9999-9999")).code, 4);
   assert.equal((await tool("retry")).code, 2);
   assert.equal((await tool("forget")).code, 2);

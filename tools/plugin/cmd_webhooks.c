@@ -114,7 +114,7 @@ retry(struct invocation *inv, const struct server *server, struct error *err)
 	buf_adds(&path, "retry");
 	status = ask(inv, server, true, path.data, &tree, err);
 	if (status == STATUS_OK && !inv->is_json)
-		printf("%d delivered again\n",
+		printf("%d due again\n",
 		       id != NULL ? 1 : (int)json_integer(tree, "retried", 0));
 	return status;
 }
