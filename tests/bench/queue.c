@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-queue CONNINFO ACCOUNT ENVIRONMENT INTEGRATION CONNECTION TIMES -- the life of runs in
- * the queue with the server's own store calls: queued, claimed, completed, one client, in
- * batches of 1 and of 100; and how long after its enqueueing a run is claimed by a thread that
- * LISTENs. Prints one JSON object: jobs a second, and microseconds.
+ * bench-queue CONNINFO ACCOUNT ENVIRONMENT INTEGRATION CONNECTION life BATCH RUNS
+ * bench-queue CONNINFO ACCOUNT ENVIRONMENT INTEGRATION CONNECTION pickup RUNS
+ *
+ * The life of runs in the queue with the server's own store calls, four clients: queued,
+ * claimed, completed, in batches; prints runs a second. Or how long after its enqueueing a run
+ * is claimed by a thread that LISTENs; prints a JSON array of microseconds.
  */
 #include "base/clock.h"
 #include "queue_store.h"
@@ -17,7 +19,7 @@
 #include <string.h>
 
 #define BATCH_MAX 100
-#define PICKUPS 500
+#define CLIENTS 4 /* as many as nangod has worker threads */
 #define CHANNEL "nango_bench"
 
 static struct bench_queue queue;
@@ -32,37 +34,76 @@ must(int result, const struct error *err)
 	exit(1);
 }
 
-/* Jobs a second for a whole life, with everything queued first. */
-static double
-lifecycle(struct db *db, size_t batch, size_t jobs)
+/* ---- lives ---- */
+
+struct client {
+	pthread_t thread;
+	size_t batch, runs; /* to queue */
+};
+
+static atomic_size_t left; /* runs that nobody claimed yet */
+
+static void *
+enqueue_all(void *arg)
+{
+	struct client *c = arg;
+	struct error err;
+	struct db *db;
+
+	must(db_acquire(pool, &db, &err), &err);
+	for (size_t i = 0; i < c->runs; i += c->batch)
+		must(bench_enqueue(db, &queue, c->batch, &err), &err);
+	db_release(db);
+	return NULL;
+}
+
+static void *
+work_off(void *arg)
 {
 	struct bench_claim claims[BATCH_MAX];
-	int64_t begin = clock_monotonic_us();
+	struct client *c = arg;
 	struct error err;
+	struct db *db;
 	size_t count;
 
-	for (size_t i = 0; i < jobs; i += batch)
-		must(bench_enqueue(db, &queue, batch, &err), &err);
-	for (size_t done = 0; done < jobs; done += count) {
-		must(bench_claim(db, &queue, claims, batch, &count, &err), &err);
+	must(db_acquire(pool, &db, &err), &err);
+	while (atomic_load(&left) > 0) {
+		must(bench_claim(db, &queue, claims, c->batch, &count, &err), &err);
+		atomic_fetch_sub(&left, count);
 		must(bench_complete(db, claims, count, &err), &err);
 	}
-	return (double)jobs * 1e6 / (double)(clock_monotonic_us() - begin);
+	db_release(db);
+	return NULL;
 }
 
 static void
-print_lifecycles(struct db *db, size_t batch, size_t jobs, int times)
+all_at_once(struct client clients[CLIENTS], void *work(void *))
 {
-	lifecycle(db, batch, jobs); /* warm; not counted */
-	printf("\"batch_%zu\":[", batch);
-	for (int i = 0; i < times; i++)
-		printf("%s%.1f", i == 0 ? "" : ",", lifecycle(db, batch, jobs));
-	printf("],");
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_create(&clients[i].thread, NULL, work, &clients[i]);
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_join(clients[i].thread, NULL);
+}
+
+/* Runs a second for a whole life, with everything queued first. */
+static double
+lifecycle(size_t batch, size_t runs)
+{
+	struct client clients[CLIENTS];
+	int64_t begin = clock_monotonic_us();
+
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = (struct client){.batch = batch, .runs = runs / CLIENTS};
+	atomic_store(&left, runs);
+	all_at_once(clients, enqueue_all);
+	all_at_once(clients, work_off);
+	return (double)runs * 1e6 / (double)(clock_monotonic_us() - begin);
 }
 
 /* ---- pickup ---- */
 
 static atomic_int_fast64_t queued_us, picked_us;
+static int pickups;
 
 static void
 wait_for_notice(PGconn *pg)
@@ -90,7 +131,7 @@ pick_up(void *arg)
 	size_t count;
 
 	must(db_acquire(pool, &db, &err), &err);
-	for (int i = 0; i <= PICKUPS; i++) {
+	for (int i = 0; i <= pickups; i++) {
 		wait_for_notice(pg);
 		must(bench_claim(db, &queue, &claim, 1, &count, &err), &err);
 		atomic_store(&picked_us, clock_monotonic_us());
@@ -133,10 +174,10 @@ print_pickups(struct db *db, const char *conninfo)
 	PQclear(listening);
 	pthread_create(&thread, NULL, pick_up, pg);
 	pickup(db); /* warm */
-	printf("\"pickup_us\":[");
-	for (int i = 0; i < PICKUPS; i++)
+	printf("[");
+	for (int i = 0; i < pickups; i++)
 		printf("%s%lld", i == 0 ? "" : ",", (long long)pickup(db));
-	printf("]");
+	printf("]\n");
 	pthread_join(thread, NULL);
 	PQfinish(pg);
 }
@@ -144,22 +185,28 @@ print_pickups(struct db *db, const char *conninfo)
 int
 main(int argc, char **argv)
 {
+	bool is_life = argc == 9 && strcmp(argv[6], "life") == 0;
 	struct error err;
 	struct db *db;
-	int times;
 
-	if (argc != 7 || (times = atoi(argv[6])) < 1)
+	if (!is_life && (argc != 8 || strcmp(argv[6], "pickup") != 0))
 		return 2;
 	queue = (struct bench_queue){atoll(argv[2]), atoll(argv[3]), atoll(argv[4]),
 				     atoll(argv[5])};
-	must(db_pool_open(argv[1], 4, &pool, &err), &err);
-	must(db_acquire(pool, &db, &err), &err);
-	printf("{");
-	print_lifecycles(db, 1, 300, times);
-	print_lifecycles(db, 100, 20000, times);
-	print_pickups(db, argv[1]);
-	printf("}\n");
-	db_release(db);
+	must(db_pool_open(argv[1], CLIENTS, &pool, &err), &err);
+	if (is_life) {
+		size_t batch = (size_t)atoi(argv[7]), runs = (size_t)atoi(argv[8]);
+
+		if (batch < 1 || batch > BATCH_MAX || runs % (CLIENTS * batch) != 0)
+			return 2;
+		lifecycle(batch, CLIENTS * batch); /* opens the connections */
+		printf("%.1f\n", lifecycle(batch, runs));
+	} else {
+		pickups = atoi(argv[7]);
+		must(db_acquire(pool, &db, &err), &err);
+		print_pickups(db, argv[1]);
+		db_release(db);
+	}
 	db_pool_close(pool);
 	return 0;
 }
