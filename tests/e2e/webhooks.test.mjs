@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, program, psql, run, scratch, start, until } from "./lib/nangod.mjs";
+import { buildPlugin, program, psql, run, scratch, serve, socketDir, start, until } from "./lib/nangod.mjs";
 import { provider as httpServer } from "./lib/provider.mjs";
 
 const { Nango } = createRequire(import.meta.url)("@nangohq/node");
@@ -386,4 +386,50 @@ test("a clean stop waits for what is in flight, and gives nothing up", async (t)
   const again = await start(t, { dataDir });
   assert.deepEqual((await deliveries(again)).map((d) => [d.state, d.attempts]), [["delivered", 1]]);
   assert.equal(app.requests.length, 1);
+});
+
+test("a stop does not wait for ever: what is in flight goes back, or is left to its lease", async (t) => {
+  const dataDir = scratch(t);
+  const { nangod, app } = await world(t, { dataDir, answer: () => new Promise(() => {}) });
+  await connect(nangod, "acme");
+  await app.told(1);
+  assert.equal(await nangod.stop(), 0);
+  const again = await start(t, { dataDir });
+  await app.told(2);
+  assert.equal(app.requests[0].headers["webhook-id"], app.requests[1].headers["webhook-id"]);
+  assert.deepEqual((await deliveries(again)).map((d) => [d.state, d.attempts]), [["sending", 2]]);
+  const closed = again.kill("SIGTERM");
+  await until(() => again.log().includes("stopping"));
+  again.child.kill("SIGTERM"); // whoever asks twice is in a hurry
+  await closed;
+  assert.equal(again.child.exitCode, 0, again.log());
+
+  app.answer = { json: {} };
+  const last = await start(t, { dataDir });
+  await advance(last, "2 minutes");
+  assert.deepEqual((await allSettled(last, 1)).map((d) => [d.state, d.attempts]), [["delivered", 3]]);
+  assert.equal(new Set(app.requests.map((r) => r.headers["webhook-id"])).size, 1);
+});
+
+test("with the data family in a database of its own, both outboxes are delivered, listed and replayed", async (t) => {
+  const postgres = await start(t);
+  const url = (name) => `host=${socketDir(postgres)} user=nango dbname=${name}`;
+  for (const name of ["control", "records"]) await psql(postgres, `CREATE DATABASE ${name}`);
+  const env = { NANGO_DATABASE_URL: url("control"), NANGO_RECORDS_DATABASE_URL: url("records") };
+  const nangod = await serve(t, postgres, env);
+  const keys = await run(program("nangod"), ["keys"], { env: { ...env, NANGO_ENCRYPTION_KEY: nangod.encryption_key } });
+  nangod.key = /^dev (\S+)$/m.exec(keys.stdout)[1];
+  const app = await receiver(t);
+  const api = await httpServer(t);
+  api.reply("GET /items", ({ query }) => ({ json: query.get("page") === "1" ? [item(1)] : [] }));
+  await settings(nangod, { primary_url: app.hook });
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  await nangod.deploy(await buildPlugin(t, source, "unauthenticated"), key);
+  await nangod.connect(key, { baseUrl: api.url, ...none });
+  assert.deepEqual((await app.told(2)).map((hook) => hook.type).sort(), ["auth", "sync"]);
+  const all = await allSettled(nangod, 2);
+  assert.deepEqual(all.map((d) => d.type).sort(), ["auth", "sync"]);
+  for (const { id } of all) await nangod.ok("POST", `/webhooks/deliveries/${id}/retry`);
+  await app.told(4);
+  await allSettled(nangod, 2);
 });
