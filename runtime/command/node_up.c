@@ -15,6 +15,7 @@
 #include "command/place.h"
 #include "db/migrate.h"
 #include "engine/retention.h"
+#include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
 #include "provider/template.h"
@@ -186,12 +187,20 @@ poll_drained(void *arg)
 }
 
 static void
-runs_stopped(void *arg)
+hooks_stopped(void *arg)
 {
 	struct node_up *up = arg;
 
 	/* Replies that are being written get one more turn of the loop. */
 	loop_post(up->node.loop, poll_drained, up);
+}
+
+static void
+runs_stopped(void *arg)
+{
+	struct node_up *up = arg;
+
+	hooks_out_stop(&up->node, hooks_stopped, up);
 }
 
 void
@@ -265,6 +274,8 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		worker_start(node);
 	if ((node->roles & ROLE_SCHEDULER) != 0)
 		retention_start(node);
+	if ((node->roles & ROLE_WORKER) != 0)
+		hooks_out_start(node);
 	return 0;
 }
 
@@ -286,6 +297,7 @@ node_down(struct node_up *up)
 	pool_free(node->worker_pool);
 	worker_free(node);
 	retention_free(node);
+	hooks_out_free(node);
 	http_client_free(node->http);
 	if (node->data != node->control)
 		db_pool_close(node->data);

@@ -37,6 +37,7 @@ struct ingest {
 	struct db_pool *data;
 	struct manifest_budget *budget;
 	int64_t environment_id, connection_row, run_id, token;
+	const char *facts; /* what webhooks say of the run (engine/hooks_message) */
 	const char *variant;
 	const char *checkpoint_key;
 	int64_t checkpoint_version;
@@ -83,6 +84,9 @@ struct ingest_end {
 	/* Models whose window, opened by ingest_open_windows, is closed with it; ends with
 	 * NULL, or NULL. */
 	const char *const *closes;
+	/* In the transaction, behind all else; may be called again. NULL: nothing. */
+	int (*release)(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err);
+	void *arg;
 };
 MUST_CHECK int ingest_finish(struct ingest *ingest, const struct ingest_end *end,
 			     struct error *err);

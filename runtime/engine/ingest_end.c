@@ -71,7 +71,8 @@ end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 	buf_init(&batch.marks, c->attempt, 16);
 	if (closes(e->end, model->model) && batch.before.window_run_id == c->ingest->run_id &&
 	    (batch_close_window(c, db, &batch, false, err) < 0 ||
-	     dataset_advance(db, &batch.after, err) < 0))
+	     dataset_advance(db, &batch.after, err) < 0 ||
+	     batch_announce(c, db, &batch, err) < 0))
 		return -1;
 	e->removed[index] = batch.removed;
 	model->deleted += batch.removed;
@@ -96,8 +97,12 @@ end_run(struct db *db, void *arg, struct error *err)
 		if ((closes(e->end, in->models[i].model) || in->models[i].has_head) &&
 		    end_model(e, db, i, err) < 0)
 			return -1;
-	return fence_close(db, in->connection_row, in->run_id, in->token, e->end->state,
-			   ingest_result(e->commit.attempt, in), e->end->outcome, err);
+	if (fence_close(db, in->connection_row, in->run_id, in->token, e->end->state,
+			ingest_result(e->commit.attempt, in), e->end->outcome, err) < 0)
+		return -1;
+	return e->end->release == NULL
+		   ? 0
+		   : e->end->release(e->end->arg, e->commit.attempt, db, err);
 }
 
 /* Whoever closed it, it is not this run's to close any more. */

@@ -91,6 +91,9 @@ MUST_CHECK int batch_resolve(struct db *db, struct batch *batch, struct error *e
 MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
 /* The page's last statement; c->verdict says whether it took effect. */
 MUST_CHECK int commit_page_row(struct commit *c, struct db *db, struct error *err);
+/* In the transaction of changes to its model: no change that no webhook will tell of. */
+MUST_CHECK int batch_announce(struct commit *c, struct db *db, const struct batch *batch,
+			      struct error *err);
 int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
 
 /* ---- ingest_window.c ---- */

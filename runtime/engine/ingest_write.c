@@ -10,6 +10,7 @@
 #include "engine/ingest_internal.h"
 #include "store/feed.h"
 #include "store/fence.h"
+#include "store/outbox.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,26 @@ write_batch(struct commit *c, struct db *db, struct batch *batch, const struct d
 	return batch_close_window(c, db, batch, batch->from->overrides_guard, err);
 }
 
+int
+batch_announce(struct commit *c, struct db *db, const struct batch *batch, struct error *err)
+{
+	const struct ingest *in = c->ingest;
+	const struct outbox_page page = {
+	    .connection_row = in->connection_row,
+	    .environment_id = in->environment_id,
+	    .run_id = in->run_id,
+	    .model = batch->model->model,
+	    .facts = in->facts == NULL ? "{}" : in->facts,
+	    .added = batch->added,
+	    .updated = batch->updated,
+	    .deleted = batch->removed,
+	};
+
+	if (batch->added + batch->updated + batch->removed == 0)
+		return 0;
+	return outbox_page(db, &page, err);
+}
+
 /* Counts as they are once this page is in. */
 static void
 counts_after(struct commit *c, int sign)
@@ -319,7 +340,8 @@ commit_run(struct db *db, void *arg, struct error *err)
 			  c->batches_count, true, heads, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->batches_count; i++)
-		if (write_batch(c, db, &c->batches[i], &heads[i], err) < 0)
+		if (write_batch(c, db, &c->batches[i], &heads[i], err) < 0 ||
+		    batch_announce(c, db, &c->batches[i], err) < 0)
 			return -1;
 	if (commit_page_row(c, db, err) < 0)
 		return -1;

@@ -7,11 +7,15 @@
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job.h"
+#include "engine/hooks_message.h"
+#include "engine/hooks_out.h"
 #include "engine/lookup.h"
 #include "engine/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "store/fence.h"
+#include "store/checkpoint.h"
+#include "store/outbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -233,6 +237,37 @@ outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
 	return json_text(mem, tree);
 }
 
+/* The webhooks of a run are due with its end. */
+static int
+release_webhooks(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err)
+{
+	const struct job *job = arg;
+	const struct ingest *in = job->ingest;
+	const struct run_end *end = &job->end;
+	struct hooks_run_end told = {.from = job->start.checkpoint,
+				     .failed_ms = clock_wall_ms()};
+	struct outbox_release release = {.connection_row = in->connection_row,
+					 .environment_id = in->environment_id,
+					 .run_id = in->run_id,
+					 .state = end->is_done ? "success" : "failed",
+					 .models = job->start.models,
+					 .facts = in->facts};
+	int64_t version;
+
+	if (in->facts == NULL) /* it never came so far that it could have begun */
+		return 0;
+	if (!end->is_done) {
+		told.error_type = end->code[0] != '\0' ? end->code : end->cause;
+		told.error_description = end->message[0] != '\0' ? end->message : end->cause;
+		told.error_payload = end->payload;
+	}
+	if (checkpoint_get(mem, db, in->connection_row, in->checkpoint_key, &told.to, &version,
+			   err) < 0)
+		return -1;
+	release.outcome = hooks_run_outcome(mem, &told);
+	return outbox_release(db, &release, err);
+}
+
 /* The end of the data family: the fence, and the deletions of a full refresh. */
 static int
 finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
@@ -242,6 +277,8 @@ finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
 	    .state = o.state,
 	    .outcome = outcome_json(mem, &o),
 	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
+	    .release = release_webhooks,
+	    .arg = job,
 	};
 
 	return ingest_finish(job->ingest, &end, err);
@@ -375,6 +412,7 @@ job_finish(void *arg)
 	int result = finish(job, mem, &err);
 
 	report(job, result, &err);
+	hooks_out_wake(job->node);
 	talloc_free(mem);
 	talloc_free(job->ingest);
 	job->ingest = NULL;

@@ -3,9 +3,11 @@
  * engine/job_prepare -- everything a run needs, read once, and the fence raised, before it
  * starts.
  */
+#include "engine/hooks_message.h"
 #include "engine/job.h"
 #include "engine/target.h"
 #include "engine/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
 #include "run/spec.h"
@@ -115,6 +117,21 @@ prepare_ingest(struct preparing *p, struct error *err)
 	return 0;
 }
 
+/* What webhooks say of this run. */
+static void
+prepare_facts(struct preparing *p)
+{
+	struct ingest *ingest = p->job->ingest;
+	const struct hooks_run run = {.connection_id = p->connection->connection_id,
+				      .integration_key = p->sync->integration_key,
+				      .sync = p->sync->name,
+				      .variant = p->sync->variant,
+				      .checkpoint = p->job->start.checkpoint,
+				      .started_ms = clock_wall_ms()};
+
+	ingest->facts = hooks_run_facts(ingest, &run);
+}
+
 static int
 prepare_start(struct preparing *p, struct error *err)
 {
@@ -145,9 +162,11 @@ prepare_start(struct preparing *p, struct error *err)
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
-	return checkpoint_get(job, p->data, job->claim.connection_row,
-			      job->ingest->checkpoint_key, &job->start.checkpoint,
-			      &job->ingest->checkpoint_version, err);
+	if (checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
+			   &job->start.checkpoint, &job->ingest->checkpoint_version, err) < 0)
+		return -1;
+	prepare_facts(p);
+	return 0;
 }
 
 static const char *

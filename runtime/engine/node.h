@@ -24,6 +24,7 @@ struct fetcher;
 struct templates;
 struct worker;
 struct retention;
+struct hooks_out;
 
 enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
 
@@ -44,6 +45,7 @@ struct node {
 	struct manifest_budget manifests;
 	struct retention *retention; /* NULL without the scheduler role */
 	struct worker *worker;	     /* NULL without the role */
+	struct hooks_out *hooks_out; /* likewise */
 	int64_t started_ms;
 	atomic_bool is_stopping;
 };
