@@ -74,7 +74,13 @@ class World {
     world.cluster = await Cluster.start(t);
     world.provider = await fakeProvider(t);
     world.provider.reply("GET /ledger", ({ query }) => ({ json: world.pages[Number(query.get("page")) - 1] }));
+    world.received = new Map();
+    world.provider.reply("POST /webhooks", ({ headers, body }) => {
+      world.received.set(headers["webhook-id"], JSON.parse(body));
+      return { json: {} };
+    });
     await world.serve();
+    await world.nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${world.provider.url}/webhooks` } });
     await world.nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
     await world.nangod.deploy(await buildPlugin(t, source, key), key);
     return world;
@@ -123,7 +129,16 @@ class World {
       'marks', (SELECT count(*) FROM nango_data.seen WHERE connection_id = ${this.row}),
       'checkpoint', (SELECT json_agg(body) FROM nango_data.checkpoint WHERE connection_id = ${this.row}),
       'counts', (SELECT json_build_array(sum(added), sum(updated), sum(deleted)) FROM nango.run WHERE connection_id = ${this.row}))`);
-    return JSON.parse(text);
+    return { ...JSON.parse(text), announced: await this.announced() };
+  }
+
+  /** Counts by event, all that were delivered: each once, however often it came. */
+  async announced() {
+    await until(async () => (await this.cluster.sql(`SELECT count(*) FROM nango_data.outbox WHERE connection_id = ${this.row} AND state <> 'delivered'`)) === "0", () => this.nangod.log().slice(-4000), 40);
+    const sum = { added: 0, updated: 0, deleted: 0 };
+    for (const event of this.received.values())
+      if (event.type === "sync" && event.connectionId === this.id && event.success) for (const name of Object.keys(sum)) sum[name] += event.responseResults[name];
+    return sum;
   }
 }
 
@@ -179,8 +194,11 @@ async function pointsOf(world) {
   });
 }
 
-/** Statements that the run has nothing to do with: ticks, leases, deliveries. */
-const isForeign = ({ label }) => /next_due_at|FROM nango\.queue|UPDATE nango\.queue|outbox.*due|delivery/.test(label) && !/DELETE FROM nango\.queue/.test(label);
+/** Statements of the run and frames; not those of ticks, leases and deliveries beside it. */
+const isOwn = ({ label }) =>
+  /^(takes|sends) |^(before|after) (BEGIN|COMMIT|COPY )/.test(label) ||
+  (/nango_data\.(record|dataset|fence|checkpoint|seen|quarantine)|INSERT INTO nango_data\.outbox AS o|WITH held AS|nango\.run\b/.test(label) && !/WITH picked/.test(label)) ||
+  /WITH wanted AS \(\s+SELECT \* FROM unnest/.test(label);
 
 async function disturb(world, point, victim) {
   await world.connect();
@@ -198,12 +216,13 @@ async function disturb(world, point, victim) {
 
 test("kill -9 of anything at every statement and frame of a run's pages and end", { timeout: 900_000 }, async (t) => {
   const world = await World.start(t);
-  const points = (await pointsOf(world)).filter((point) => !isForeign(point));
+  const points = (await pointsOf(world)).filter(isOwn);
   const expected = await world.picture();
   t.diagnostic(`${points.length} points`);
   assert.ok(points.length >= LEAST_POINTS, `${points.length} points:\n${points.map((p) => p.label).join("\n")}`);
   assert.deepEqual(expected.records.map(([id, , action]) => [id, action]), [["1", 1], ["5", 1], ["7", 1], ["2", 2], ["9", 1], ["3", 2], ["4", 3], ["6", 2], ["10", 1], ["8", 3]]);
   assert.deepEqual(expected.counts, [10, 3, 2]);
+  assert.deepEqual(expected.announced, { added: 10, updated: 3, deleted: 2 });
   assert.equal(expected.marks, 0);
 
   const only = process.env.CRASH_VICTIM?.split(",") ?? Object.keys(victims);
