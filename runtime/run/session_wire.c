@@ -17,8 +17,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SHARED_BYTES (8 * 1024) /* what is behind a frame, and small frames: copied once more \
-				 */
+#define SHARED_BYTES                                                             \
+	(8 * 1024) /* what is behind a frame, and small frames: copied once more \
+		    */
 #define TURN_BYTES_MAX (1024 * 1024) /* then it is the others' turn */
 
 static char shared[SHARED_BYTES];

@@ -23,8 +23,8 @@ struct witness { /* what one run did, as its backend saw it */
 	char checkpoint[256], output[256], payload[256];
 	struct run_end end;
 	void (*on_record)(const struct run_record *record); /* NULL: nobody asks */
-	bool fails_commit; /* ERR_FENCED */
-	bool holds_commit; /* answered by witness_release */
+	bool fails_commit;				    /* ERR_FENCED */
+	bool holds_commit;				    /* answered by witness_release */
 	run_commit_done *held_done;
 	void *held_arg;
 };

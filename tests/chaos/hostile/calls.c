@@ -280,6 +280,7 @@ echo(struct nango_run *run)
 #define SYNC(function) NANGO_SYNC(.name = #function, .run = function)
 
 NANGO_PLUGIN(.syncs = NANGO_SYNCS(SYNC(values), SYNC(requests), SYNC(nested), SYNC(writers),
-				  SYNC(problem), SYNC(verbatim), SYNC(changes), SYNC(walked), SYNC(unfinished),
-				  SYNC(fails_with), SYNC(large), SYNC(waits), SYNC(fresh)),
+				  SYNC(problem), SYNC(verbatim), SYNC(changes), SYNC(walked),
+				  SYNC(unfinished), SYNC(fails_with), SYNC(large), SYNC(waits),
+				  SYNC(fresh)),
 	     .actions = NANGO_ACTIONS(NANGO_ACTION(.name = "echo", .run = echo)));
