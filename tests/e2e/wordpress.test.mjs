@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real input: posts and users of a real WordPress, twice; the second time only what changed.
+// Real input: posts and users of a real WordPress, three times: all, then only what
+// changed, then what was deleted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { program, start } from "./lib/nangod.mjs";
@@ -18,7 +19,7 @@ async function readAll(nangod, model, cursor, limit = 100) {
   }
 }
 
-test("250 posts sync, then exactly 3 edits and 2 additions are read by cursor", { timeout: 240_000 }, async (t) => {
+test("250 posts sync, then exactly 3 edits and 2 additions, then 2 deletions are read by cursor", { timeout: 240_000 }, async (t) => {
   const wordpress = await startWordPress(t, 250);
   const nangod = await start(t);
   await nangod.ok("POST", "/integrations", { body: { provider: "wordpress", unique_key: "wordpress" } });
@@ -59,4 +60,18 @@ test("250 posts sync, then exactly 3 edits and 2 additions are read by cursor", 
     [...edited.map((id) => `UPDATED ${id}`), ...added.map((id) => `ADDED ${id}`)].sort(),
   );
   assert.ok(changes.all.filter((r) => edited.includes(r.id)).every((r) => r.title === `Edited ${r.id}`));
+
+  // One is deleted for good, one goes to the trash: neither is in the list any more.
+  const gone = ["Post 20", "Post 200"].map((title) => before.all.find((r) => r.title === title).id);
+  await wordpress.request("DELETE", `/posts/${gone[0]}?force=true`);
+  await wordpress.request("DELETE", `/posts/${gone[1]}`);
+  await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["posts"], provider_config_key: "wordpress", connection_id: "blog" } });
+  const third = await nangod.settled("wordpress", "blog", "posts", 60);
+  assert.deepEqual(third.latestResult, { Post: { added: 0, updated: 0, deleted: 2 } });
+  assert.deepEqual(third.recordCount, { Post: 250 });
+  const deletions = await readAll(nangod, "Post", changes.cursor);
+  assert.deepEqual(
+    deletions.all.map((r) => `${r._nango_metadata.last_action} ${r.id}`).sort(),
+    gone.map((id) => `DELETED ${id}`).sort(),
+  );
 });

@@ -222,6 +222,7 @@ on_deletes_start(struct nango_run *run, const char *model)
 {
 	(void)run;
 	(void)model;
+	here->windows_opened++;
 }
 
 static void
@@ -230,6 +231,7 @@ on_deletes_end(struct nango_run *run, const char *model, const struct nango_dele
 	(void)run;
 	(void)model;
 	(void)options;
+	here->windows_closed++;
 }
 
 static void
@@ -324,6 +326,54 @@ add_number(struct recording_pairs *params, const char *name, uint32_t number)
 	recording_pairs_add(here->mem, params, name, talloc_asprintf(here->mem, "%u", number));
 }
 
+static void
+add_query(struct recording_pairs *params, const struct nango_pair *query)
+{
+	for (const struct nango_pair *q = query; q != NULL && q->name != NULL; q++)
+		if (q->value != NULL)
+			recording_pairs_add(here->mem, params, q->name,
+					    talloc_strdup(here->mem, q->value));
+}
+
+static const struct exchange *
+must_find(const struct recording_request *request)
+{
+	const struct exchange *exchange, *nearest;
+
+	exchange = recording_find(here->mem, here->recording, request, &nearest);
+	here->requests++;
+	if (exchange == NULL)
+		on_fail(&here->run, "not_recorded",
+			recording_describe(here->mem, request->method, request->path,
+					   &request->params),
+			NULL);
+	return exchange;
+}
+
+static void
+on_http(struct nango_run *run, const struct nango_request *asked,
+	struct nango_response *response)
+{
+	struct recording_request request = {
+	    .method = "GET", .path = asked->path, .header = no_header};
+	const struct exchange *exchange;
+	struct nango_pair *headers;
+
+	(void)run;
+	add_query(&request.params, asked->query);
+	exchange = must_find(&request);
+	headers = talloc_zero_array(here->mem, struct nango_pair,
+				    (unsigned)exchange->answer_headers.count + 1);
+	for (size_t i = 0; i < exchange->answer_headers.count; i++)
+		headers[i] = (struct nango_pair){exchange->answer_headers.at[i].name,
+						 exchange->answer_headers.at[i].value};
+	response->status = (uint32_t)exchange->status;
+	response->headers = headers;
+	response->is_json = exchange->is_json;
+	response->body =
+	    (struct nango_value){&here->calls, exchange->body, exchange->body_length};
+}
+
 static struct nango_pages *
 on_paginate(struct nango_run *run, const struct nango_request *request)
 {
@@ -339,10 +389,7 @@ on_paginate(struct nango_run *run, const struct nango_request *request)
 	pages->request.method = "GET";
 	pages->request.path = talloc_strdup(here->mem, request->path);
 	pages->request.header = no_header;
-	for (const struct nango_pair *q = request->query; q != NULL && q->name != NULL; q++)
-		if (q->value != NULL)
-			recording_pairs_add(here->mem, &pages->request.params, q->name,
-					    talloc_strdup(here->mem, q->value));
+	add_query(&pages->request.params, request->query);
 	if (rules->limit_name != NULL)
 		add_number(&pages->request.params, rules->limit_name, rules->limit);
 	return &pages->pages;
@@ -375,7 +422,7 @@ on_next_page(struct nango_pages *base, struct nango_value *page)
 {
 	struct stand_pages *pages = (struct stand_pages *)base;
 	struct recording_request request = pages->request;
-	const struct exchange *exchange, *nearest;
+	const struct exchange *exchange;
 	struct nango_value item = {&here->calls, NULL, 0};
 	size_t items = 0;
 
@@ -390,13 +437,7 @@ on_next_page(struct nango_pages *base, struct nango_value *page)
 					    pages->request.params.at[i].value);
 		add_number(&request.params, pages->number_name, pages->number++);
 	}
-	exchange = recording_find(here->mem, here->recording, &request, &nearest);
-	here->requests++;
-	if (exchange == NULL)
-		on_fail(&here->run, "not_recorded",
-			recording_describe(here->mem, request.method, request.path,
-					   &request.params),
-			NULL);
+	exchange = must_find(&request);
 	*page = (struct nango_value){&here->calls, exchange->body, exchange->body_length};
 	if (pages->kind == NANGO_PAGE_LINK)
 		follow_link(pages, exchange);
@@ -434,6 +475,7 @@ stand_open(struct stand *stand)
 	    .value_integer = value_integer,
 	    .value_number = value_number,
 	    .value_boolean = value_boolean,
+	    .http = on_http,
 	    .paginate = on_paginate,
 	    .next_page = on_next_page,
 	    .save_begin = on_save_begin,

@@ -29,7 +29,7 @@ struct stand {
 		const char *model, *json, *problem;
 		uint32_t change;
 	} records[STAND_RECORDS_MAX];
-	size_t records_count, commits, requests;
+	size_t records_count, commits, requests, windows_opened, windows_closed;
 	const char *output;
 	const char *failure; /* "code: message" of nango_fail or of a wrong request */
 	jmp_buf failed;

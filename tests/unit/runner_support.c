@@ -108,6 +108,8 @@ witness_model(struct witness *w, const struct run_page_model *model)
 		const struct run_record *r = &model->records[i];
 
 		w->records++;
+		if (w->on_record != NULL)
+			w->on_record(r);
 		used = strlen(w->ids);
 		snprintf(w->ids + used, sizeof(w->ids) - used, "%s%.*s ", changes[r->change],
 			 (int)r->id.length, r->id.data == NULL ? "" : r->id.data);

@@ -22,8 +22,9 @@ struct witness { /* what one run did, as its backend saw it */
 	char log[512];	   /* the last line */
 	char checkpoint[256], output[256], payload[256];
 	struct run_end end;
-	bool fails_commit; /* ERR_FENCED */
-	bool holds_commit; /* answered by witness_release */
+	void (*on_record)(const struct run_record *record); /* NULL: nobody asks */
+	bool fails_commit;				    /* ERR_FENCED */
+	bool holds_commit;				    /* answered by witness_release */
 	run_commit_done *held_done;
 	void *held_arg;
 };

@@ -178,6 +178,15 @@ json(struct nango_run *run, const char *text)
 	return (struct nango_value){run->calls, text, strlen(text)};
 }
 
+/* Saves the texts of metadata.rows as they are. */
+static void
+verbatim(struct nango_run *run)
+{
+	nango_each (row, nango_get(nango_metadata(run), "rows"))
+		nango_save(run, "Item", json(run, nango_string(row, "")));
+	nango_commit(run, NULL);
+}
+
 static void
 changes(struct nango_run *run)
 {
@@ -271,6 +280,7 @@ echo(struct nango_run *run)
 #define SYNC(function) NANGO_SYNC(.name = #function, .run = function)
 
 NANGO_PLUGIN(.syncs = NANGO_SYNCS(SYNC(values), SYNC(requests), SYNC(nested), SYNC(writers),
-				  SYNC(problem), SYNC(changes), SYNC(walked), SYNC(unfinished),
-				  SYNC(fails_with), SYNC(large), SYNC(waits), SYNC(fresh)),
+				  SYNC(problem), SYNC(verbatim), SYNC(changes), SYNC(walked),
+				  SYNC(unfinished), SYNC(fails_with), SYNC(large), SYNC(waits),
+				  SYNC(fresh)),
 	     .actions = NANGO_ACTIONS(NANGO_ACTION(.name = "echo", .run = echo)));
