@@ -13,6 +13,7 @@
 #include "provider/template.h"
 #include "store/connection.h"
 #include "store/integration.h"
+#include "store/sync.h"
 
 #include <string.h>
 #include <strings.h>
@@ -188,6 +189,9 @@ store_connection(struct db *db, struct connection *c, struct error *err)
 	if (db_begin(db, err) < 0 || connection_upsert(db, c, &was_new, err) < 0 ||
 	    deploy_connection(db, c->integration_id, c->id, err) < 0)
 		return -1;
+	/* Failing syncs may have failed for want of these credentials. */
+	if (!was_new && sync_wake(db, c->id, err) < 0)
+		return -1;
 	return db_commit(db, err);
 }
 
@@ -352,5 +356,6 @@ api_connection_delete(struct call *call, struct response *res, struct error *err
 	    cancel_runs(call->node, db, &scope, "the connection was deleted", err) < 0 ||
 	    db_commit(db, err) < 0)
 		return -1;
+	worker_cancelled(call->node);
 	return success(res);
 }

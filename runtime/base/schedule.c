@@ -143,15 +143,3 @@ schedule_step(const struct schedule *s, enum schedule_missed policy, int64_t due
 		step.missed = count_missed(s, due_ms, now_ms);
 	return step;
 }
-
-int64_t
-schedule_quiet_ms(int64_t interval_ms, int64_t failures, int64_t max_ms)
-{
-	int64_t quiet = interval_ms;
-
-	if (failures <= SCHEDULE_FAILURES_FREE)
-		return 0;
-	for (int64_t i = SCHEDULE_FAILURES_FREE; i < failures && quiet < max_ms; i++)
-		quiet *= 2;
-	return quiet > max_ms ? max_ms : quiet;
-}

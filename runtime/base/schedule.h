@@ -60,10 +60,4 @@ struct schedule_step {
 struct schedule_step schedule_step(const struct schedule *schedule, enum schedule_missed policy,
 				   int64_t due_ms, int64_t now_ms);
 
-/*
- * How long a sync that failed `failures` times in a row stays quiet: nothing for the first
- * SCHEDULE_FAILURES_FREE, then its interval times 2, 4, 8 …, at most max_ms (0: never quiet).
- */
-int64_t schedule_quiet_ms(int64_t interval_ms, int64_t failures, int64_t max_ms);
-
 #endif

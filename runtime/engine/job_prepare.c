@@ -4,6 +4,7 @@
  * starts.
  */
 #include "engine/job.h"
+#include "engine/kind.h"
 #include "engine/target.h"
 #include "engine/worker.h"
 #include "base/log.h"
@@ -46,28 +47,19 @@ prepare_rows(struct preparing *p, struct error *err)
 	return 0;
 }
 
-/* A run keeps the build it began with, whatever is deployed meanwhile. */
+/* A run keeps the build of its first claim, whatever is deployed meanwhile. */
 static int
 prepare_build(struct preparing *p, struct error *err)
 {
 	struct job *job = p->job;
-	struct deployment *active;
 
-	if (job->claim.has_build) {
-		memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
-		if (plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err) < 0)
-			return -1;
-	} else {
-		if (deployment_active(job, p->control, p->sync->integration_id, &active, err) <
-			0 ||
-		    run_set_build(p->control, job->claim.run_id, active->sha256,
-				  sizeof(active->sha256), err) < 0)
-			return -1;
-		memcpy(job->sha256, active->sha256, sizeof(job->sha256));
-		p->spec_json = active->spec;
-	}
+	if (!job->claim.has_build)
+		return error_set(err, ERR_NOT_FOUND,
+				 "integration \"%s\" has no plugin deployed",
+				 p->sync->integration_key);
+	memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
 	crypto_hex(job->build_key, job->sha256, sizeof(job->sha256));
-	return 0;
+	return plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err);
 }
 
 static int
@@ -126,6 +118,7 @@ prepare_start(struct preparing *p, struct error *err)
 		return error_set(err, ERR_UNKNOWN_SYNC,
 				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
+	job->force_deletes = job->claim.force_deletes;
 	job->start = (struct run_start){
 	    .id = talloc_asprintf(job, "%" PRId64, job->claim.run_id),
 	    .kind = (int)job->claim.kind,
@@ -133,7 +126,8 @@ prepare_start(struct preparing *p, struct error *err)
 	    .connection_id = p->connection->connection_id,
 	    .metadata = p->connection->metadata,
 	    .models = sync->models,
-	    .deadline_ms = config->sync_deadline_ms,
+	    .deadline_ms = kind_deadline_ms(config, job->claim.kind),
+	    .may_park = job->claim.kind == QUEUE_KIND_SYNC,
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
@@ -167,8 +161,31 @@ read_outcome(struct preparing *p, struct error *err)
 	snprintf(job->end.message, sizeof(job->end.message), "%s",
 		 or_empty(json_string(tree, "message")));
 	job->end.requests = (uint64_t)json_integer(tree, "requests", 0);
+	job->end.request_bytes = (uint64_t)json_integer(tree, "request_bytes", 0);
+	job->end.response_bytes = (uint64_t)json_integer(tree, "response_bytes", 0);
 	job->end.usage.ru_maxrss = json_integer(tree, "max_rss_kb", 0);
 	job->end.usage.ru_utime.tv_usec = json_integer(tree, "cpu_us", 0);
+	return 0;
+}
+
+/* A run that no node could carry to an end must not go round for ever, and one that waited too
+ * long is not wanted any more. The fence was raised: no earlier attempt writes anything. */
+static int
+check_claim(struct preparing *p, struct error *err)
+{
+	const struct run_claim *claim = &p->job->claim;
+	const struct config *config = p->job->node->config;
+	int64_t start_ms = kind_start_ms(config, claim->kind);
+
+	if (claim->attempts > config->run_attempts_max)
+		return error_set(err, ERR_EXPIRED,
+				 "the run was begun %" PRId64 " times and never came to an end",
+				 claim->attempts - 1);
+	if (claim->attempts == 1 && claim->waited_ms > start_ms)
+		return error_set(err, ERR_EXPIRED,
+				 "the run waited for %" PRId64 " ms; after %" PRId64
+				 " ms it is not started any more",
+				 claim->waited_ms, start_ms);
 	return 0;
 }
 
@@ -179,7 +196,7 @@ prepare_all(struct preparing *p, struct error *err)
 		return -1;
 	if (p->job->is_over)
 		return read_outcome(p, err);
-	if (prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
+	if (check_claim(p, err) < 0 || prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
 		return -1;
 	return target_open(p->job, p->job->node, p->connection, &p->job->target,
 			   &p->job->start.paginate, err);
@@ -203,9 +220,10 @@ job_prepare(struct job *job, struct db *control, struct db *data)
 		return 0;
 	job->is_over = false;
 	job_fail(job,
-		 err.code == ERR_FENCED ? CAUSE_LOST_LEASE
-		 : is_passing(err.code) ? CAUSE_CANCELLED
-					: CAUSE_SETUP,
+		 err.code == ERR_FENCED	   ? CAUSE_LOST_LEASE
+		 : is_passing(err.code)	   ? CAUSE_CANCELLED
+		 : err.code == ERR_EXPIRED ? CAUSE_EXPIRED
+					   : CAUSE_SETUP,
 		 &err);
 	return -1;
 }

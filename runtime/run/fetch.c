@@ -180,6 +180,7 @@ on_turn(void *arg)
 	    .body = fetch->request.body,
 	    .body_length = fetch->request.body_length,
 	    .timeout_ms = timeout_for(&fetch->request),
+	    .queue_ms = FETCH_QUEUE_MS,
 	    .response_max = FETCH_RESPONSE_MAX,
 	    .group = fetch->target->group,
 	};

@@ -20,6 +20,7 @@
 #define FETCH_WAIT_MAX_MS 600000 /* of the back-off, and of what a header asks for */
 #define FETCH_TIMEOUT_MS 30000	 /* of one try, when the request names none */
 #define FETCH_TIMEOUT_MAX_MS 300000
+#define FETCH_QUEUE_MS 1800000		      /* for a connection, before the time-out begins */
 #define FETCH_RESPONSE_MAX (32 * 1024 * 1024) /* bytes of an answer, decoded */
 #define FETCH_HOPS_MAX 5		      /* redirects of a GET or HEAD on the same host */
 

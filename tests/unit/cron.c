@@ -174,30 +174,6 @@ test_missed(void **state)
 	}
 }
 
-static void
-test_quiet(void **state)
-{
-	static const struct {
-		int64_t failures, max_ms, quiet_ms;
-	} cases[] = {
-	    {0, 86400000, 0},
-	    {1, 86400000, 0},
-	    {2, 86400000, 0},
-	    {3, 86400000, 7200000},
-	    {4, 86400000, 14400000},
-	    {5, 86400000, 28800000},
-	    {6, 86400000, 57600000},
-	    {7, 86400000, 86400000},
-	    {1000000, 86400000, 86400000},
-	    {9, 0, 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(schedule_quiet_ms(3600000, cases[i].failures, cases[i].max_ms),
-				 cases[i].quiet_ms);
-}
-
 int
 main(void)
 {
@@ -207,7 +183,6 @@ main(void)
 	    cmocka_unit_test(test_spread),
 	    cmocka_unit_test(test_cron_is_late_by_seconds),
 	    cmocka_unit_test(test_missed),
-	    cmocka_unit_test(test_quiet),
 	};
 
 	return cmocka_run_group_tests_name("cron", tests, NULL, NULL);
