@@ -5,14 +5,13 @@
  */
 #include "engine/job.h"
 #include "engine/kind.h"
+#include "engine/specs.h"
 #include "engine/target.h"
 #include "engine/worker.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "run/spec.h"
 #include "store/connection.h"
 #include "store/environment.h"
-#include "store/plugin.h"
 #include "store/record.h"
 #include "store/sync.h"
 
@@ -28,7 +27,7 @@ struct preparing {
 	struct connection *connection;
 	struct environment *env;
 	struct fence fence;
-	const char *spec_json;
+	const struct spec *spec;
 };
 
 static int
@@ -37,7 +36,7 @@ prepare_rows(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 
 	if (sync_find(job, p->control, job->claim.sync_id, &p->sync, err) < 0 ||
-	    connection_find_id(job, p->control, job->claim.connection_row, &p->connection,
+	    connection_for_run(job, p->control, job->claim.connection_row, &p->connection,
 			       err) < 0 ||
 	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
 		return -1;
@@ -59,7 +58,7 @@ prepare_build(struct preparing *p, struct error *err)
 				 p->sync->integration_key);
 	memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
 	crypto_hex(job->build_key, job->sha256, sizeof(job->sha256));
-	return plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err);
+	return specs_find(job, p->control, job->sha256, &p->spec, err);
 }
 
 static int
@@ -109,11 +108,8 @@ prepare_start(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 	const struct config *config = job->node->config;
 	const struct spec_sync *sync;
-	struct spec *spec;
 
-	if (spec_parse(job, p->spec_json, strlen(p->spec_json), &spec, err) < 0)
-		return -1;
-	sync = spec_sync(spec, p->sync->name);
+	sync = spec_sync(p->spec, p->sync->name);
 	if (sync == NULL)
 		return error_set(err, ERR_UNKNOWN_SYNC,
 				 "the deployed plugin has no sync \"%s\" any more",
