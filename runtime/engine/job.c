@@ -106,6 +106,20 @@ end_fetches(struct job *job)
 		fetch_answered(job->pending, NULL, &err);
 }
 
+/* The wait for the provider goes on without a process, behind the last page. */
+static bool
+park(void *arg, int64_t wait_ms, const char *message)
+{
+	struct job *job = arg;
+
+	if (job->run == NULL || !run_is_waiting(job->run))
+		return false;
+	job->park_ms = wait_ms;
+	snprintf(job->park_message, sizeof(job->park_message), "%s", message);
+	run_cancel(job->run, cause_text(CAUSE_PARKED));
+	return true;
+}
+
 static void
 job_log(void *host, int level, const char *text, size_t length)
 {
@@ -121,9 +135,18 @@ job_ended(void *host, const struct run_end *end)
 {
 	struct job *job = host;
 
+	uint64_t sent, received;
+
 	job->run = NULL;
+	fetch_scope_bytes(job->fetches, &sent, &received);
 	end_fetches(job);
 	job->end = *end;
+	job->end.request_bytes = sent;
+	job->end.response_bytes = received;
+	if (cause_fits(end->cause, CAUSE_PARKED)) {
+		job->end.park_ms = job->park_ms;
+		snprintf(job->end.message, sizeof(job->end.message), "%s", job->park_message);
+	}
 	job->end.payload = talloc_strdup(job, end->payload);
 	job->end.output = talloc_strdup(job, end->output);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0) {
@@ -143,6 +166,8 @@ job_start(struct job *job)
 	struct error err;
 
 	job->fetches = fetch_scope_new(job->node->fetcher);
+	if (job->start.may_park)
+		fetch_scope_may_park(job->fetches, job->node->config->park_ms, park, job);
 	if (run_host_start(job->node->host, job->build_key, &job->start, &job_backend, job,
 			   &job->run, &err) == 0) {
 		log_debug("worker", "%s: attempt %" PRId64, job->label, job->claim.attempts);

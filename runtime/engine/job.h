@@ -42,6 +42,9 @@ struct job {
 	/* While it runs. */
 	struct run *run;
 	struct fetch_scope *fetches;
+	int64_t
+	    park_ms; /* how long the provider asked to wait, when the run is parked for it */
+	char park_message[256];
 	struct job_fetch *pending; /* asked for and not answered yet */
 	const struct run_page *page;
 	run_commit_done *commit_done;

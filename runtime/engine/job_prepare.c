@@ -177,7 +177,13 @@ check_claim(struct preparing *p, struct error *err)
 		return error_set(err, ERR_EXPIRED,
 				 "the run was begun %" PRId64 " times and never came to an end",
 				 claim->attempts - 1);
-	if (claim->attempts == 1 && claim->waited_ms > start_ms)
+	if (claim->started_ms > kind_deadline_ms(config, claim->kind))
+		return error_set(
+		    err, ERR_EXPIRED,
+		    "the run was begun %" PRId64
+		    " s ago, parked and begun again, and that is longer than its limit",
+		    claim->started_ms / 1000);
+	if (claim->started_ms == 0 && claim->waited_ms > start_ms)
 		return error_set(err, ERR_EXPIRED,
 				 "the run waited for %" PRId64 " ms; after %" PRId64
 				 " ms it is not started any more",

@@ -139,7 +139,8 @@ static const char claim_sql[] =
     "    FROM picked p WHERE q.run_id = p.run_id "
     "    RETURNING q.run_id, q.token, q.environment_id, q.connection_id, q.attempts, "
     "        q.sync_id::text, q.kind, q.sha256, q.force_deletes, "
-    "        (extract(epoch FROM (SELECT at FROM moment) - q.created_at) * 1000)::int8) "
+    "        (extract(epoch FROM (SELECT at FROM moment) - q.created_at) * 1000)::int8, "
+    "        (extract(epoch FROM (SELECT at FROM moment) - q.started_at) * 1000)::int8) "
     "SELECT (SELECT coalesce(max(of), 0) FROM due), c.* "
     "FROM (VALUES (1)) v LEFT JOIN claimed c ON true";
 
@@ -161,6 +162,7 @@ read_claim(struct run_claim *claim, const struct db_result *r, size_t row)
 		memcpy(claim->sha256, sha256, sizeof(claim->sha256));
 	claim->force_deletes = db_boolean(r, row, 9);
 	claim->waited_ms = db_integer(r, row, 10);
+	claim->started_ms = db_integer(r, row, 11);
 }
 
 int

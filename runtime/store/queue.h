@@ -34,7 +34,8 @@ struct run_claim {
 	int64_t run_id, token, environment_id, connection_row, attempts;
 	const char *sync_id; /* uuid or NULL */
 	int64_t kind;
-	int64_t waited_ms; /* since it was queued */
+	int64_t waited_ms;  /* since it was queued */
+	int64_t started_ms; /* how long ago it was begun first */
 	bool force_deletes;
 	bool has_build; /* chosen at the first claim; without a deployment there is none */
 	unsigned char sha256[32];
