@@ -16,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DUE_MAX 1000	/* schedules that one statement moves */
-#define DUE_ROUNDS 10	/* of such statements in one look */
-#define SWEEP_MS 60000	/* between two looks for runs that are old enough to be forgotten */
+#define DUE_MAX 1000   /* schedules that one statement moves */
+#define DUE_ROUNDS 10  /* of such statements in one look */
+#define SWEEP_MS 60000 /* between two looks for runs that are old enough to be forgotten */
+#define SWEEP_FIRST_MS 1000
 #define SWEEP_ROWS 1000 /* that one statement looks at */
 
 /* What a look brings back to the loop. */
@@ -449,7 +450,7 @@ worker_start(struct node *node)
 	worker->sweep = loop_timer_new(node->loop, on_sweep, worker);
 	loop_timer_set(worker->tick, 0);
 	loop_timer_set(worker->heartbeat, node->config->lease_ms / 3);
-	loop_timer_set(worker->sweep, SWEEP_MS);
+	loop_timer_set(worker->sweep, SWEEP_FIRST_MS);
 	worker->notices = notices_start(node);
 }
 

@@ -11,8 +11,8 @@ test("ten thousand runs in flight", async (t) => {
   const { provider, nangod, forked, begin } = await manyRuns(t, { count: COUNT });
   // Looking at ten thousand processes costs more than a statement, so that is asked first.
   const claimed = async () => Number(await psql(nangod, "SELECT count(*) FROM nango.queue WHERE is_claimed"));
-  await until(async () => (await claimed()) === COUNT, async () => `${await claimed()} of ${COUNT} claimed\n${nangod.log().slice(-3000)}`, 300);
-  await until(() => forked() === COUNT, () => `${forked()} of ${COUNT} processes\n${nangod.log().slice(-3000)}`, 60);
+  await until(async () => (await claimed()) === COUNT, async () => `${await claimed()} of ${COUNT} claimed\n${nangod.log().slice(-3000)}`, 400);
+  await until(() => forked() === COUNT, () => `${forked()} of ${COUNT} processes\n${nangod.log().slice(-3000)}`, 200);
   const started = performance.now() - begin;
   const memory = pss(nangod.pid) / 2 ** 30;
   const open = descriptors(nangod.pid);
