@@ -146,6 +146,8 @@ test("a walk deletes what is gone, survives a failure in the middle, and stops a
   assert.equal(guarded.latestError.code, "delete_guard");
   assert.match(guarded.latestError.message, /27 of 28 live records of Entry/);
   assert.deepEqual(guarded.recordCount, { Entry: 28 }, "nothing was deleted");
+  const forced = await ledger([[save("0", { v: 1 })]], { force_deletes: true });
+  assert.deepEqual(forced.latestResult, { Entry: { added: 0, updated: 0, deleted: 27 } });
 });
 
 test("a record that its model does not allow is in quarantine, and leaves when a good one comes", async (t) => {
