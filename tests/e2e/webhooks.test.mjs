@@ -388,6 +388,14 @@ test("a clean stop waits for what is in flight, and gives nothing up", async (t)
   assert.equal(app.requests.length, 1);
 });
 
+test("a backlog that nobody wants is gone in no time", async (t) => {
+  const nangod = await start(t);
+  await psql(nangod, `INSERT INTO nango.outbox (connection_id, environment_id, kind, facts)
+    SELECT 0, id, 'auth_creation', '{}' FROM nango.environment, generate_series(1, 1500) WHERE name = 'dev'`);
+  const left = () => psql(nangod, "SELECT count(*) FROM nango.outbox");
+  await until(async () => (await left()) === "0", async () => `${await left()} are left`);
+});
+
 test("a stop does not wait for ever: what is in flight goes back, or is left to its lease", async (t) => {
   const dataDir = scratch(t);
   const { nangod, app } = await world(t, { dataDir, answer: () => new Promise(() => {}) });
