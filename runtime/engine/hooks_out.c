@@ -309,7 +309,9 @@ hooks_looked(void *arg)
 	struct hooks_look *look_done = arg;
 	struct hooks_out *hooks = look_done->hooks;
 	bool has_failed = look_done->err.code != ERR_NONE, is_full = look_done->is_full;
-	bool again = hooks->look_again;
+	/* Where something was sent its landing asks again; otherwise nobody would before the
+	 * tick. */
+	bool again = hooks->look_again || (is_full && look_done->count == 0);
 
 	hooks->is_looking = false;
 	if (is_over(hooks)) {

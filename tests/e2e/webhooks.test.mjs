@@ -197,6 +197,24 @@ test("a paused run's committed pages are told of", async (t) => {
   assert.deepEqual([hook.success, hook.responseResults], [true, { added: 2, updated: 0, deleted: 0 }]);
 });
 
+test("what a walk deletes is told of", async (t) => {
+  const { nangod, app } = await world(t);
+  const api = await httpServer(t);
+  await settings(nangod, { on_auth_creation: false });
+  await nangod.deploy(await buildPlugin(t, fileURLToPath(new URL("plugins/ledger", import.meta.url)), "unauthenticated"), key);
+  await nangod.connect(key, { baseUrl: api.url, ...none });
+  for (const [n, ids] of [["1", "2", "3"], ["1", "3"]].entries()) {
+    api.reply("GET /ledger", { json: { ops: ids.map((id) => ({ save: { id } })), is_last: true } });
+    await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["ledger"], provider_config_key: key, connection_id: "acme" } });
+    await app.told(n + 1);
+    await nangod.settled(key, "acme", "ledger");
+  }
+  assert.deepEqual(app.hooks.map((hook) => [hook.model, hook.responseResults]), [
+    ["Entry", { added: 3, updated: 0, deleted: 0 }],
+    ["Entry", { added: 0, updated: 0, deleted: 1 }],
+  ]);
+});
+
 test("connections: creation and override, with end user and tags", async (t) => {
   const { nangod, app } = await world(t);
   const end_user = { id: "u1", email: "a@b.c", organization: { id: "o1" } };
@@ -386,6 +404,14 @@ test("a clean stop waits for what is in flight, and gives nothing up", async (t)
   const again = await start(t, { dataDir });
   assert.deepEqual((await deliveries(again)).map((d) => [d.state, d.attempts]), [["delivered", 1]]);
   assert.equal(app.requests.length, 1);
+});
+
+test("a backlog that nobody wants is gone in no time", async (t) => {
+  const nangod = await start(t);
+  await psql(nangod, `INSERT INTO nango.outbox (connection_id, environment_id, kind, facts)
+    SELECT 0, id, 'auth_creation', '{}' FROM nango.environment, generate_series(1, 1500) WHERE name = 'dev'`);
+  const left = () => psql(nangod, "SELECT count(*) FROM nango.outbox");
+  await until(async () => (await left()) === "0", async () => `${await left()} are left`);
 });
 
 test("a stop does not wait for ever: what is in flight goes back, or is left to its lease", async (t) => {
