@@ -5,17 +5,16 @@
 #include "config.h"
 
 #include "command/command.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct nangod_command *const commands[] = {
-    &command_dev,
-    &command_serve,
-    &command_migrate,
-    &command_keys,
+    &command_dev, &command_serve, &command_migrate, &command_keys, &command_db,
 };
 
 static void
@@ -40,9 +39,14 @@ is_option(const char *argument, const char *name)
 int
 main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
+	const char *name = argc > 1 ? argv[1] : NULL, *fault = getenv("NANGO_FAULT");
 
 	signal(SIGPIPE, SIG_IGN);
+	if (fault != NULL && fault_arm(fault) < 0) {
+		fprintf(stderr, "nangod: NANGO_FAULT names no socket that listens: %s\n",
+			fault);
+		return NANGOD_USAGE;
+	}
 	if (name == NULL || is_option(name, "--help") || is_option(name, "-h") ||
 	    is_option(name, "help")) {
 		print_help(name == NULL ? stderr : stdout);

@@ -18,6 +18,7 @@ static const struct {
 } kinds[] = {
     [CHECK_STRING] = {json_type_string, "a string"},
     [CHECK_BOOLEAN] = {json_type_boolean, "true or false"},
+    [CHECK_INTEGER] = {json_type_int, "a whole number"},
     [CHECK_OBJECT] = {json_type_object, "an object"},
     [CHECK_ARRAY] = {json_type_array, "a list"},
     [CHECK_TEXTS] = {json_type_object, "an object of strings"},

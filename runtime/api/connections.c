@@ -8,6 +8,8 @@
 #include "base/id.h"
 #include "engine/cancel.h"
 #include "engine/deploy.h"
+#include "engine/hooks_message.h"
+#include "engine/hooks_out.h"
 #include "engine/target.h"
 #include "engine/worker.h"
 #include "provider/template.h"
@@ -179,14 +181,45 @@ read_create(struct call *call, struct db *db, struct json_object *body, struct c
 	return read_access(call, body, integration, c, err);
 }
 
-/* Connection and schedules are one transaction: there is no connection that never syncs. */
+/* The webhook of a connection that was made or given other credentials. */
 static int
-store_connection(struct db *db, struct connection *c, struct error *err)
+announce(struct call *call, struct db *db, const struct connection *c, bool was_new,
+	 struct error *err)
+{
+	const struct hooks_auth told = {
+	    .operation = was_new ? "creation" : "override",
+	    .connection_id = c->connection_id,
+	    .integration_key = c->integration_key,
+	    .provider = c->provider,
+	    .auth_mode = c->auth_mode,
+	    .environment = call->env->name,
+	    .tags = c->tags,
+	    .end_user = c->end_user,
+	};
+	const struct outbox_auth auth = {
+	    .connection_row = c->id,
+	    .environment_id = c->environment_id,
+	    .kind = was_new ? OUTBOX_AUTH_CREATION : OUTBOX_AUTH_OVERRIDE,
+	    .facts = hooks_auth_facts(call->mem, &told),
+	};
+
+	return outbox_auth(db, &auth, err);
+}
+
+/*
+ * Connection, schedules and webhook are one transaction: there is no connection that never
+ * syncs, and none that nobody hears of.
+ */
+static int
+store_connection(struct call *call, struct db *db, struct connection *c,
+		 struct connection **stored, struct error *err)
 {
 	bool was_new;
 
 	if (db_begin(db, err) < 0 || connection_upsert(db, c, &was_new, err) < 0 ||
-	    deploy_connection(db, c->integration_id, c->id, err) < 0)
+	    deploy_connection(db, c->integration_id, c->id, err) < 0 ||
+	    connection_find_id(call->mem, db, c->id, stored, err) < 0 ||
+	    announce(call, db, *stored, was_new, err) < 0)
 		return -1;
 	return db_commit(db, err);
 }
@@ -200,11 +233,11 @@ api_connection_create(struct call *call, struct response *res, struct error *err
 
 	if (call_body(call, create_members, COUNT(create_members), &body, err) < 0 ||
 	    call_db(call, &db, err) < 0 || read_create(call, db, body, &c, err) < 0 ||
-	    store_connection(db, &c, err) < 0 ||
-	    connection_find_id(call->mem, db, c.id, &stored, err) < 0 ||
+	    store_connection(call, db, &c, &stored, err) < 0 ||
 	    connection_full_json(call, stored, CONNECTION_TIME_Z, &out, err) < 0)
 		return -1;
 	worker_wake(call->node);
+	hooks_out_wake(call->node);
 	return response_json(res, 200, out);
 }
 

@@ -9,7 +9,7 @@
 #include "api/assets.h"
 #include "api/html.h"
 #include "store/connection.h"
-#include "store/record.h"
+#include "engine/feed.h"
 #include "store/run.h"
 
 #include <inttypes.h>
@@ -206,7 +206,7 @@ add_records(struct page *p, struct error *err)
 	buf_addf(&p->out, "</h2><p>%" PRId64 " records; the first %d are shown.</p>",
 		 dataset.live, LIST_MAX);
 	html_table(&p->out, "Records", names);
-	if (record_stream(p->data, &q, add_record, p, err) < 0)
+	if (feed_stream(p->call->node, p->env, p->data, &dataset, &q, add_record, p, err) < 0)
 		return -1;
 	html_table_end(&p->out);
 	return 0;

@@ -1,67 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api/records -- GET /records: one pass from Postgres to the socket.
- *
- * Payloads are never parsed: `_nango_metadata` is spliced in before the last brace. A cursor is
- * "1:<dataset>:<epoch>:<seq>" in base64: it says which dataset it belongs to, and a cursor from
- * before the dataset was emptied is an error rather than a silence.
+ * api/records -- GET /records: one pass from Postgres to the socket; pruning what was read; and
+ * what is in quarantine.
  */
 #include "api/check.h"
-#include "base/buf.h"
+#include "api/record_json.h"
+#include "base/jsonspan.h"
 #include "base/clock.h"
-#include "base/crypto.h"
+#include "engine/feed.h"
 #include "store/connection.h"
-#include "store/record.h"
+#include "store/quarantine.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#define CURSOR_MAX 1000
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 10000
+#define PRUNE_DEFAULT 1000
 #define IDS_MAX 100
 #define ID_LENGTH_MAX 256
 #define CHUNK_BYTES 65536
-
-static char *
-cursor_make(TALLOC_CTX *mem, const struct dataset *d, int64_t seq)
-{
-	char text[96];
-	int n = snprintf(text, sizeof(text), "1:%" PRId64 ":%" PRId64 ":%" PRId64, d->id,
-			 d->epoch, seq);
-
-	return crypto_base64(mem, text, (size_t)n);
-}
-
-static int
-cursor_read(TALLOC_CTX *mem, const char *cursor, const struct dataset *d, int64_t *seq,
-	    struct error *err)
-{
-	size_t length = 0;
-	char *text =
-	    strlen(cursor) > CURSOR_MAX ? NULL : (char *)crypto_unbase64(mem, cursor, &length);
-	int64_t id, epoch;
-	int used = 0;
-
-	if (text == NULL || strlen(text) != length ||
-	    sscanf(text, "1:%" SCNd64 ":%" SCNd64 ":%" SCNd64 "%n", &id, &epoch, seq, &used) !=
-		3 ||
-	    (size_t)used != length || id != d->id || *seq < 0)
-		return error_set_at(
-		    err, ERR_INVALID_CURSOR, "cursor",
-		    "the cursor was not given out for this model of this connection");
-	if (epoch != d->epoch)
-		return error_set_at(
-		    err, ERR_STALE_CURSOR, "cursor",
-		    "the dataset was emptied since this cursor was given out: read it "
-		    "again without a cursor");
-	if (*seq > d->seq)
-		return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
-				    "the cursor is beyond the newest change");
-	return 0;
-}
 
 static int
 read_filter(struct call *call, struct record_query *q, struct error *err)
@@ -154,68 +112,12 @@ find_connection(struct call *call, struct db *db, struct connection **out, struc
 }
 
 struct writing {
-	struct call *call;
 	struct response *res;
 	const struct dataset *dataset;
 	struct buf out;
 	int64_t limit, written, last_seq;
 	bool has_more;
 };
-
-static void
-add_us_time(struct buf *out, const char *name, int64_t us)
-{
-	char text[CLOCK_ISO_MAX];
-
-	if (us == 0) {
-		buf_addf(out, "\"%s\":null", name);
-		return;
-	}
-	/* Microseconds, as the records' own clock has them. */
-	clock_iso(text, us / 1000);
-	text[19] = '\0';
-	buf_addf(out, "\"%s\":\"%s.%06d+00:00\"", name, text, (int)(us % 1000000));
-}
-
-static void
-add_metadata(struct writing *w, const struct record_read *r)
-{
-	static const char *const actions[] = {[RECORD_ADDED] = "ADDED",
-					      [RECORD_UPDATED] = "UPDATED",
-					      [RECORD_DELETED] = "DELETED"};
-	char *cursor = cursor_make(w->call->mem, w->dataset, r->seq);
-
-	buf_adds(&w->out, "\"_nango_metadata\":{");
-	add_us_time(&w->out, "first_seen_at", r->first_seen_us);
-	buf_addc(&w->out, ',');
-	add_us_time(&w->out, "last_modified_at", r->last_modified_us);
-	buf_addf(&w->out, ",\"last_action\":\"%s\",", actions[r->action]);
-	add_us_time(&w->out, "deleted_at", r->deleted_us);
-	buf_addc(&w->out, ',');
-	add_us_time(&w->out, "pruned_at", r->pruned_us);
-	buf_addf(&w->out, ",\"cursor\":\"%s\"}", cursor);
-	talloc_free(cursor);
-}
-
-/* The payload up to its last brace, a comma unless it is empty, and the metadata. */
-static void
-add_record(struct writing *w, const struct record_read *r)
-{
-	size_t n = r->payload_length;
-
-	if (r->payload == NULL) { /* pruned: the id is all that is left */
-		buf_adds(&w->out, "{\"id\":");
-		buf_add_json_str(&w->out, r->external_id);
-	} else {
-		while (n > 0 && r->payload[n - 1] != '}')
-			n--;
-		n--;
-		buf_add(&w->out, r->payload, n);
-	}
-	buf_addc(&w->out, ',');
-	add_metadata(w, r);
-	buf_addc(&w->out, '}');
-}
 
 static int
 write_record(void *arg, const struct record_read *r, struct error *err)
@@ -228,7 +130,7 @@ write_record(void *arg, const struct record_read *r, struct error *err)
 	}
 	if (w->written++ > 0)
 		buf_addc(&w->out, ',');
-	add_record(w, r);
+	record_json_add(&w->out, w->dataset, r);
 	w->last_seq = r->seq;
 	if (w->out.length < CHUNK_BYTES)
 		return 0;
@@ -242,42 +144,59 @@ static int
 stream(struct call *call, struct response *res, struct db *db, struct record_query *q,
        const struct dataset *dataset, struct error *err)
 {
-	struct writing w = {.call = call, .res = res, .dataset = dataset, .limit = q->limit};
+	struct writing w = {.res = res, .dataset = dataset, .limit = q->limit};
 
 	buf_init(&w.out, call->mem, CHUNK_BYTES * 2);
 	buf_adds(&w.out, "{\"records\":[");
 	response_begin(res, 200, "application/json");
 	q->limit++; /* one more tells whether there is a next page */
-	if (record_stream(db, q, write_record, &w, err) < 0)
+	if (feed_stream(call->node, call->env, db, dataset, q, write_record, &w, err) < 0)
 		return -1;
-	buf_adds(&w.out, "],\"next_cursor\":");
-	buf_add_json_str(&w.out,
-			 w.has_more ? cursor_make(call->mem, dataset, w.last_seq) : NULL);
-	buf_addc(&w.out, '}');
+	buf_adds(&w.out, w.has_more ? "],\"next_cursor\":\"" : "],\"next_cursor\":null}");
+	if (w.has_more) {
+		cursor_add(&w.out, dataset, w.last_seq);
+		buf_adds(&w.out, "\"}");
+	}
 	return response_write(res, w.out.data, w.out.length, err);
+}
+
+/* Which dataset a request is about. */
+struct subject {
+	const char *model, *variant;
+	struct connection *connection;
+	struct dataset dataset;
+	struct db *data;
+};
+
+/* ERR_NOT_FOUND: nothing was ever saved for it. */
+static int
+subject_find(struct call *call, struct subject *s, enum error_code where, struct error *err)
+{
+	struct db *db;
+
+	if (s->model == NULL)
+		return error_set_at(err, where, "model", "model is required");
+	if (s->variant == NULL || s->variant[0] == '\0')
+		s->variant = "base";
+	if (check_name(NAME_MODEL, s->model, where, "model", err) < 0 ||
+	    check_name(NAME_FUNCTION, s->variant, where, "variant", err) < 0 ||
+	    call_db(call, &db, err) < 0 || find_connection(call, db, &s->connection, err) < 0 ||
+	    call_data(call, &s->data, err) < 0)
+		return -1;
+	return dataset_find(s->data, s->connection->id, s->model, s->variant, &s->dataset, err);
 }
 
 int
 api_record_list(struct call *call, struct response *res, struct error *err)
 {
-	const char *model = request_query(call->req, "model");
-	const char *variant = request_query(call->req, "variant");
 	const char *cursor = request_query(call->req, "cursor");
+	struct subject s = {.model = request_query(call->req, "model"),
+			    .variant = request_query(call->req, "variant")};
 	struct record_query q = {0};
-	struct connection *connection;
-	struct dataset dataset;
-	struct db *db, *data;
 
-	if (model == NULL)
-		return error_set_at(err, ERR_INVALID_QUERY, "model", "model is required");
-	if (variant == NULL || variant[0] == '\0')
-		variant = "base";
-	if (check_name(NAME_MODEL, model, ERR_INVALID_QUERY, "model", err) < 0 ||
-	    check_name(NAME_FUNCTION, variant, ERR_INVALID_QUERY, "variant", err) < 0 ||
-	    read_query(call, &q, err) < 0 || call_db(call, &db, err) < 0 ||
-	    find_connection(call, db, &connection, err) < 0 || call_data(call, &data, err) < 0)
+	if (read_query(call, &q, err) < 0)
 		return -1;
-	if (dataset_find(data, connection->id, model, variant, &dataset, err) < 0) {
+	if (subject_find(call, &s, ERR_INVALID_QUERY, err) < 0) {
 		if (err->code != ERR_NOT_FOUND)
 			return -1;
 		if (cursor != NULL && cursor[0] != '\0')
@@ -287,9 +206,120 @@ api_record_list(struct call *call, struct response *res, struct error *err)
 		    res, 200, json_tokener_parse("{\"records\":[],\"next_cursor\":null}"));
 	}
 	if (cursor != NULL && cursor[0] != '\0' &&
-	    cursor_read(call->mem, cursor, &dataset, &q.after_seq, err) < 0)
+	    cursor_read(call->mem, "cursor", cursor, &s.dataset, &q.after_seq, err) < 0)
 		return -1;
-	q.connection_row = connection->id;
-	q.dataset_id = dataset.id;
-	return stream(call, res, data, &q, &dataset, err);
+	q.connection_row = s.connection->id;
+	q.dataset_id = s.dataset.id;
+	return stream(call, res, s.data, &q, &s.dataset, err);
+}
+
+int
+api_record_prune(struct call *call, struct response *res, struct error *err)
+{
+	static const struct check_member members[] = {
+	    {"model", CHECK_STRING},
+	    {"until_cursor", CHECK_STRING},
+	    {"variant", CHECK_STRING},
+	    {"limit", CHECK_INTEGER},
+	};
+	struct json_object *body, *answer;
+	struct subject s = {0};
+	struct prune prune = {0};
+	const char *cursor;
+	int64_t count = 0;
+	bool has_more = false;
+
+	if (call_body(call, members, sizeof(members) / sizeof(members[0]), &body, err) < 0)
+		return -1;
+	s.model = json_string(body, "model");
+	s.variant = json_string(body, "variant");
+	cursor = json_string(body, "until_cursor");
+	prune.limit = json_integer(body, "limit", PRUNE_DEFAULT);
+	if (cursor == NULL || prune.limit < 1 || prune.limit > LIMIT_MAX)
+		return error_set_at(err, ERR_INVALID_BODY,
+				    cursor == NULL ? "until_cursor" : "limit",
+				    "until_cursor is required, limit is 1 to %d", LIMIT_MAX);
+	if (subject_find(call, &s, ERR_INVALID_BODY, err) < 0) {
+		if (err->code == ERR_NOT_FOUND)
+			err->code = ERR_INVALID_CURSOR;
+		return -1;
+	}
+	if (cursor_read(call->mem, "until_cursor", cursor, &s.dataset, &prune.until_seq, err) <
+		0 ||
+	    feed_prune(call->node, &s.dataset, &prune, &count, &has_more, err) < 0)
+		return -1;
+	answer = json_object_new_object();
+	json_add_integer(answer, "count", count);
+	json_add_boolean(answer, "has_more", has_more);
+	return response_json(res, 200, answer);
+}
+
+/* ---- quarantine ---- */
+
+static int
+add_bad(struct call *call, const struct payload_codec *codec, const struct dataset *dataset,
+	const struct quarantine_row *row, struct json_object *list, struct error *err)
+{
+	const struct payload_place place = {dataset, row->key, strlen(row->key)};
+	struct json_object *one = json_object_new_object();
+	const char *data = row->bytes;
+	size_t length = row->bytes_length;
+	char time[CLOCK_ISO_MAX];
+
+	json_object_array_add(list, one);
+	if (payload_decode(call->mem, codec, &place, row->codec, &data, &length, err) < 0)
+		return -1;
+	json_add(one, "id", row->key[0] == 'i' ? row->key + 1 : NULL);
+	json_add(one, "path", row->path);
+	json_add(one, "reason", row->reason);
+	/* Text where it is text: it may be no JSON at all. */
+	if (jsonspan_check(data, length, NULL) == 0)
+		json_object_object_add(one, "record",
+				       json_object_new_string_len(data, (int)length));
+	else
+		json_add(one, "record_base64", crypto_base64(call->mem, data, length));
+	json_add_integer(one, "times", row->times);
+	json_add_integer(one, "run_id", row->run_id);
+	clock_iso(time, row->first_seen_ms);
+	json_add(one, "first_seen_at", time);
+	clock_iso(time, row->last_seen_ms);
+	json_add(one, "last_seen_at", time);
+	return 0;
+}
+
+int
+api_quarantine_list(struct call *call, struct response *res, struct error *err)
+{
+	static const char *const names[] = {"model", "variant", "after", "limit", NULL};
+	struct subject s = {.model = request_query(call->req, "model"),
+			    .variant = request_query(call->req, "variant")};
+	struct json_object *body = json_own(call->mem, json_object_new_object()),
+			   *list = json_object_new_array();
+	struct quarantine_row *rows = NULL;
+	struct payload_codec codec;
+	int64_t after, limit;
+	size_t count = 0;
+
+	json_object_object_add(body, "records", list);
+	if (check_query(call, names, err) < 0 ||
+	    query_integer(call, "after", 0, INT64_MAX, 0, &after, err) < 0 ||
+	    query_integer(call, "limit", 1, IDS_MAX, IDS_MAX, &limit, err) < 0 ||
+	    feed_codec(call->node, call->env, &codec, err) < 0)
+		return -1;
+	if (subject_find(call, &s, ERR_INVALID_QUERY, err) < 0) {
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+	} else if (quarantine_list(call->mem, s.data, &s.dataset, after, limit, &rows, &count,
+				   err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (add_bad(call, &codec, &s.dataset, &rows[i], list, err) < 0)
+			return -1;
+	if (count == (size_t)limit)
+		json_add_integer(body, "next_after", rows[count - 1].id);
+	else
+		json_object_object_add(body, "next_after", NULL);
+	crypto_wipe(&codec, sizeof(codec));
+	return response_json(res, 200, json_object_get(body));
 }

@@ -8,7 +8,8 @@
 #include "engine/deploy.h"
 #include "engine/worker.h"
 #include "store/connection.h"
-#include "store/record.h"
+#include "store/checkpoint.h"
+#include "store/dataset.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
@@ -182,7 +183,7 @@ forget_data(struct call *call, struct db *db, const struct sync *sync, const str
 	if (db_acquire(call->node->data, &data, err) < 0)
 		return -1;
 	result =
-	    checkpoint_delete(data, sync->connection_row, checkpoint_key(call->mem, sync), err);
+	    checkpoint_clear(data, sync->connection_row, checkpoint_key(call->mem, sync), err);
 	if (result == 0 && t->empty)
 		result = dataset_empty(data, sync->connection_row, models, sync->variant, err);
 	db_release(data);
@@ -341,6 +342,7 @@ add_data(struct call *call, const struct spec *spec, const struct sync *s,
 	 struct json_object *out, struct error *err)
 {
 	const char *counts, *checkpoint;
+	int64_t version;
 	struct json_object *list, *wanted = json_object_new_object(), *body = NULL;
 	struct db *data;
 
@@ -349,7 +351,7 @@ add_data(struct call *call, const struct spec *spec, const struct sync *s,
 	    dataset_counts(call->mem, data, s->connection_row, &counts, err) < 0 ||
 	    json_parse(call->mem, counts, strlen(counts), &list, err) < 0 ||
 	    checkpoint_get(call->mem, data, s->connection_row, checkpoint_key(call->mem, s),
-			   &checkpoint, err) < 0)
+			   &checkpoint, &version, err) < 0)
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);

@@ -13,10 +13,10 @@ enum { NANGOD_OK = 0, NANGOD_FAILED = 1, NANGOD_USAGE = 2 };
 
 struct nangod_options {
 	const char *config_file;
-	bool is_json;
+	bool is_json, bumps_epochs;
 };
 
-/* env is the setting an option sets (table: config.def), or NULL for the two of nangod_options.
+/* env is the setting an option sets (table: config.def), or NULL for those of nangod_options.
  */
 struct nangod_option {
 	const char *name, *value_name, *env, *doc;
@@ -29,7 +29,8 @@ struct nangod_command {
 		   struct error *err);
 };
 
-extern const struct nangod_command command_dev, command_serve, command_migrate, command_keys;
+extern const struct nangod_command command_dev, command_serve, command_migrate, command_keys,
+    command_db;
 
 /* Reads options and settings, runs, prints an error; the exit code. */
 int nangod_command_run(const struct nangod_command *command, int argc, char **argv);

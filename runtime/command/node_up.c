@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "command/place.h"
 #include "db/migrate.h"
+#include "engine/retention.h"
+#include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
 #include "provider/template.h"
@@ -185,12 +187,20 @@ poll_drained(void *arg)
 }
 
 static void
-runs_stopped(void *arg)
+hooks_stopped(void *arg)
 {
 	struct node_up *up = arg;
 
 	/* Replies that are being written get one more turn of the loop. */
 	loop_post(up->node.loop, poll_drained, up);
+}
+
+static void
+runs_stopped(void *arg)
+{
+	struct node_up *up = arg;
+
+	hooks_out_stop(&up->node, hooks_stopped, up);
 }
 
 void
@@ -204,6 +214,7 @@ node_stop(struct node_up *up)
 	}
 	if (up->server != NULL)
 		http_server_drain(up->server);
+	retention_stop(node);
 	if (node->worker != NULL)
 		worker_stop(node, runs_stopped, up);
 	else
@@ -245,6 +256,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	struct config *config = (struct config *)node->config;
 
 	node->started_ms = clock_monotonic_ms();
+	node->manifests.limit_bytes = config->manifest_bytes;
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
 	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
@@ -260,6 +272,10 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		return -1;
 	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
 		worker_start(node);
+	if ((node->roles & ROLE_SCHEDULER) != 0)
+		retention_start(node);
+	if ((node->roles & ROLE_WORKER) != 0)
+		hooks_out_start(node);
 	return 0;
 }
 
@@ -280,6 +296,8 @@ node_down(struct node_up *up)
 	run_host_free(node->host);
 	pool_free(node->worker_pool);
 	worker_free(node);
+	retention_free(node);
+	hooks_out_free(node);
 	http_client_free(node->http);
 	if (node->data != node->control)
 		db_pool_close(node->data);

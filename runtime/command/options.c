@@ -80,6 +80,8 @@ read_options(const struct nangod_command *command, int argc, char **argv,
 			settings[(*count)++] = (struct setting){option->env, value};
 		else if (strcmp(option->name, "--json") == 0)
 			out->is_json = true;
+		else if (strcmp(option->name, "--bump-epochs") == 0)
+			out->bumps_epochs = true;
 		else
 			out->config_file = value;
 	}

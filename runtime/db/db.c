@@ -3,6 +3,7 @@
  * db -- statements and results; pool and transactions are in pool.c and transaction.c.
  */
 #include "db/internal.h"
+#include "base/fault.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -132,8 +133,10 @@ db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out, struct error *er
 	ExecStatusType status;
 
 	bind_all(&bound, params, count);
+	fault_point("before", sql);
 	pg = PQexecParams(db->pg, sql, (int)count, bound.types, bound.values, bound.lengths,
 			  bound.formats, 1);
+	fault_point("after", sql);
 	status = PQresultStatus(pg);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
 		db_fail(db, pg, err);
@@ -156,10 +159,14 @@ db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out, struct error *er
 int
 db_script(struct db *db, const char *sql, struct error *err)
 {
-	PGresult *pg = PQexec(db->pg, sql);
-	ExecStatusType status = PQresultStatus(pg);
+	ExecStatusType status;
+	PGresult *pg;
 	int result = 0;
 
+	fault_point("before", sql);
+	pg = PQexec(db->pg, sql);
+	status = PQresultStatus(pg);
+	fault_point("after", sql);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK &&
 	    status != PGRES_EMPTY_QUERY)
 		result = db_fail(db, pg, err);
@@ -170,10 +177,12 @@ db_script(struct db *db, const char *sql, struct error *err)
 int
 db_copy_in(struct db *db, const char *sql, const void *data, size_t length, struct error *err)
 {
-	PGresult *pg = PQexec(db->pg, sql);
 	const char *at = data;
+	PGresult *pg;
 	int result = 0;
 
+	fault_point("before", sql);
+	pg = PQexec(db->pg, sql);
 	if (PQresultStatus(pg) != PGRES_COPY_IN) {
 		db_fail(db, pg, err);
 		PQclear(pg);
@@ -195,6 +204,7 @@ db_copy_in(struct db *db, const char *sql, const void *data, size_t length, stru
 			result = db_fail(db, pg, err);
 		PQclear(pg);
 	}
+	fault_point("after", sql);
 	return result;
 }
 
@@ -210,8 +220,45 @@ drain(struct db *db)
 		PQcancel(cancel, why, sizeof(why));
 		PQfreeCancel(cancel);
 	}
-	while ((pg = PQgetResult(db->pg)) != NULL)
+	while ((pg = PQgetResult(db->pg)) != NULL) {
+		char *row;
+
+		while (PQresultStatus(pg) == PGRES_COPY_OUT &&
+		       PQgetCopyData(db->pg, &row, 0) > 0)
+			PQfreemem(row);
 		PQclear(pg);
+	}
+}
+
+int
+db_copy_out(struct db *db, const char *sql, db_copy_fn *fn, void *arg, struct error *err)
+{
+	char *row = NULL;
+	PGresult *pg;
+	int result = 0, length;
+
+	fault_point("before", sql);
+	pg = PQexec(db->pg, sql);
+	if (PQresultStatus(pg) != PGRES_COPY_OUT) {
+		db_fail(db, pg, err);
+		PQclear(pg);
+		return -1;
+	}
+	PQclear(pg);
+	while (result == 0 && (length = PQgetCopyData(db->pg, &row, 0)) > 0) {
+		result = fn(arg, row, (size_t)length, err);
+		PQfreemem(row);
+	}
+	if (result < 0) {
+		drain(db);
+		return -1;
+	}
+	while ((pg = PQgetResult(db->pg)) != NULL) {
+		if (PQresultStatus(pg) != PGRES_COMMAND_OK && result == 0)
+			result = db_fail(db, pg, err);
+		PQclear(pg);
+	}
+	return result;
 }
 
 int
@@ -223,6 +270,7 @@ db_stream(struct db *db, struct error *err, db_row_fn *fn, void *arg, const char
 	int result = 0;
 
 	bind_all(&bound, params, count);
+	fault_point("before", sql);
 	if (!PQsendQueryParams(db->pg, sql, (int)count, bound.types, bound.values,
 			       bound.lengths, bound.formats, 1) ||
 	    !PQsetSingleRowMode(db->pg))

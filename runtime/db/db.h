@@ -77,6 +77,11 @@ MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);
 MUST_CHECK int db_copy_in(struct db *db, const char *sql, const void *data, size_t length,
 			  struct error *err);
 
+/* COPY … TO STDOUT: a row of data at a time; fn returns -1 to stop (its err is given back). */
+typedef int db_copy_fn(void *arg, const char *data, size_t length, struct error *err);
+MUST_CHECK int db_copy_out(struct db *db, const char *sql, db_copy_fn *fn, void *arg,
+			   struct error *err);
+
 /* Row by row, without holding them all; fn returns -1 to stop (its err is given back). */
 typedef int db_row_fn(void *arg, const struct db_result *row, struct error *err);
 MUST_CHECK int db_stream(struct db *db, struct error *err, db_row_fn *fn, void *arg,
@@ -110,6 +115,8 @@ struct db_work {
 	int (*resolve)(struct db *db, void *arg, bool *took_effect, struct error *err);
 	void *arg;
 };
+/* One statement that is its own transaction: a connection that breaks leaves it in doubt. */
+MUST_CHECK int db_single(struct db_pool *pool, const struct db_work *work, struct error *err);
 /* BEGIN, run, COMMIT, with the retry policy: conflicts and connections lost before COMMIT. */
 MUST_CHECK int db_transaction(struct db_pool *pool, const struct db_work *work,
 			      struct error *err);

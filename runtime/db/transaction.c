@@ -8,6 +8,7 @@
  */
 #include "db/internal.h"
 #include "base/crypto.h"
+#include "base/fault.h"
 
 #include <time.h>
 
@@ -20,10 +21,14 @@ db_begin(struct db *db, struct error *err)
 int
 db_commit(struct db *db, struct error *err)
 {
-	PGresult *pg = PQexec(db->pg, "COMMIT");
-	ExecStatusType status = PQresultStatus(pg);
+	ExecStatusType status;
+	PGresult *pg;
 	int result = 0;
 
+	fault_point("before", "COMMIT");
+	pg = PQexec(db->pg, "COMMIT");
+	status = PQresultStatus(pg);
+	fault_point("after", "COMMIT");
 	if (PQstatus(db->pg) != CONNECTION_OK) {
 		db->is_broken = true;
 		result = error_set(err, ERR_COMMIT_IN_DOUBT,
@@ -44,6 +49,21 @@ db_rollback(struct db *db)
 
 	if (db_script(db, "ROLLBACK", &ignored) < 0)
 		db->is_broken = true;
+}
+
+static int
+run_single(struct db_pool *pool, const struct db_work *work, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(pool, &db, err) < 0)
+		return -1;
+	result = work->run(db, work->arg, err);
+	if (result < 0 && db->is_broken)
+		err->code = ERR_COMMIT_IN_DOUBT;
+	db_release(db);
+	return result;
 }
 
 static int
@@ -101,11 +121,13 @@ resolve_doubt(struct db_pool *pool, const struct db_work *work, struct error *er
 	return -1;
 }
 
-int
-db_transaction(struct db_pool *pool, const struct db_work *work, struct error *err)
+typedef int once_fn(struct db_pool *pool, const struct db_work *work, struct error *err);
+
+static int
+repeat(once_fn *once, struct db_pool *pool, const struct db_work *work, struct error *err)
 {
 	for (int attempt = 0;; attempt++) {
-		if (run_once(pool, work, err) == 0)
+		if (once(pool, work, err) == 0)
 			return 0;
 		if (err->code == ERR_COMMIT_IN_DOUBT) {
 			int outcome = resolve_doubt(pool, work, err);
@@ -119,4 +141,16 @@ db_transaction(struct db_pool *pool, const struct db_work *work, struct error *e
 			return -1;
 		pause_before_retry(attempt);
 	}
+}
+
+int
+db_single(struct db_pool *pool, const struct db_work *work, struct error *err)
+{
+	return repeat(run_single, pool, work, err);
+}
+
+int
+db_transaction(struct db_pool *pool, const struct db_work *work, struct error *err)
+{
+	return repeat(run_once, pool, work, err);
 }

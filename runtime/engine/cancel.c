@@ -3,7 +3,25 @@
  * engine/cancel -- see cancel.h.
  */
 #include "engine/cancel.h"
-#include "store/record.h"
+#include "store/fence.h"
+#include "store/outbox.h"
+
+/* What its pages committed is announced. (Cut in two by a crash, cleaning does it.) */
+static int
+close_one(struct db *data, const struct run_queued *run, struct error *err)
+{
+	static const char *const none[] = {NULL};
+	const struct outbox_release release = {.connection_row = run->connection_row,
+					       .run_id = run->run_id,
+					       .state = "cancelled",
+					       .models = none,
+					       .facts = "{}",
+					       .outcome = "{}"};
+
+	if (fence_cancel(data, run->connection_row, run->run_id, err) < 0)
+		return -1;
+	return outbox_release(data, &release, err);
+}
 
 static int
 close_fences(struct node *node, const struct run_queued *runs, size_t count, struct error *err)
@@ -16,7 +34,7 @@ close_fences(struct node *node, const struct run_queued *runs, size_t count, str
 	if (db_acquire(node->data, &data, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count && result == 0; i++)
-		result = fence_cancel(data, runs[i].connection_row, runs[i].run_id, err);
+		result = close_one(data, &runs[i], err);
 	db_release(data);
 	return result;
 }

@@ -1,51 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/ingest -- a run's page becomes one transaction: records, sequence numbers, counts,
- * checkpoint, and the fence that says the run may still write.
+ * engine/ingest -- a run's page becomes one transaction: records, deletions, what was seen,
+ * sequence numbers, counts, checkpoint, and the fence that says the run may still write. Its
+ * end is one, too.
  *
- * One struct ingest a run; its calls come one after the other, on any thread.
+ * One struct ingest a run; its calls come one after the other, on any thread. A page without
+ * changes is one statement (store/page.h); see ingest_internal.h for the parts.
  */
 #ifndef NANGO_ENGINE_INGEST_H
 #define NANGO_ENGINE_INGEST_H
 
 #include "base/json.h"
-#include "db/db.h"
+#include "base/jsonhash.h"
+#include "engine/manifest.h"
+#include "engine/payload.h"
 #include "run/backend.h"
+#include "run/spec.h"
 
 #define INGEST_MODELS_MAX 64
-#define INGEST_SECRET_BYTES 192 /* XXH3 wants at least 136 */
+#define INGEST_QUARANTINE_MAX 10000 /* rows of one dataset; one more fails the run */
+#define INGEST_GUARD_ROWS 10	    /* so many may always be deleted at once */
 
-struct ingest_count {
+struct ingest_model {
 	const char *model;
-	int64_t added, updated, deleted;
+	const struct spec_model *spec; /* NULL: unknown to the plugin now */
+	int64_t model_hash;
+	int64_t added, updated, deleted, quarantined; /* by this run, in all its attempts */
+	bool has_head;
+	struct dataset head;  /* as of the last page */
+	int64_t touched;      /* records looked up by asking Postgres */
+	bool has_no_manifest; /* one did not fit, or was wrong */
+	struct manifest *manifest;
 };
 
 struct ingest {
 	struct db_pool *data;
-	int64_t connection_row, run_id, token;
+	struct manifest_budget *budget;
+	int64_t environment_id, connection_row, run_id, token;
+	const char *facts; /* what webhooks say of the run (engine/hooks_message) */
 	const char *variant;
 	const char *checkpoint_key;
-	unsigned char hash_secret[INGEST_SECRET_BYTES];
-	int64_t pages; /* committed, in all attempts of the run */
-	struct ingest_count counts[INGEST_MODELS_MAX];
-	size_t counts_count;
+	int64_t checkpoint_version;
+	unsigned char hash_secret[JSONHASH_SECRET_BYTES];
+	struct payload_codec codec;
+	const struct spec *spec;
+	bool may_delete_all;   /* the trigger said so: no guard */
+	int64_t guard_percent; /* of the live records that a window may delete */
+	int64_t pages;	       /* committed, in all attempts of the run */
+	struct ingest_model models[INGEST_MODELS_MAX];
+	size_t models_count;
 };
 
 /* A tree of its own; talloc_free ends it. */
 struct ingest *ingest_new(void);
 
-/* The hashes' key from the environment's record key (32 bytes). */
-void ingest_set_secret(struct ingest *ingest, const unsigned char record_key[32]);
+/* The keys of hashes and payloads from the environment's record key (32 bytes). */
+void ingest_set_secret(struct ingest *ingest, int64_t environment_id,
+		       const unsigned char record_key[32], bool seals);
+
+/* What records are checked against; it must outlive the ingest. */
+void ingest_set_spec(struct ingest *ingest, const struct spec *spec);
 
 /* Takes up the counts of earlier attempts: {"Issue":{"added":1,"updated":0,"deleted":0}} */
 void ingest_set_counts(struct ingest *ingest, const char *result_json);
 char *ingest_result(TALLOC_CTX *mem, const struct ingest *ingest);
 
+/* Opens a delete window for the run in each of these models (full refresh), or goes on with
+ * the run's own. */
+MUST_CHECK int ingest_open_windows(struct ingest *ingest, const char *const *models,
+				   struct error *err);
+
 /*
- * ERR_FENCED when the run lost its lease; ERR_INVALID_BODY for a record that cannot be stored.
- * A COMMIT in doubt is resolved by the fence's page count.
+ * ERR_FENCED when the run lost its lease; ERR_INVALID_RECORD for a record that its model does
+ * not allow where that fails the run; ERR_DELETE_GUARD; ERR_CHECKPOINT_CONFLICT.
  */
 MUST_CHECK int ingest_page(struct ingest *ingest, const struct run_page *page,
 			   struct error *err);
+
+/* How the run ends in the data family. */
+struct ingest_end {
+	const char *state;   /* success, failed, cancelled */
+	const char *outcome; /* JSON */
+	/* Models whose window, opened by ingest_open_windows, is closed with it; ends with
+	 * NULL, or NULL. */
+	const char *const *closes;
+	/* In the transaction, behind all else; may be called again. NULL: nothing. */
+	int (*release)(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err);
+	void *arg;
+};
+MUST_CHECK int ingest_finish(struct ingest *ingest, const struct ingest_end *end,
+			     struct error *err);
 
 #endif

@@ -7,10 +7,15 @@
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job.h"
+#include "engine/hooks_message.h"
+#include "engine/hooks_out.h"
+#include "engine/lookup.h"
 #include "engine/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "store/record.h"
+#include "store/checkpoint.h"
+#include "store/outbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -104,6 +109,14 @@ end_fetches(struct job *job)
 }
 
 static void
+job_lookup(void *host, const struct run_lookup *asked, run_lookup_done *done, void *arg)
+{
+	struct job *job = host;
+
+	lookup_start(job->node, job->ingest, asked, done, arg);
+}
+
+static void
 job_log(void *host, int level, const char *text, size_t length)
 {
 	static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
@@ -131,8 +144,11 @@ job_ended(void *host, const struct run_end *end)
 	}
 }
 
-const struct run_backend job_backend = {
-    .fetch = job_fetch, .commit = job_commit, .log = job_log, .ended = job_ended};
+const struct run_backend job_backend = {.fetch = job_fetch,
+					.commit = job_commit,
+					.lookup = job_lookup,
+					.log = job_log,
+					.ended = job_ended};
 
 void
 job_start(struct job *job)
@@ -198,10 +214,10 @@ outcome_of(struct job *job, TALLOC_CTX *mem)
 		return o;
 	o.result = ingest_result(mem, job->ingest);
 	o.pages = job->ingest->pages;
-	for (size_t i = 0; i < job->ingest->counts_count; i++) {
-		o.added += job->ingest->counts[i].added;
-		o.updated += job->ingest->counts[i].updated;
-		o.deleted += job->ingest->counts[i].deleted;
+	for (size_t i = 0; i < job->ingest->models_count; i++) {
+		o.added += job->ingest->models[i].added;
+		o.updated += job->ingest->models[i].updated;
+		o.deleted += job->ingest->models[i].deleted;
 	}
 	return o;
 }
@@ -221,19 +237,70 @@ outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
 	return json_text(mem, tree);
 }
 
-struct closing {
-	struct job *job;
-	const char *state, *outcome;
-};
+/* The webhooks of a run are due with its end. */
+static int
+release_webhooks(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err)
+{
+	const struct job *job = arg;
+	const struct ingest *in = job->ingest;
+	const struct run_end *end = &job->end;
+	struct hooks_run_end told = {.from = job->start.checkpoint,
+				     .failed_ms = clock_wall_ms()};
+	struct outbox_release release = {.connection_row = in->connection_row,
+					 .environment_id = in->environment_id,
+					 .run_id = in->run_id,
+					 .state = end->is_done ? "success" : "failed",
+					 .models = job->start.models,
+					 .facts = in->facts};
+	int64_t version;
+
+	if (in->facts == NULL) /* it never came so far that it could have begun */
+		return 0;
+	if (!end->is_done) {
+		told.error_type = end->code[0] != '\0' ? end->code : end->cause;
+		told.error_description = end->message[0] != '\0' ? end->message : end->cause;
+		told.error_payload = end->payload;
+	}
+	if (checkpoint_get(mem, db, in->connection_row, in->checkpoint_key, &told.to, &version,
+			   err) < 0)
+		return -1;
+	release.outcome = hooks_run_outcome(mem, &told);
+	return outbox_release(db, &release, err);
+}
+
+/* The end of the data family: the fence, and the deletions of a full refresh. */
+static int
+finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
+{
+	struct run_outcome o = outcome_of(job, mem);
+	const struct ingest_end end = {
+	    .state = o.state,
+	    .outcome = outcome_json(mem, &o),
+	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
+	    .release = release_webhooks,
+	    .arg = job,
+	};
+
+	return ingest_finish(job->ingest, &end, err);
+}
 
 static int
-close_fence(struct db *db, void *arg, struct error *err)
+close_data(struct job *job, TALLOC_CTX *mem, struct error *err)
 {
-	struct closing *c = arg;
-	const struct run_claim *claim = &c->job->claim;
-
-	return fence_close(db, claim->connection_row, claim->run_id, claim->token, c->state,
-			   c->outcome, err);
+	if (job->end.is_done && job->tracks_deletes && !job->end.is_walk_complete) {
+		error_set(err, ERR_RUN_FAILED,
+			  "a list was left before its last page, so nobody can say what is "
+			  "gone: walk it to its end, or do not set track_deletes");
+		job->end.is_done = false;
+		job_fail(job, CAUSE_FAILED, err);
+	}
+	if (finish_data(job, mem, err) == 0)
+		return 0;
+	if (err->code != ERR_DELETE_GUARD)
+		return -1;
+	job->end.is_done = false;
+	job_fail(job, CAUSE_GUARD, err);
+	return finish_data(job, mem, err);
 }
 
 static int
@@ -298,10 +365,10 @@ goes_on(const struct job *job)
 static int
 finish(struct job *job, TALLOC_CTX *mem, struct error *err)
 {
-	struct run_outcome o = outcome_of(job, mem);
-	struct closing closing = {job, o.state, outcome_json(mem, &o)};
+	struct run_outcome o;
 
 	if (job->is_over) {
+		o = outcome_of(job, mem);
 		o.state = job->old_state;
 		return finish_control(job, &o, err);
 	}
@@ -309,10 +376,9 @@ finish(struct job *job, TALLOC_CTX *mem, struct error *err)
 		return 0;
 	if (goes_on(job))
 		return give_back(job, err);
-	if (job->ingest != NULL &&
-	    db_transaction(job->node->data,
-			   &(struct db_work){.run = close_fence, .arg = &closing}, err) < 0)
+	if (job->ingest != NULL && close_data(job, mem, err) < 0)
 		return -1;
+	o = outcome_of(job, mem);
 	return finish_control(job, &o, err);
 }
 
@@ -346,6 +412,7 @@ job_finish(void *arg)
 	int result = finish(job, mem, &err);
 
 	report(job, result, &err);
+	hooks_out_wake(job->node);
 	talloc_free(mem);
 	talloc_free(job->ingest);
 	job->ingest = NULL;

@@ -28,6 +28,7 @@ struct job {
 	struct run_start start;
 	struct fetch_target target;
 	struct ingest *ingest;
+	bool tracks_deletes; /* a full refresh: what it does not see is deleted at its end */
 	bool is_over; /* an earlier attempt had ended the run: only the control row is left */
 	const char *old_state; /* of that attempt */
 

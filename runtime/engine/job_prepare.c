@@ -3,16 +3,19 @@
  * engine/job_prepare -- everything a run needs, read once, and the fence raised, before it
  * starts.
  */
+#include "engine/hooks_message.h"
 #include "engine/job.h"
 #include "engine/target.h"
 #include "engine/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
 #include "run/spec.h"
 #include "store/connection.h"
 #include "store/environment.h"
 #include "store/plugin.h"
-#include "store/record.h"
+#include "store/checkpoint.h"
+#include "store/fence.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
@@ -98,6 +101,8 @@ prepare_ingest(struct preparing *p, struct error *err)
 				 length);
 	job->ingest = ingest_new();
 	job->ingest->data = job->node->data;
+	job->ingest->budget = &job->node->manifests;
+	job->ingest->guard_percent = job->node->config->delete_guard_percent;
 	job->ingest->connection_row = job->claim.connection_row;
 	job->ingest->run_id = job->claim.run_id;
 	job->ingest->token = job->claim.token;
@@ -106,9 +111,25 @@ prepare_ingest(struct preparing *p, struct error *err)
 	    worker_checkpoint_key(job->ingest, p->sync->name, p->sync->variant);
 	job->ingest->pages = p->fence.pages;
 	ingest_set_counts(job->ingest, p->fence.result);
-	ingest_set_secret(job->ingest, (const unsigned char *)key);
+	ingest_set_secret(job->ingest, p->env->id, (const unsigned char *)key,
+			  strcmp(job->node->config->records_encryption, "on") == 0);
 	talloc_free(key);
 	return 0;
+}
+
+/* What webhooks say of this run. */
+static void
+prepare_facts(struct preparing *p)
+{
+	struct ingest *ingest = p->job->ingest;
+	const struct hooks_run run = {.connection_id = p->connection->connection_id,
+				      .integration_key = p->sync->integration_key,
+				      .sync = p->sync->name,
+				      .variant = p->sync->variant,
+				      .checkpoint = p->job->start.checkpoint,
+				      .started_ms = clock_wall_ms()};
+
+	ingest->facts = hooks_run_facts(ingest, &run);
 }
 
 static int
@@ -126,6 +147,10 @@ prepare_start(struct preparing *p, struct error *err)
 		return error_set(err, ERR_UNKNOWN_SYNC,
 				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
+	ingest_set_spec(job->ingest, spec);
+	job->tracks_deletes = sync->tracks_deletes;
+	if (job->tracks_deletes && ingest_open_windows(job->ingest, sync->models, err) < 0)
+		return -1;
 	job->start = (struct run_start){
 	    .id = talloc_asprintf(job, "%" PRId64, job->claim.run_id),
 	    .kind = (int)job->claim.kind,
@@ -137,8 +162,11 @@ prepare_start(struct preparing *p, struct error *err)
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
-	return checkpoint_get(job, p->data, job->claim.connection_row,
-			      job->ingest->checkpoint_key, &job->start.checkpoint, err);
+	if (checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
+			   &job->start.checkpoint, &job->ingest->checkpoint_version, err) < 0)
+		return -1;
+	prepare_facts(p);
+	return 0;
 }
 
 static const char *

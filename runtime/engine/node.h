@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "db/db.h"
+#include "engine/manifest.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -22,6 +23,8 @@ struct http_client;
 struct fetcher;
 struct templates;
 struct worker;
+struct retention;
+struct hooks_out;
 
 enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
 
@@ -38,8 +41,11 @@ struct node {
 	struct http_client *http;
 	struct fetcher *fetcher;
 	struct run_host *host;
-	const char *layers;    /* of the sandbox, JSON; any thread */
-	struct worker *worker; /* NULL without the role */
+	const char *layers; /* of the sandbox, JSON; any thread */
+	struct manifest_budget manifests;
+	struct retention *retention; /* NULL without the scheduler role */
+	struct worker *worker;	     /* NULL without the role */
+	struct hooks_out *hooks_out; /* likewise */
 	int64_t started_ms;
 	atomic_bool is_stopping;
 };

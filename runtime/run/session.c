@@ -111,6 +111,24 @@ session_is_settled(const struct session *s)
 	return s->is_eof && s->committing == NULL && s->held == NULL && !s->is_resuming;
 }
 
+static enum cause_row
+cause_of_store(enum error_code code)
+{
+	static const struct {
+		enum error_code code;
+		enum cause_row cause;
+	} rows[] = {
+	    {ERR_FENCED, CAUSE_LOST_LEASE},
+	    {ERR_INVALID_RECORD, CAUSE_RECORD},
+	    {ERR_DELETE_GUARD, CAUSE_GUARD},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].code == code)
+			return rows[i].cause;
+	return CAUSE_STORE;
+}
+
 /* The store has answered; its page is gone already. */
 void
 session_committed(struct session *s, const struct error *err)
@@ -118,9 +136,8 @@ session_committed(struct session *s, const struct error *err)
 	if (s->state == SESSION_STOPPING)
 		verdict_apply(s);
 	else if (err != NULL)
-		session_stop_because(s,
-				     err->code == ERR_FENCED ? CAUSE_LOST_LEASE : CAUSE_STORE,
-				     error_name(err->code), "%s", err->message);
+		session_stop_because(s, cause_of_store(err->code), error_name(err->code), "%s",
+				     err->message);
 	else
 		session_enter(s, s->state == SESSION_HOLDING ? SESSION_RUNNING : s->state);
 }

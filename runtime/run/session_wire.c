@@ -8,6 +8,7 @@
  * against the table and the state.
  */
 #include "run/session_internal.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -35,6 +36,7 @@ frame_finish(struct session *s)
 	s->is_begun = false;
 	s->payload = NULL;
 	s->frame = payload;
+	fault_point("takes", rpc_name(s->header.type));
 	session_frame(s, s->header.type, &in);
 	talloc_free(s->frame); /* NULL when SAVE has moved it to its page */
 	s->frame = NULL;
@@ -272,6 +274,7 @@ wire_send(struct session *s, char *frame, size_t length)
 	struct outgoing *out = talloc(s, struct outgoing);
 	bool was_idle = s->out_first == NULL;
 
+	fault_point("sends", rpc_name((enum rpc_type)(unsigned char)frame[4]));
 	talloc_reparent(s, out, frame);
 	*out = (struct outgoing){NULL, frame, length + RPC_HEADER_BYTES, 0};
 	*s->out_last = out;

@@ -1,171 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/dataset -- fences, heads and checkpoints; see record.h.
+ * store/dataset -- see dataset.h.
  */
-#include "store/record.h"
+#include "store/dataset.h"
+#include "store/pgbinary.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-int
-fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
-	    int64_t token, struct fence *out, struct error *err)
+#define HEAD_COLUMNS                                                                \
+	"id, epoch, seq, live, window_id, window_seq, window_run_id, quarantined, " \
+	"model_hash, pruned_seq, nango_data.clock_now()"
+
+static void
+read_head(struct dataset *out, int64_t connection_row, const struct db_result *r, size_t row)
 {
-	static const char sql[] = "INSERT INTO nango_data.fence AS f (connection_id, run_id, "
-				  "token) VALUES ($1, $2, $3) "
-				  "ON CONFLICT (connection_id, run_id) DO UPDATE "
-				  "    SET token = greatest(f.token, excluded.token), "
-				  "        updated_at = nango_data.clock_now() "
-				  "RETURNING token, state, pages, result, outcome";
-	struct db_result *found;
-
-	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
-			      DB_INTEGER(token))) < 0)
-		return -1;
-	if (db_integer(found, 0, 0) != token)
-		return error_set(err, ERR_FENCED, "another claim of run %lld came later",
-				 (long long)run_id);
-	out->state = db_text(found, 0, 1);
-	out->pages = db_integer(found, 0, 2);
-	out->result = db_text(found, 0, 3);
-	out->outcome = db_text(found, 0, 4);
-	return 0;
+	*out = (struct dataset){
+	    .connection_row = connection_row,
+	    .id = db_integer(r, row, 0),
+	    .epoch = db_integer(r, row, 1),
+	    .seq = db_integer(r, row, 2),
+	    .live = db_integer(r, row, 3),
+	    .window_id = db_integer(r, row, 4),
+	    .window_seq = db_integer(r, row, 5),
+	    .window_run_id = db_integer(r, row, 6),
+	    .quarantined = db_integer(r, row, 7),
+	    .model_hash = db_integer(r, row, 8),
+	    .pruned_seq = db_integer(r, row, 9),
+	    .now_us2000 = db_integer(r, row, 10),
+	};
 }
 
-/* The UPDATEs below touch no row when the fence was lost. */
-static int
-fenced_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
-	    struct error *err)
+int
+dataset_heads(struct db *db, int64_t connection_row, const char *variant,
+	      const char *const *models, size_t count, bool is_locked, struct dataset *out,
+	      struct error *err)
 {
+	static const char select[] = "SELECT " HEAD_COLUMNS " FROM nango_data.dataset "
+				     "WHERE connection_id = $1 AND variant = $2 "
+				     "  AND model = ANY ($3) ORDER BY model";
+	static const char lock[] = "SELECT " HEAD_COLUMNS " FROM nango_data.dataset "
+				   "WHERE connection_id = $1 AND variant = $2 "
+				   "  AND model = ANY ($3) ORDER BY model FOR UPDATE";
+	static const char make[] =
+	    "INSERT INTO nango_data.dataset (connection_id, variant, model) "
+	    "SELECT $1, $2, m FROM unnest($3::text[]) m ORDER BY m ON CONFLICT DO NOTHING";
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql, params, count);
+	struct db_result *found;
+	struct buf list;
+	int result = 0;
 
-	if (result == 0 && db_affected(done) == 0)
-		result =
-		    error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
+	buf_init(&list, mem, 256);
+	pg_array_begin(&list, PG_OID_TEXT, count);
+	for (size_t i = 0; i < count; i++)
+		pg_field(&list, models[i], strlen(models[i]));
+	for (int attempt = 0; attempt < 2; attempt++) {
+		const struct db_param params[] = {
+		    DB_INTEGER(connection_row), DB_TEXT(variant),
+		    DB_BINARY(PG_OID_TEXT_ARRAY, list.data, list.length)};
+
+		result = db_exec(db, mem, &found, err, is_locked ? lock : select, params, 3);
+		if (result < 0 || db_rows(found) == count)
+			break;
+		result = attempt == 0 ? db_exec(db, NULL, NULL, err, make, params, 3)
+				      : error_set(err, ERR_DB_RETRY,
+						  "a dataset went away while it was opened");
+		if (result < 0)
+			break;
+	}
+	for (size_t i = 0; result == 0 && i < count; i++)
+		read_head(&out[i], connection_row, found, i);
 	talloc_free(mem);
 	return result;
 }
 
 int
-fence_page(struct db *db, int64_t connection_row, int64_t run_id, int64_t token, int64_t page,
-	   const char *result, struct error *err)
+dataset_lock(struct db *db, struct dataset *head, struct error *err)
 {
-	static const char sql[] =
-	    "UPDATE nango_data.fence SET pages = $4, result = $5, "
-	    "    updated_at = nango_data.clock_now() "
-	    "WHERE connection_id = $1 AND run_id = $2 AND token = $3 AND state = 'open' "
-	    "  AND pages = $4 - 1";
-
-	return fenced_exec(db, sql,
-			   DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
-				     DB_INTEGER(token), DB_INTEGER(page), DB_TEXT(result)),
-			   err);
-}
-
-int
-fence_pages(struct db *db, int64_t connection_row, int64_t run_id, int64_t *pages,
-	    struct error *err)
-{
-	/* FOR UPDATE waits for a COMMIT that the server may still be working on. */
-	static const char sql[] = "SELECT pages FROM nango_data.fence "
-				  "WHERE connection_id = $1 AND run_id = $2 FOR UPDATE";
+	static const char sql[] = "SELECT " HEAD_COLUMNS " FROM nango_data.dataset "
+				  "WHERE connection_id = $1 AND id = $2 FOR UPDATE";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *found;
 	int result = db_exec(db, mem, &found, err, sql,
-			     DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
+			     DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id)));
 
-	if (result == 0)
-		*pages = db_rows(found) > 0 ? db_integer(found, 0, 0) : 0;
+	if (result == 0 && db_rows(found) == 0)
+		result = error_set(err, ERR_NOT_FOUND, "the dataset was removed");
+	else if (result == 0)
+		read_head(head, head->connection_row, found, 0);
 	talloc_free(mem);
 	return result;
-}
-
-int
-fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
-	    const char *state, const char *outcome, struct error *err)
-{
-	static const char sql[] =
-	    "UPDATE nango_data.fence SET state = $4, outcome = $5, "
-	    "    updated_at = nango_data.clock_now() "
-	    "WHERE connection_id = $1 AND run_id = $2 AND token = $3 AND state = 'open'";
-
-	return fenced_exec(db, sql,
-			   DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
-				     DB_INTEGER(token), DB_TEXT(state), DB_TEXT(outcome)),
-			   err);
-}
-
-int
-fence_cancel(struct db *db, int64_t connection_row, int64_t run_id, struct error *err)
-{
-	static const char sql[] =
-	    "INSERT INTO nango_data.fence AS f (connection_id, run_id, token, state) "
-	    "VALUES ($1, $2, 0, 'cancelled') "
-	    "ON CONFLICT (connection_id, run_id) DO UPDATE SET state = 'cancelled', "
-	    "    updated_at = nango_data.clock_now() WHERE f.state = 'open'";
-
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
-}
-
-static void
-read_head(struct dataset *out, int64_t connection_row, const struct db_result *r)
-{
-	out->connection_row = connection_row;
-	out->id = db_integer(r, 0, 0);
-	out->epoch = db_integer(r, 0, 1);
-	out->seq = db_integer(r, 0, 2);
-	out->live = db_integer(r, 0, 3);
-	out->now_us2000 = db_integer(r, 0, 4);
-}
-
-int
-dataset_lock(struct db *db, int64_t connection_row, const char *model, const char *variant,
-	     struct dataset *out, struct error *err)
-{
-	static const char lock[] =
-	    "SELECT id, epoch, seq, live, nango_data.clock_now() FROM nango_data.dataset "
-	    "WHERE connection_id = $1 AND model = $2 AND variant = $3 FOR UPDATE";
-	static const char insert[] = "INSERT INTO nango_data.dataset (connection_id, model, "
-				     "variant) VALUES ($1, $2, $3) "
-				     "ON CONFLICT DO NOTHING";
-	const struct db_param params[] = {DB_INTEGER(connection_row), DB_TEXT(model),
-					  DB_TEXT(variant)};
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, lock, params, 3);
-
-	if (result == 0 && db_rows(found) == 0) {
-		result = db_exec(db, NULL, NULL, err, insert, params, 3);
-		if (result == 0)
-			result = db_exec(db, mem, &found, err, lock, params, 3);
-	}
-	if (result == 0)
-		read_head(out, connection_row, found);
-	talloc_free(mem);
-	return result;
-}
-
-int
-dataset_advance(struct db *db, const struct dataset *d, struct error *err)
-{
-	static const char sql[] = "UPDATE nango_data.dataset SET seq = $3, live = $4 "
-				  "WHERE connection_id = $1 AND id = $2";
-
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
-				 DB_INTEGER(d->seq), DB_INTEGER(d->live)));
 }
 
 int
 dataset_find(struct db *db, int64_t connection_row, const char *model, const char *variant,
 	     struct dataset *out, struct error *err)
 {
-	static const char sql[] =
-	    "SELECT id, epoch, seq, live, nango_data.clock_now() FROM nango_data.dataset "
-	    "WHERE connection_id = $1 AND model = $2 AND variant = $3";
+	static const char sql[] = "SELECT " HEAD_COLUMNS " FROM nango_data.dataset "
+				  "WHERE connection_id = $1 AND model = $2 AND variant = $3";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *found;
 	int result =
@@ -175,7 +106,7 @@ dataset_find(struct db *db, int64_t connection_row, const char *model, const cha
 	if (result == 0 && db_rows(found) == 0)
 		result = error_set(err, ERR_NOT_FOUND, "no record of %s was ever saved", model);
 	else if (result == 0)
-		read_head(out, connection_row, found);
+		read_head(out, connection_row, found, 0);
 	talloc_free(mem);
 	return result;
 }
@@ -185,12 +116,24 @@ dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
 	      const char *variant, struct error *err)
 {
 	static const char sql[] =
-	    "WITH heads AS ("
-	    "    UPDATE nango_data.dataset SET epoch = epoch + 1, seq = 0, live = 0 "
+	    "WITH old AS ("
+	    "    SELECT id, window_id FROM nango_data.dataset "
 	    "    WHERE connection_id = $1 AND variant = $3 "
-	    "      AND model IN (SELECT json_array_elements_text($2::json)) RETURNING id) "
+	    "      AND model IN (SELECT json_array_elements_text($2::json)) FOR UPDATE), "
+	    "heads AS ("
+	    "    UPDATE nango_data.dataset d SET epoch = epoch + 1, seq = 0, live = 0, "
+	    "        window_id = 0, window_seq = 0, window_run_id = 0, window_opened_at = "
+	    "NULL, "
+	    "        quarantined = 0, pruned_seq = 0 "
+	    "    FROM old WHERE d.connection_id = $1 AND d.id = old.id), "
+	    "seen AS ("
+	    "    DELETE FROM nango_data.seen WHERE connection_id = $1 "
+	    "      AND window_id IN (SELECT window_id FROM old)), "
+	    "bad AS ("
+	    "    DELETE FROM nango_data.quarantine WHERE connection_id = $1 "
+	    "      AND dataset_id IN (SELECT id FROM old)) "
 	    "DELETE FROM nango_data.record "
-	    "WHERE connection_id = $1 AND dataset_id IN (SELECT id FROM heads)";
+	    "WHERE connection_id = $1 AND dataset_id IN (SELECT id FROM old)";
 
 	return db_exec(
 	    db, NULL, NULL, err, sql,
@@ -203,7 +146,8 @@ dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const cha
 {
 	static const char sql[] =
 	    "SELECT coalesce(json_agg(json_build_object('model', model, 'variant', variant, "
-	    "    'records', live) ORDER BY model, variant), '[]')::text "
+	    "    'records', live, 'quarantined', quarantined) ORDER BY model, variant), "
+	    "    '[]')::text "
 	    "FROM nango_data.dataset WHERE connection_id = $1";
 	struct db_result *found;
 
@@ -214,41 +158,119 @@ dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const cha
 }
 
 int
-checkpoint_get(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const char *key,
-	       const char **body, struct error *err)
+window_next_id(struct db *db, int64_t *id, struct error *err)
+{
+	static const char sql[] = "SELECT nextval('nango_data.window_id')";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *made;
+	int result = db_exec(db, mem, &made, err, sql, DB_NONE);
+
+	if (result == 0)
+		*id = db_integer(made, 0, 0);
+	talloc_free(mem);
+	return result;
+}
+
+int
+window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT body FROM nango_data.checkpoint WHERE connection_id = $1 AND key = $2";
-	struct db_result *found;
+	    "UPDATE nango_data.dataset SET window_id = $3, window_seq = seq, "
+	    "    window_run_id = $4, window_opened_at = nango_data.clock_now() "
+	    "WHERE connection_id = $1 AND id = $2";
+	int64_t id;
 
-	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key))) < 0)
+	if (head->window_id != 0 && head->window_run_id == run_id)
+		return 0;
+	if (window_next_id(db, &id, err) < 0 ||
+	    (head->window_id != 0 &&
+	     window_forget(db, head->connection_row, head->window_id, err) < 0) ||
+	    db_exec(db, NULL, NULL, err, sql,
+		    DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),
+			      DB_INTEGER(id), DB_INTEGER(run_id))) < 0)
 		return -1;
-	*body = db_rows(found) > 0 ? db_text(found, 0, 0) : NULL;
+	head->window_id = id;
+	head->window_seq = head->seq;
+	head->window_run_id = run_id;
 	return 0;
 }
 
-int
-checkpoint_put(struct db *db, int64_t connection_row, const char *key, const char *body,
-	       size_t length, struct error *err)
-{
-	static const char sql[] =
-	    "INSERT INTO nango_data.checkpoint AS c (connection_id, key, body) VALUES ($1, $2, "
-	    "$3) "
-	    "ON CONFLICT (connection_id, key) DO UPDATE SET body = excluded.body, "
-	    "    version = c.version + 1, updated_at = nango_data.clock_now()";
+struct seen {
+	window_fn *fn;
+	void *arg;
+};
 
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key),
-				 DB_BINARY(25 /* text */, body, length)));
+static int
+seen_row(void *arg, const struct db_result *row, struct error *err)
+{
+	const struct seen *seen = arg;
+	size_t length;
+	const void *marks = db_bytes(row, 0, 0, &length);
+
+	return seen->fn(seen->arg, marks, length, err);
 }
 
 int
-checkpoint_delete(struct db *db, int64_t connection_row, const char *key, struct error *err)
+window_seen(struct db *db, int64_t connection_row, int64_t window_id, window_fn *fn, void *arg,
+	    struct error *err)
 {
 	static const char sql[] =
-	    "DELETE FROM nango_data.checkpoint WHERE connection_id = $1 AND key = $2";
+	    "SELECT marks FROM nango_data.seen WHERE connection_id = $1 AND window_id = $2";
+	struct seen seen = {fn, arg};
+
+	return db_stream(db, err, seen_row, &seen, sql,
+			 DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(window_id)));
+}
+
+int
+window_forget(struct db *db, int64_t connection_row, int64_t window_id, struct error *err)
+{
+	static const char sql[] =
+	    "DELETE FROM nango_data.seen WHERE connection_id = $1 AND window_id = $2";
 
 	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(key)));
+		       DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(window_id)));
+}
+
+int
+dataset_advance(struct db *db, const struct dataset *d, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango_data.dataset SET seq = $3, live = $4, quarantined = $5, "
+	    "    window_id = $6, window_seq = $7, window_run_id = $8, "
+	    "    window_opened_at = CASE WHEN $6 = 0 THEN NULL ELSE window_opened_at END "
+	    "WHERE connection_id = $1 AND id = $2";
+
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+				 DB_INTEGER(d->seq), DB_INTEGER(d->live),
+				 DB_INTEGER(d->quarantined), DB_INTEGER(d->window_id),
+				 DB_INTEGER(d->window_seq), DB_INTEGER(d->window_run_id)));
+}
+
+int
+dataset_touch(struct db *db, const struct dataset *head, int64_t model_hash, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango_data.dataset SET model_hash = $3, used_at = nango_data.clock_now() "
+	    "WHERE connection_id = $1 AND id = $2 AND (model_hash <> $3 "
+	    "   OR used_at < nango_data.clock_now() - interval '1 hour')";
+
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),
+				 DB_INTEGER(model_hash)));
+}
+
+int
+dataset_bump_epochs(struct db *db, int64_t *count, struct error *err)
+{
+	static const char sql[] = "UPDATE nango_data.dataset SET epoch = epoch + 1";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *done;
+	int result = db_exec(db, mem, &done, err, sql, DB_NONE);
+
+	if (result == 0)
+		*count = (int64_t)db_affected(done);
+	talloc_free(mem);
+	return result;
 }

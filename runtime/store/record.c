@@ -1,88 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/record -- probing, writing and reading records. Heads and fences are in dataset.c.
+ * store/record -- see record.h.
  *
- * A page asks for its ids' hashes first; new rows go by COPY, changed ones by one UPDATE, and
- * an unchanged record is not written at all: no row, no WAL.
+ * New rows go by COPY, changed and deleted ones by one statement, and an unchanged record is
+ * not written at all: no row, no WAL.
  */
 #include "store/record.h"
 #include "store/pgbinary.h"
 
+#include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
-/* Open addressing over the page's own ids, to find the row that an answer belongs to. */
-struct id_table {
-	struct record_write **slots;
-	size_t mask;
-};
-
-static struct record_write **
-id_slot(const struct id_table *table, const char *id, size_t length)
-{
-	size_t at = (size_t)XXH3_64bits(id, length) & table->mask;
-
-	while (table->slots[at] != NULL &&
-	       (table->slots[at]->external_id_length != length ||
-		memcmp(table->slots[at]->external_id, id, length) != 0))
-		at = (at + 1) & table->mask;
-	return &table->slots[at];
-}
-
-static void
-id_table_fill(TALLOC_CTX *mem, struct id_table *table, struct record_write **rows, size_t count)
-{
-	size_t size = 16;
-
-	while (size < count * 2)
-		size *= 2;
-	table->mask = size - 1;
-	table->slots = talloc_zero_size(mem, size * sizeof(*table->slots));
-	if (table->slots == NULL)
-		abort();
-	for (size_t i = 0; i < count; i++)
-		*id_slot(table, rows[i]->external_id, rows[i]->external_id_length) = rows[i];
-}
-
-size_t
-record_unique(struct record_write **rows, size_t count)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct id_table table;
-	size_t kept = 0;
-
-	id_table_fill(mem, &table, rows,
-		      count); /* a later row takes the slot of an earlier one */
-	for (size_t i = 0; i < count; i++)
-		if (*id_slot(&table, rows[i]->external_id, rows[i]->external_id_length) ==
-		    rows[i])
-			rows[kept++] = rows[i];
-	talloc_free(mem);
-	return kept;
-}
-
-static void
-probe_read(const struct db_result *found, const struct id_table *table)
+static int
+probe_read(const struct db_result *found, record_find_fn *find, void *arg, struct error *err)
 {
 	for (size_t i = 0; i < db_rows(found); i++) {
 		size_t length, hash_length;
 		const char *id = db_bytes(found, i, 0, &length);
-		struct record_write *row = *id_slot(table, id, length);
+		struct record_write *row = find(arg, id, length);
 		const void *hash = db_bytes(found, i, 1, &hash_length);
 
 		if (row == NULL || hash_length != RECORD_HASH_BYTES)
-			abort(); /* the statement asked for these ids and for a uuid */
-		row->is_known = true;
-		memcpy(row->old_hash, hash, RECORD_HASH_BYTES);
-		row->is_deleted = db_boolean(found, i, 2);
+			return error_set(err, ERR_INTERNAL,
+					 "a probe found what it did not ask");
+		row->old.is_known = true;
+		row->old.is_deleted = db_boolean(found, i, 2);
+		memcpy(row->old.hash, hash, RECORD_HASH_BYTES);
 	}
+	return 0;
 }
 
 int
-record_probe(struct db *db, const struct dataset *d, struct record_write **rows, size_t count,
-	     struct error *err)
+record_probe(struct db *db, const struct dataset *d, struct record_write *const *rows,
+	     size_t count, record_find_fn *find, void *arg, struct error *err)
 {
 	/*
 	 * One look-up by the primary key for each id. As long as the statistics do not know the
@@ -92,27 +45,26 @@ record_probe(struct db *db, const struct dataset *d, struct record_write **rows,
 	 */
 	static const char sql[] =
 	    "SELECT r.external_id, r.hash, r.is_deleted FROM unnest($3) AS w (id), LATERAL ("
-	    "    SELECT external_id, hash, deleted_at IS NOT NULL AS is_deleted "
+	    "    SELECT external_id, hash, action = 3 AS is_deleted "
 	    "    FROM nango_data.record "
 	    "    WHERE connection_id = $1 AND dataset_id = $2 "
 	    "      AND external_id = w.id COLLATE \"C\" LIMIT 1) r";
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct id_table table;
 	struct db_result *found;
 	struct buf ids;
 	int result;
 
 	buf_init(&ids, mem, count * 24 + 64);
 	pg_array_begin(&ids, PG_OID_TEXT, count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		rows[i]->old = (struct record_state){0};
 		pg_field(&ids, rows[i]->external_id, rows[i]->external_id_length);
+	}
 	result = db_exec(db, mem, &found, err, sql,
 			 DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
 				   DB_BINARY(PG_OID_TEXT_ARRAY, ids.data, ids.length)));
-	if (result == 0) {
-		id_table_fill(mem, &table, rows, count);
-		probe_read(found, &table);
-	}
+	if (result == 0)
+		result = probe_read(found, find, arg, err);
 	talloc_free(mem);
 	return result;
 }
@@ -146,7 +98,7 @@ record_insert(struct db *db, const struct dataset *d, struct record_write *const
 		pg_field_int8(&copy, d->now_us2000);
 		pg_field(&copy, rows[i]->hash, RECORD_HASH_BYTES);
 		pg_field_int2(&copy, (int16_t)rows[i]->action);
-		pg_field_int2(&copy, RECORD_RAW);
+		pg_field_int2(&copy, (int16_t)rows[i]->codec);
 		pg_field(&copy, rows[i]->external_id, rows[i]->external_id_length);
 		pg_field(&copy, rows[i]->payload, rows[i]->payload_length);
 	}
@@ -157,18 +109,19 @@ record_insert(struct db *db, const struct dataset *d, struct record_write *const
 }
 
 struct update_arrays {
-	struct buf ids, seqs, hashes, actions, payloads;
+	struct buf ids, seqs, hashes, actions, codecs, payloads;
 };
 
 static void
 update_arrays_fill(TALLOC_CTX *mem, struct update_arrays *a, struct record_write *const *rows,
 		   size_t count)
 {
-	struct buf *all[] = {&a->ids, &a->seqs, &a->hashes, &a->actions, &a->payloads};
-	static const uint32_t oids[] = {PG_OID_TEXT, PG_OID_INT8, PG_OID_UUID, PG_OID_INT2,
-					PG_OID_BYTEA};
+	struct buf *all[] = {&a->ids,	  &a->seqs,   &a->hashes,
+			     &a->actions, &a->codecs, &a->payloads};
+	static const uint32_t oids[] = {PG_OID_TEXT, PG_OID_INT8, PG_OID_UUID,
+					PG_OID_INT2, PG_OID_INT2, PG_OID_BYTEA};
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		buf_init(all[i], mem, count * 32 + 64);
 		pg_array_begin(all[i], oids[i], count);
 	}
@@ -177,6 +130,7 @@ update_arrays_fill(TALLOC_CTX *mem, struct update_arrays *a, struct record_write
 		pg_field_int8(&a->seqs, rows[i]->seq);
 		pg_field(&a->hashes, rows[i]->hash, RECORD_HASH_BYTES);
 		pg_field_int2(&a->actions, (int16_t)rows[i]->action);
+		pg_field_int2(&a->codecs, (int16_t)rows[i]->codec);
 		pg_field(&a->payloads, rows[i]->payload, rows[i]->payload_length);
 	}
 }
@@ -194,8 +148,9 @@ record_update(struct db *db, const struct dataset *d, struct record_write *const
 	static const char sql[] =
 	    "INSERT INTO nango_data.record AS r (connection_id, dataset_id, seq, "
 	    "    first_seen_at, last_modified_at, hash, action, codec, external_id, payload) "
-	    "SELECT $1, $2, n.seq, $3, $3, n.hash, n.action, 0, n.external_id, n.payload "
-	    "FROM unnest($4, $5, $6, $7, $8) AS n (external_id, seq, hash, action, payload) "
+	    "SELECT $1, $2, n.seq, $3, $3, n.hash, n.action, n.codec, n.external_id, n.payload "
+	    "FROM unnest($4, $5, $6, $7, $8, $9) "
+	    "    AS n (external_id, seq, hash, action, codec, payload) "
 	    "ON CONFLICT (connection_id, dataset_id, external_id) DO UPDATE "
 	    "SET seq = excluded.seq, hash = excluded.hash, action = excluded.action, "
 	    "    codec = excluded.codec, payload = excluded.payload, "
@@ -221,54 +176,163 @@ record_update(struct db *db, const struct dataset *d, struct record_write *const
 		      DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
 		      DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length),
 		      DB_BINARY(PG_OID_INT2_ARRAY, a.actions.data, a.actions.length),
+		      DB_BINARY(PG_OID_INT2_ARRAY, a.codecs.data, a.codecs.length),
 		      DB_BINARY(PG_OID_BYTEA_ARRAY, a.payloads.data, a.payloads.length)));
 	talloc_free(mem);
 	return result;
 }
 
-struct stream {
-	record_fn *fn;
+int
+record_delete(struct db *db, const struct dataset *d, struct record_write *const *rows,
+	      size_t count, struct error *err)
+{
+	/* As record_update: bound to the primary key, and it never inserts. */
+	static const char sql[] =
+	    "INSERT INTO nango_data.record AS r (connection_id, dataset_id, seq, "
+	    "    first_seen_at, last_modified_at, deleted_at, hash, action, codec, "
+	    "external_id) "
+	    "SELECT $1, $2, n.seq, $3, $3, $3, n.hash, 3, 0, n.external_id "
+	    "FROM unnest($4, $5, $6) AS n (external_id, seq, hash) "
+	    "ON CONFLICT (connection_id, dataset_id, external_id) DO UPDATE "
+	    "SET seq = excluded.seq, action = 3, deleted_at = excluded.deleted_at, "
+	    "    last_modified_at = excluded.last_modified_at";
+	TALLOC_CTX *mem;
+	struct update_arrays a;
+	struct buf now;
+	int result;
+
+	if (count == 0)
+		return 0;
+	mem = talloc_new(NULL);
+	update_arrays_fill(mem, &a, rows, count);
+	buf_init(&now, mem, 8);
+	buf_add_be64(&now, (uint64_t)d->now_us2000);
+	result =
+	    db_exec(db, NULL, NULL, err, sql,
+		    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+			      DB_BINARY(1184 /* timestamptz */, now.data, now.length),
+			      DB_BINARY(PG_OID_TEXT_ARRAY, a.ids.data, a.ids.length),
+			      DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
+			      DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length)));
+	talloc_free(mem);
+	return result;
+}
+
+/* ---- COPY TO STDOUT (FORMAT binary): rows of few short fields ---- */
+
+#define COPY_SIGNATURE 11 /* and two counts of 4 bytes */
+#define COPY_FIELDS_MAX 4
+
+struct copy_row {
+	const char *fields[COPY_FIELDS_MAX];
+	size_t lengths[COPY_FIELDS_MAX];
+};
+
+struct copy_reader {
+	int (*row)(void *arg, const struct copy_row *row, struct error *err);
+	void *arg;
+	bool has_begun;
+};
+
+static uint32_t
+be32(const char *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return be32toh(value);
+}
+
+/* libpq hands out a row at a time; the header comes with the first. */
+static int
+copy_data(void *arg, const char *data, size_t length, struct error *err)
+{
+	struct copy_reader *reader = arg;
+	const char *at = data, *end = data + length;
+	struct copy_row row = {0};
+	int fields;
+
+	if (!reader->has_begun && length >= COPY_SIGNATURE + 8)
+		at += COPY_SIGNATURE + 8 + be32(at + COPY_SIGNATURE + 4);
+	reader->has_begun = true;
+	if (end - at < 2)
+		return 0;
+	fields = (unsigned char)at[0] << 8 | (unsigned char)at[1];
+	at += 2;
+	if (fields == UINT16_MAX)
+		return 0; /* the end */
+	for (int i = 0; i < fields && i < COPY_FIELDS_MAX && end - at >= 4; i++) {
+		row.lengths[i] = be32(at);
+		row.fields[i] = at + 4;
+		if (row.lengths[i] > (size_t)(end - at - 4))
+			return error_set(err, ERR_DATABASE, "COPY sent a damaged row");
+		at += 4 + row.lengths[i];
+	}
+	return reader->row(reader->arg, &row, err);
+}
+
+struct states {
+	record_state_fn *fn;
 	void *arg;
 };
 
 static int
-stream_row(void *arg, const struct db_result *row, struct error *err)
+states_row(void *arg, const struct copy_row *row, struct error *err)
 {
-	const struct stream *stream = arg;
-	struct record_read r = {
-	    .seq = db_integer(row, 0, 0),
-	    .external_id = db_text(row, 0, 1),
-	    .first_seen_us = db_time_us(row, 0, 3),
-	    .last_modified_us = db_time_us(row, 0, 4),
-	    .deleted_us = db_time_us(row, 0, 5),
-	    .pruned_us = db_time_us(row, 0, 6),
-	    .action = db_integer(row, 0, 7),
-	};
+	const struct states *states = arg;
+	struct record_state state = {.is_known = true};
 
-	r.payload = db_bytes(row, 0, 2, &r.payload_length);
-	return stream->fn(stream->arg, &r, err);
+	if (row->lengths[1] != RECORD_HASH_BYTES || row->lengths[2] != 2)
+		return error_set(err, ERR_DATABASE, "COPY sent a damaged row");
+	memcpy(state.hash, row->fields[1], RECORD_HASH_BYTES);
+	state.is_deleted = row->fields[2][1] == RECORD_DELETED;
+	return states->fn(states->arg, row->fields[0], row->lengths[0], &state, err);
 }
 
 int
-record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *arg,
-	      struct error *err)
+record_states(struct db *db, const struct dataset *d, int64_t after_seq, record_state_fn *fn,
+	      void *arg, struct error *err)
 {
-	static const char sql[] =
-	    "SELECT seq, external_id, payload, first_seen_at, last_modified_at, deleted_at, "
-	    "    pruned_at, action "
-	    "FROM nango_data.record "
-	    "WHERE connection_id = $1 AND dataset_id = $2 AND seq > 0 AND seq > $3 "
-	    "  AND ($5 OR action <> 1) AND ($6 OR action <> 2) AND ($7 OR action <> 3) "
-	    "  AND ($8 = 0 OR last_modified_at > to_timestamp($8::float8 / 1000)) "
-	    "  AND ($9::text IS NULL OR external_id IN (SELECT "
-	    "json_array_elements_text($9::json))) "
-	    "ORDER BY seq LIMIT $4";
-	struct stream stream = {fn, arg};
+	struct states states = {fn, arg};
+	struct copy_reader reader = {states_row, &states, false};
+	char sql[512];
 
-	return db_stream(db, err, stream_row, &stream, sql,
-			 DB_PARAMS(DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
-				   DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
-				   DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
-				   DB_BOOLEAN(q->with_deleted),
-				   DB_INTEGER(q->modified_after_ms), DB_TEXT(q->ids_json)));
+	/* COPY takes no parameters; these are numbers of our own. */
+	snprintf(sql, sizeof(sql),
+		 "COPY (SELECT external_id, hash, action FROM nango_data.record "
+		 "WHERE connection_id = %" PRId64 " AND dataset_id = %" PRId64 "%s%" PRId64 ") "
+		 "TO STDOUT (FORMAT binary)",
+		 d->connection_row, d->id,
+		 after_seq > 0 ? " AND seq > 0 AND seq > " : " AND seq > ", after_seq);
+	return db_copy_out(db, sql, copy_data, &reader, err);
+}
+
+struct ids {
+	record_id_fn *fn;
+	void *arg;
+};
+
+static int
+ids_row(void *arg, const struct copy_row *row, struct error *err)
+{
+	const struct ids *ids = arg;
+
+	return ids->fn(ids->arg, row->fields[0], row->lengths[0], err);
+}
+
+int
+record_ids_until(struct db *db, const struct dataset *d, int64_t until_seq, record_id_fn *fn,
+		 void *arg, struct error *err)
+{
+	struct ids ids = {fn, arg};
+	struct copy_reader reader = {ids_row, &ids, false};
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+		 "COPY (SELECT external_id FROM nango_data.record "
+		 "WHERE connection_id = %" PRId64 " AND dataset_id = %" PRId64
+		 " AND action <> 3 "
+		 "AND seq <= %" PRId64 ") TO STDOUT (FORMAT binary)",
+		 d->connection_row, d->id, until_seq);
+	return db_copy_out(db, sql, copy_data, &reader, err);
 }

@@ -2,11 +2,13 @@
 // Runs the benchmarks that are named, or all, and prints one table. Figures never fail it.
 import { machine, table } from "./lib/measure.mjs";
 import { memory } from "./memory.mjs";
+import { records } from "./records.mjs";
+import { queue } from "./queue.mjs";
 import { start } from "./start.mjs";
 import { read, sync } from "./sync.mjs";
 import { tiny } from "./tiny.mjs";
 
-const all = { start, memory, sync, read, tiny };
+const all = { start, memory, sync, records, read, queue, tiny };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(all, name));
 if (unknown.length > 0) {

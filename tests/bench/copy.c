@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-copy CONNINFO CONNECTION-ROW TIMES -- what Postgres alone needs for the rows of one
- * connection: COPY into an equally indexed table, 1,000 rows a transaction, and COPY out of the
- * table of records. Prints one JSON object of lists of milliseconds.
+ * bench-copy CONNINFO CONNECTION-ROW TIMES [PAGE] -- what Postgres alone needs for the rows of
+ * one connection: COPY into an equally indexed table, PAGE (default 1,000) rows a transaction,
+ * and COPY out of the table of records. Prints one JSON object of lists of milliseconds.
  */
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define CHUNKS 10
 
 static PGconn *pg;
 
@@ -54,43 +52,78 @@ now_ms(void)
 
 struct chunk {
 	char *data;
-	size_t length;
+	size_t length, capacity;
 };
 
-/* All that a COPY TO STDOUT sends; kept in *chunk unless that is NULL. */
+struct chunks {
+	struct chunk *at;
+	int count;
+};
+
 static void
-copy_out(const char *sql, struct chunk *chunk)
+chunk_add(struct chunk *chunk, const char *data, size_t length)
 {
+	if (chunk->length + length > chunk->capacity) {
+		chunk->capacity = (chunk->length + length) * 2;
+		chunk->data = realloc(chunk->data, chunk->capacity);
+		if (chunk->data == NULL)
+			abort();
+	}
+	memcpy(chunk->data + chunk->length, data, length);
+	chunk->length += length;
+}
+
+/* Rows of a COPY TO STDOUT (FORMAT binary), page by page, each a COPY stream of its own; or
+ * nothing is kept where chunks is NULL. */
+static void
+copy_out(const char *sql, struct chunks *chunks, int page)
+{
+	static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+	const size_t head_length = 19;
+	int rows = 0, n;
 	char *piece;
-	int n;
 
 	run(sql, PGRES_COPY_OUT);
 	while ((n = PQgetCopyData(pg, &piece, 0)) > 0) {
-		if (chunk != NULL) {
-			chunk->data = realloc(chunk->data, chunk->length + (size_t)n);
-			if (chunk->data == NULL)
-				abort();
-			memcpy(chunk->data + chunk->length, piece, (size_t)n);
-			chunk->length += (size_t)n;
+		const char *row = piece;
+		size_t length = (size_t)n;
+
+		if (chunks != NULL && rows == 0 && length >= head_length) {
+			row += head_length;
+			length -= head_length;
+		}
+		if (chunks != NULL && length > 2) {
+			if (rows % page == 0) {
+				chunks->at = realloc(chunks->at, (size_t)(chunks->count + 1) *
+								     sizeof(struct chunk));
+				if (chunks->at == NULL)
+					abort();
+				chunks->at[chunks->count] = (struct chunk){0};
+				chunk_add(&chunks->at[chunks->count++], head, head_length);
+			}
+			chunk_add(&chunks->at[chunks->count - 1], row, length);
+			rows++;
 		}
 		PQfreemem(piece);
 	}
 	if (n != -1)
 		fail(sql);
 	finish();
+	for (int i = 0; chunks != NULL && i < chunks->count; i++)
+		chunk_add(&chunks->at[i], "\377\377", 2);
 }
 
 static double
-write_once(const struct chunk chunks[CHUNKS])
+write_once(const struct chunks *chunks)
 {
 	double begin;
 
 	run("TRUNCATE bench.record", PGRES_COMMAND_OK);
 	begin = now_ms();
-	for (int i = 0; i < CHUNKS; i++) {
+	for (int i = 0; i < chunks->count; i++) {
 		run("BEGIN", PGRES_COMMAND_OK);
 		run("COPY bench.record FROM STDIN (FORMAT binary)", PGRES_COPY_IN);
-		if (PQputCopyData(pg, chunks[i].data, (int)chunks[i].length) != 1 ||
+		if (PQputCopyData(pg, chunks->at[i].data, (int)chunks->at[i].length) != 1 ||
 		    PQputCopyEnd(pg, NULL) != 1)
 			fail("COPY");
 		finish();
@@ -109,32 +142,19 @@ read_once(const char *connection, const char *format)
 		 "COPY (SELECT * FROM nango_data.record WHERE connection_id = %s ORDER BY seq) "
 		 "TO STDOUT (FORMAT %s)",
 		 connection, format);
-	copy_out(sql, NULL);
+	copy_out(sql, NULL, 0);
 	return now_ms() - begin;
-}
-
-static void
-take_chunks(const char *connection, struct chunk chunks[CHUNKS])
-{
-	char sql[256];
-
-	for (int i = 0; i < CHUNKS; i++) {
-		snprintf(sql, sizeof(sql),
-			 "COPY (SELECT * FROM nango_data.record WHERE connection_id = %s "
-			 "ORDER BY seq LIMIT 1000 OFFSET %d) TO STDOUT (FORMAT binary)",
-			 connection, i * 1000);
-		copy_out(sql, &chunks[i]);
-	}
 }
 
 int
 main(int argc, char **argv)
 {
-	static struct chunk chunks[CHUNKS];
 	static const char *const formats[] = {"text", "binary"};
-	int times;
+	struct chunks chunks = {0};
+	char sql[256];
+	int times, page = argc == 5 ? atoi(argv[4]) : 1000;
 
-	if (argc != 4 || (times = atoi(argv[3])) < 1)
+	if (argc < 4 || argc > 5 || (times = atoi(argv[3])) < 1 || page < 1)
 		return 2;
 	pg = PQconnectdb(argv[1]);
 	if (PQstatus(pg) != CONNECTION_OK)
@@ -143,11 +163,15 @@ main(int argc, char **argv)
 	    "CREATE SCHEMA bench; "
 	    "CREATE TABLE bench.record (LIKE nango_data.record INCLUDING ALL)",
 	    PGRES_COMMAND_OK);
-	take_chunks(argv[2], chunks);
-	write_once(chunks);
+	snprintf(sql, sizeof(sql),
+		 "COPY (SELECT * FROM nango_data.record WHERE connection_id = %s "
+		 "ORDER BY seq) TO STDOUT (FORMAT binary)",
+		 argv[2]);
+	copy_out(sql, &chunks, page);
+	write_once(&chunks);
 	printf("{\"write\":[");
 	for (int i = 0; i < times; i++)
-		printf("%s%.2f", i == 0 ? "" : ",", write_once(chunks));
+		printf("%s%.2f", i == 0 ? "" : ",", write_once(&chunks));
 	printf("]");
 	for (int f = 0; f < 2; f++) {
 		printf(",\"read_%s\":[", formats[f]);

@@ -310,7 +310,7 @@ test("a reset leaves no run that began before it, whatever is triggered beside i
   const held = psql(nangod, `BEGIN; SELECT key FROM nango_data.checkpoint WHERE connection_id = ${id} FOR UPDATE; SELECT pg_sleep(1); COMMIT;`);
   await until(async () => (await psql(nangod, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()")) !== "0");
   const reset = trigger({ opts: { reset: true, emptyCache: true } });
-  await until(async () => (await psql(nangod, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DELETE FROM nango_data.checkpoint%' AND wait_event_type = 'Lock'")) !== "0");
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE nango_data.checkpoint%' AND wait_event_type = 'Lock'")) !== "0");
   await Promise.all([reset, trigger(), held]);
   const status = await nangod.settled(key, "acme", "items");
   assert.equal(status.status, "SUCCESS");

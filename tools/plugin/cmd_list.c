@@ -135,6 +135,12 @@ print_table(TALLOC_CTX *mem, struct table *table, bool has_more)
 	printf("(%zu records%s)\n", rows, has_more ? "; there are more: --limit N" : "");
 }
 
+static bool
+is_quarantine(const struct invocation *inv)
+{
+	return command_option(inv, "quarantine") != NULL;
+}
+
 static int
 ask(struct invocation *inv, const struct server *server, struct server_answer *answer,
     struct error *err)
@@ -153,10 +159,14 @@ ask(struct invocation *inv, const struct server *server, struct server_answer *a
 		return STATUS_USAGE;
 	}
 	buf_init(&path, inv->mem, 128);
-	buf_adds(&path, "/records?model=");
+	buf_adds(&path, is_quarantine(inv) ? "/records/quarantine?model=" : "/records?model=");
 	buf_add_url(&path, inv->arguments[0]);
 	buf_adds(&path, "&limit=");
 	buf_add_url(&path, limit == NULL ? "20" : limit);
+	if (command_option(inv, "variant") != NULL) {
+		buf_adds(&path, "&variant=");
+		buf_add_url(&path, command_option(inv, "variant"));
+	}
 	if (server_get(inv->mem, server, path.data, integration, connection, answer, &why) < 0)
 		return server_silent(server, &why, err);
 	if (answer->status != 200)
@@ -188,8 +198,12 @@ run(struct invocation *inv, struct error *err)
 			  server.url);
 		return STATUS_FAILURE;
 	}
-	choose_columns(inv->mem, &table, command_option(inv, "fields"));
-	print_table(inv->mem, &table, json_string(tree, "next_cursor") != NULL);
+	choose_columns(inv->mem, &table,
+		       is_quarantine(inv) ? "id,path,reason,times,last_seen_at"
+					  : command_option(inv, "fields"));
+	print_table(inv->mem, &table,
+		    json_member(tree, is_quarantine(inv) ? "next_after" : "next_cursor") !=
+			NULL);
 	return STATUS_OK;
 }
 
@@ -199,12 +213,18 @@ const struct command command_list = {
     .arguments_min = 1,
     .arguments_max = 2,
     .summary = "Print the stored records of a model as a table",
-    .doc = "Reads records from the server as an app does, oldest change first. ENV is the\n"
-	   "environment's name (default dev); server and key are found as by deploy.",
+    .doc =
+	"Reads records from the server as an app does, oldest change first. ENV is the\n"
+	"environment's name (default dev); server and key are found as by deploy. With\n"
+	"--quarantine it shows the records that are not stored because their model does not\n"
+	"allow them.",
     .options = {{"integration", 'i', "KEY", "The integration"},
 		{"connection", 'c', "ID", "The connection"},
 		{"fields", 'f', "A,B,...",
 		 "Which members to show; default: id and the first short ones"},
+		{"variant", 'v', "NAME", "The variant; default: base"},
+		{"quarantine", 'q', NULL,
+		 "What the model did not allow, with where and why; at most 100 records"},
 		{"limit", 'n', "N", "How many records, 1 to 10000; default: 20"}},
     .run = run,
 };

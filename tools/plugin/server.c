@@ -204,7 +204,7 @@ server_get(TALLOC_CTX *mem, const struct server *server, const char *path,
 	const struct http_field headers[] = {
 	    {"authorization", talloc_asprintf(mem, "Bearer %s", server->key)},
 	    {"accept", "application/json"},
-	    {"provider-config-key", integration},
+	    {integration == NULL ? NULL : "provider-config-key", integration},
 	    {"connection-id", connection},
 	    {0},
 	};

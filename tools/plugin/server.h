@@ -32,7 +32,7 @@ MUST_CHECK int server_post(TALLOC_CTX *mem, const struct server *server, const c
 			   const char *content_type, const void *body, size_t length,
 			   struct server_answer *out, struct error *err);
 
-/* GETs as a connection of an integration; otherwise likewise. */
+/* GETs as a connection of an integration (NULL: of none); otherwise likewise. */
 MUST_CHECK int server_get(TALLOC_CTX *mem, const struct server *server, const char *path,
 			  const char *integration, const char *connection,
 			  struct server_answer *out, struct error *err);

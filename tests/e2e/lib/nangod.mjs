@@ -201,11 +201,12 @@ export async function start(t, { dataDir = scratch(t), env = {}, args = [] } = {
 
 /** A second node, nangod serve, on the Postgres of one that was started with start(). */
 export async function serve(t, first, env = {}) {
+  const encryption_key = readFileSync(join(first.data_dir, "encryption.key"), "utf8");
   const child = spawn(program("nangod"), ["serve", "--listen", "127.0.0.1:0"], {
     env: {
       ...process.env,
       NANGO_DATABASE_URL: `host=${socketDir(first)} user=nango dbname=postgres`,
-      NANGO_ENCRYPTION_KEY: readFileSync(join(first.data_dir, "encryption.key"), "utf8"),
+      NANGO_ENCRYPTION_KEY: encryption_key,
       NANGO_EGRESS_ALLOW: "127.0.0.0/8",
       NANGO_LOG: "debug",
       ...env,
@@ -221,7 +222,7 @@ export async function serve(t, first, env = {}) {
   });
   child.on("exit", (code, signal) => listening.reject(new Error(`nangod serve ended with ${code ?? signal}\n${log}`)));
   const url = await listening.promise;
-  const nangod = new Nangod(child, { url, data_dir: first.data_dir, environments: first.environments }, () => log);
+  const nangod = new Nangod(child, { url, data_dir: first.data_dir, environments: first.environments, encryption_key }, () => log);
   t.after(() => nangod.kill("SIGTERM"));
   return nangod;
 }

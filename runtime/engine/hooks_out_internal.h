@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/hooks_out_internal -- what hooks_out.c (the loop's side) and hooks_out_batch.c (pool
+ * threads) share. Each struct here is a talloc tree of its own that goes from one to the other.
+ */
+#ifndef NANGO_ENGINE_HOOKS_OUT_INTERNAL_H
+#define NANGO_ENGINE_HOOKS_OUT_INTERNAL_H
+
+#include "base/buf.h"
+#include "engine/hooks_message.h"
+#include "engine/node.h"
+
+#include <sys/queue.h>
+
+#define HOOKS_LEASE_BEYOND_MS 40000 /* over the time a receiver has */
+#define HOOKS_CLEAN_MAX 1000	    /* rows a statement */
+#define HOOKS_SLOW_MS 1000	    /* a receiver that takes longer is slow */
+
+struct hooks_out;
+struct http_call;
+
+/* One request on its way. */
+struct hooks_delivery {
+	TAILQ_ENTRY(hooks_delivery) entry;
+	struct hooks_out *hooks;
+	enum outbox_family family;
+	int64_t connection_row, id, token, environment_id, attempts, age_ms, sent_ms;
+	char *event_id, *url, *body;
+	struct http_field headers[HOOKS_HEADERS_MAX];
+	struct http_call *call;
+};
+
+struct hooks_busy { /* what an environment has in flight to one of its destinations */
+	int64_t environment_id;
+	const char *url;
+	size_t count;
+	int64_t oldest_ms; /* age of the oldest */
+};
+
+/* A look for what is due. */
+struct hooks_look {
+	struct hooks_out *hooks;
+	struct node *node;
+	size_t room;		 /* places that are free */
+	struct hooks_busy *busy; /* grows by what the look adds */
+	size_t busy_count, turn; /* turn: where the round of environments begins */
+	struct hooks_delivery **deliveries;
+	size_t count;
+	bool is_full; /* there may be more at once */
+	struct error err;
+};
+
+/* Results on their way to the outboxes, a JSON array each. */
+struct hooks_settling {
+	struct hooks_out *hooks;
+	struct node *node;
+	char *results[OUTBOX_FAMILIES]; /* NULL: none */
+	bool has_failed[OUTBOX_FAMILIES];
+	struct error err;
+};
+
+struct hooks_cleaning {
+	struct hooks_out *hooks;
+	struct node *node;
+	struct error err;
+};
+
+/* One member of such an array, without what separates it from the one before. */
+struct hooks_result {
+	int64_t connection_row, id, token, attempts, wait_ms;
+	const char *state, *error; /* error may be NULL */
+	int status;
+};
+/* Most deliveries in flight of an environment, and to one of its destinations. */
+size_t hooks_environment_max(const struct config *config);
+size_t hooks_destination_max(const struct config *config);
+
+/* The row of busy for a destination, made when there is none. */
+struct hooks_busy *hooks_busy_row(struct hooks_look *look, int64_t environment_id,
+				  const char *url);
+
+void hooks_result_add(struct buf *buf, const struct hooks_result *result);
+
+/* Pool threads; they end on the loop with the function that hooks_out.c has for it. */
+void hooks_look_in_pool(void *look);
+void hooks_settle_in_pool(void *settling);
+void hooks_clean_in_pool(void *cleaning);
+void hooks_looked(void *look);
+void hooks_settled(void *settling);
+void hooks_cleaned(void *cleaning);
+
+#endif

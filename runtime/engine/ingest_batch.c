@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/ingest_batch -- a page's records of one model: folded, so that each id is there once,
+ * then classified against what is stored.
+ */
+#include "engine/ingest_internal.h"
+#include "base/jsonmerge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+void
+list_add(TALLOC_CTX *mem, struct ingest_list *list, struct record_write *row)
+{
+	if (list->count == list->capacity) {
+		list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+		list->at = talloc_realloc(mem, list->at, struct record_write *,
+					  (unsigned)list->capacity);
+		if (list->at == NULL)
+			abort();
+	}
+	list->at[list->count++] = row;
+}
+
+static struct ingest_row **
+slot_of(const struct batch *batch, const char *id, size_t length)
+{
+	size_t at = (size_t)XXH3_64bits(id, length) & batch->slots_mask;
+
+	while (batch->slots[at] != NULL &&
+	       (batch->slots[at]->write.external_id_length != length ||
+		memcmp(batch->slots[at]->write.external_id, id, length) != 0))
+		at = (at + 1) & batch->slots_mask;
+	return &batch->slots[at];
+}
+
+struct record_write *
+batch_find(void *arg, const char *id, size_t length)
+{
+	struct ingest_row *row = *slot_of(arg, id, length);
+
+	return row == NULL ? NULL : &row->write;
+}
+
+/* The id's text: of a string its characters, of a number its digits as they were written.
+ * NULL, or why it is no id. */
+static const char *
+read_id(TALLOC_CTX *mem, struct jsonspan id, struct record_write *out)
+{
+	enum jsonspan_type type = jsonspan_type(id);
+	char *text;
+	long length;
+
+	if (type != JSONSPAN_STRING && type != JSONSPAN_NUMBER)
+		return "it must be a text or a number";
+	if (type == JSONSPAN_STRING && memchr(id.data, '\\', id.length) == NULL) {
+		out->external_id = id.data + 1;
+		length = (long)id.length - 2;
+	} else if (type == JSONSPAN_NUMBER) {
+		out->external_id = id.data;
+		length = (long)id.length;
+	} else {
+		text = talloc_size(mem, id.length + 1);
+		if (text == NULL)
+			abort();
+		length = jsonspan_unescape(id, text);
+		out->external_id = text;
+	}
+	if (length <= 0)
+		return "it is empty";
+	if (length > RECORD_ID_MAX)
+		return "it is longer than 255 bytes";
+	if (memchr(out->external_id, '\0', (size_t)length) != NULL)
+		return "it holds U+0000";
+	out->external_id_length = (size_t)length;
+	return NULL;
+}
+
+/* ---- quarantine ---- */
+
+static void
+bad_add(TALLOC_CTX *mem, struct batch *batch, const char *key, const char *path,
+	const char *reason, struct jsonspan bytes)
+{
+	if (batch->bad_count == batch->bad_capacity) {
+		batch->bad_capacity = batch->bad_capacity == 0 ? 16 : batch->bad_capacity * 2;
+		batch->bad = talloc_realloc(mem, batch->bad, struct quarantine_write,
+					    (unsigned)batch->bad_capacity);
+		if (batch->bad == NULL)
+			abort();
+	}
+	batch->bad[batch->bad_count++] = (struct quarantine_write){
+	    .key = key,
+	    .path = path,
+	    .reason = reason,
+	    .bytes = bytes.data == NULL ? "" : bytes.data,
+	    .bytes_length = bytes.length,
+	};
+}
+
+static int
+bad_refuse(const struct batch *batch, const char *path, const char *reason,
+	   struct jsonspan bytes, struct error *err)
+{
+	return error_set_at(
+	    err, ERR_INVALID_RECORD, path,
+	    "a record of %s is not what its model says: %s: %s (%.*s%s)", batch->model->model,
+	    path, reason, (int)(bytes.length > 200 ? 200 : bytes.length),
+	    bytes.data == NULL ? "" : bytes.data, bytes.length > 200 ? "…" : "");
+}
+
+/* Postgres' text takes no U+0000 and no broken UTF-8; a reason is ours, a path may hold names.
+ */
+static char *
+clean(TALLOC_CTX *mem, const char *text, size_t length)
+{
+	char *out = talloc_strndup(mem, text, length);
+
+	for (char *at = out; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f)
+			*at = '?';
+	return out;
+}
+
+/* key: of the id where there is one, else of the bytes. path and reason are copied. */
+static int
+bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
+	   const char *path, size_t path_length, const char *reason, struct jsonspan bytes,
+	   struct error *err)
+{
+	char *key;
+
+	path = clean(c->mem, path,
+		     path_length > QUARANTINE_PATH_MAX ? QUARANTINE_PATH_MAX : path_length);
+	reason = clean(c->mem, reason, strnlen(reason, QUARANTINE_REASON_MAX));
+	if (batch->model->spec != NULL && batch->model->spec->fails_run)
+		return bad_refuse(batch, path, reason, bytes, err);
+	if (id != NULL && id->external_id_length > 0)
+		key = talloc_asprintf(c->mem, "i%.*s", (int)id->external_id_length,
+				      id->external_id);
+	else
+		key = talloc_asprintf(c->mem, "h%016" PRIx64,
+				      XXH3_64bits(bytes.data, bytes.length));
+	bad_add(c->mem, batch, key, path, reason, bytes);
+	return 0;
+}
+
+/* A problem that the session found: "path: reason". */
+static int
+bad_staged(struct commit *c, struct batch *batch, const struct run_record *record,
+	   const struct record_write *id, struct error *err)
+{
+	const char *split = strstr(record->problem, ": ");
+	size_t path_length = split == NULL ? 0 : (size_t)(split - record->problem);
+
+	if (id != NULL) {
+		unsigned char key_bytes[MANIFEST_KEY_BYTES];
+
+		manifest_key(key_bytes, id->external_id, id->external_id_length,
+			     c->ingest->hash_secret);
+		buf_add(&batch->bad_marks, key_bytes, INGEST_MARK_BYTES);
+	}
+	return bad_record(c, batch, id, record->problem, path_length,
+			  split == NULL ? record->problem : split + 2, record->bytes, err);
+}
+
+/* ---- folding ---- */
+
+static void
+add_patch(TALLOC_CTX *mem, struct ingest_row *row, struct jsonspan bytes)
+{
+	struct ingest_patch *patch = talloc_zero(mem, struct ingest_patch), **link;
+
+	if (patch == NULL)
+		abort();
+	patch->bytes = bytes;
+	for (link = &row->patches; *link != NULL; link = &(*link)->next)
+		;
+	*link = patch;
+}
+
+struct jsonspan
+batch_merge(TALLOC_CTX *mem, struct jsonspan base, const struct ingest_patch *patches)
+{
+	for (const struct ingest_patch *p = patches; p != NULL; p = p->next) {
+		struct buf out;
+
+		buf_init(&out, mem, base.length + p->bytes.length + 16);
+		jsonmerge(&out, base, p->bytes);
+		base = (struct jsonspan){out.data, out.length};
+	}
+	return base;
+}
+
+/* What an earlier record of the id in this page leaves to a later one. */
+static void
+fold(TALLOC_CTX *mem, const struct ingest_row *before, struct ingest_row *row)
+{
+	if (row->change != RUN_UPDATE)
+		return; /* a save or a delete: nothing is left of it */
+	if (before->change == RUN_DELETE) {
+		row->change = RUN_DELETE; /* only live records are updated */
+		row->patches = NULL;
+	} else if (before->change == RUN_SAVE) {
+		row->change = RUN_SAVE;
+		row->record = batch_merge(mem, before->record, row->patches);
+		row->patches = NULL;
+	} else {
+		struct ingest_patch *own = row->patches;
+
+		row->patches = NULL;
+		for (const struct ingest_patch *p = before->patches; p != NULL; p = p->next)
+			add_patch(mem, row, p->bytes);
+		add_patch(mem, row, own->bytes);
+	}
+}
+
+static void
+add_row(struct commit *c, struct batch *batch, const struct run_record *record,
+	struct ingest_row *row)
+{
+	struct ingest_row **slot;
+
+	row->change = record->change;
+	if (row->change == RUN_UPDATE)
+		add_patch(c->mem, row, record->bytes);
+	else
+		row->record = record->bytes;
+	slot = slot_of(batch, row->write.external_id, row->write.external_id_length);
+	if (*slot != NULL) {
+		fold(c->mem, *slot, row);
+		(*slot)->is_dropped = true;
+	}
+	*slot = row;
+	manifest_key(row->key, row->write.external_id, row->write.external_id_length,
+		     c->ingest->hash_secret);
+}
+
+static void
+hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *row)
+{
+	const struct spec_model *spec = batch->model->spec;
+
+	jsonhash(row->write.hash, row->record.data, row->record.length, c->ingest->hash_secret,
+		 spec == NULL ? NULL : spec->volatile_names);
+	row->write.payload = row->record.data;
+	row->write.payload_length = row->record.length;
+	row->write.codec = RECORD_RAW;
+}
+
+static int
+take_record(struct commit *c, struct batch *batch, const struct run_record *record,
+	    struct ingest_row *row, struct error *err)
+{
+	const char *fault = record->id.data == NULL ? "there is none"
+						    : read_id(c->mem, record->id, &row->write);
+
+	if (record->problem != NULL)
+		return bad_staged(c, batch, record, fault == NULL ? &row->write : NULL, err);
+	if (fault != NULL)
+		return bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
+	batch->all_count++;
+	add_row(c, batch, record, row);
+	return 0;
+}
+
+int
+batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *from,
+	   struct error *err)
+{
+	size_t size = 16;
+
+	buf_init(&batch->bad_marks, c->mem, 16);
+	batch->from = from;
+	batch->all = talloc_zero_array(c->mem, struct ingest_row, (unsigned)from->count + 1);
+	while (size < from->count * 2)
+		size *= 2;
+	batch->slots_mask = size - 1;
+	batch->slots = talloc_zero_array(c->mem, struct ingest_row *, (unsigned)size);
+	if (batch->all == NULL || batch->slots == NULL)
+		abort();
+	for (size_t i = 0; i < from->count; i++)
+		if (take_record(c, batch, &from->records[i], &batch->all[batch->all_count],
+				err) < 0)
+			return -1;
+	batch->bad_staged = batch->bad_count;
+	for (size_t i = 0; i < batch->all_count; i++) {
+		struct ingest_row *row = &batch->all[i];
+
+		if (row->is_dropped)
+			continue;
+		list_add(c->mem, &batch->rows, &row->write);
+		if (row->change == RUN_SAVE)
+			hash_row(c, batch, row);
+		batch->has_updates |= row->change == RUN_UPDATE;
+	}
+	return 0;
+}
+
+void
+batch_look_up(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->rows.count; i++) {
+		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+
+		manifest_find(batch->model->manifest, row->key, &row->write.old);
+	}
+}
+
+/* ---- classification ---- */
+
+static void
+mark_seen(struct batch *batch, const struct ingest_row *row)
+{
+	if (batch->after.window_id != 0)
+		buf_add(&batch->marks, row->key, INGEST_MARK_BYTES);
+}
+
+static void
+give_number(struct batch *batch, struct record_write *write, enum record_action action)
+{
+	write->seq = ++batch->after.seq;
+	write->action = action;
+}
+
+static void
+classify_delete(struct commit *c, struct batch *batch, struct ingest_row *row)
+{
+	if (!row->write.old.is_known || row->write.old.is_deleted)
+		return;
+	memcpy(row->write.hash, row->write.old.hash, RECORD_HASH_BYTES);
+	give_number(batch, &row->write, RECORD_DELETED);
+	batch->after.live--;
+	batch->removed++;
+	list_add(c->attempt, &batch->deleted, &row->write);
+}
+
+/* Does the model allow it? 1 yes, 0 it is in quarantine, -1 it fails the run. */
+static int
+validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
+{
+	struct validate_fault fault;
+
+	if (batch->model->spec == NULL ||
+	    validate_record(c->ingest->spec, batch->model->spec, row->record, &fault) == 0)
+		return 1;
+	return bad_record(c, batch, &row->write, fault.path, strlen(fault.path), fault.reason,
+			  row->record, err);
+}
+
+static int
+classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
+{
+	struct record_write *w = &row->write;
+	bool is_live = w->old.is_known && !w->old.is_deleted;
+	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
+	int verdict = 1;
+
+	/* What is stored passed the model of its day. */
+	if (!is_same || batch->model->model_hash != batch->before.model_hash)
+		verdict = validate(c, batch, row, err);
+	if (verdict < 0)
+		return -1;
+	if (is_same || verdict == 0) {
+		mark_seen(batch, row); /* a bad one was there, all the same */
+		return 0;
+	}
+	give_number(batch, w, is_live ? RECORD_UPDATED : RECORD_ADDED);
+	if (is_live) {
+		batch->updated++;
+	} else {
+		batch->added++;
+		batch->after.live++;
+	}
+	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
+	return 0;
+}
+
+int
+batch_classify(struct commit *c, struct batch *batch, struct error *err)
+{
+	batch->after = batch->before;
+	batch->fresh = batch->changed = batch->deleted = (struct ingest_list){0};
+	batch->added = batch->updated = batch->removed = 0;
+	batch->bad_count = batch->bad_staged;
+	buf_init(&batch->marks, c->attempt, 64);
+	if (batch->from->opens_window && batch->after.window_id == 0) {
+		batch->after.window_id = batch->next_window_id;
+		batch->after.window_seq = batch->after.seq;
+		batch->after.window_run_id = c->ingest->run_id;
+	}
+	if (batch->after.window_id != 0) /* bad ones were there, all the same */
+		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
+	for (size_t i = 0; i < batch->rows.count; i++) {
+		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+
+		if (row->change == RUN_DELETE) {
+			classify_delete(c, batch, row);
+			continue;
+		}
+		if (row->change == RUN_UPDATE) {
+			if (!row->write.old.is_known || row->write.old.is_deleted ||
+			    row->record.data == NULL)
+				continue; /* only what is live is updated */
+			hash_row(c, batch, row);
+		}
+		if (classify_save(c, batch, row, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool
+batch_is_quiet(const struct batch *batch)
+{
+	return batch->fresh.count + batch->changed.count + batch->deleted.count +
+		       batch->bad_count ==
+		   0 &&
+	       !batch->has_updates && !batch->from->closes_window &&
+	       (!batch->from->opens_window || batch->before.window_id != 0);
+}

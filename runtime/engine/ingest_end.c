@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/ingest_end -- what a run does to the data family at its beginning and its end: delete
+ * windows of a full refresh, and the one transaction that closes the fence.
+ */
+#include "engine/ingest_internal.h"
+#include "store/fence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct opening {
+	struct ingest *ingest;
+	const char *const *models;
+};
+
+static int
+open_run(struct db *db, void *arg, struct error *err)
+{
+	struct opening *o = arg;
+
+	for (const char *const *model = o->models; *model != NULL; model++) {
+		struct dataset head;
+
+		if (dataset_heads(db, o->ingest->connection_row, o->ingest->variant, model, 1,
+				  true, &head, err) < 0 ||
+		    window_open_for(db, &head, o->ingest->run_id, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+ingest_open_windows(struct ingest *ingest, const char *const *models, struct error *err)
+{
+	struct opening opening = {ingest, models};
+	const struct db_work work = {.run = open_run, .arg = &opening};
+
+	return db_transaction(ingest->data, &work, err);
+}
+
+/* ---- the end ---- */
+
+struct ending {
+	struct commit commit; /* of no page: what closing a window needs */
+	const struct ingest_end *end;
+	int64_t removed[INGEST_MODELS_MAX]; /* by this attempt */
+};
+
+static bool
+closes(const struct ingest_end *end, const char *model)
+{
+	for (const char *const *name = end->closes; name != NULL && *name != NULL; name++)
+		if (strcmp(*name, model) == 0)
+			return true;
+	return false;
+}
+
+static int
+end_model(struct ending *e, struct db *db, size_t index, struct error *err)
+{
+	static const struct run_page_model nothing = {0};
+	struct commit *c = &e->commit;
+	struct ingest_model *model = &c->ingest->models[index];
+	struct batch batch = {.model = model, .from = &nothing};
+
+	if (dataset_heads(db, c->ingest->connection_row, c->ingest->variant, &model->model, 1,
+			  true, &batch.before, err) < 0)
+		return -1;
+	batch.after = batch.before;
+	buf_init(&batch.marks, c->attempt, 16);
+	if (closes(e->end, model->model) && batch.before.window_run_id == c->ingest->run_id &&
+	    (batch_close_window(c, db, &batch, false, err) < 0 ||
+	     dataset_advance(db, &batch.after, err) < 0 ||
+	     batch_announce(c, db, &batch, err) < 0))
+		return -1;
+	e->removed[index] = batch.removed;
+	model->deleted += batch.removed;
+	return strcmp(e->end->state, "success") == 0
+		   ? dataset_touch(db, &batch.after, model->model_hash, err)
+		   : 0;
+}
+
+static int
+end_run(struct db *db, void *arg, struct error *err)
+{
+	struct ending *e = arg;
+	struct ingest *in = e->commit.ingest;
+
+	talloc_free(e->commit.attempt);
+	e->commit.attempt = talloc_new(e->commit.mem);
+	for (size_t i = 0; i < in->models_count; i++) {
+		in->models[i].deleted -= e->removed[i];
+		e->removed[i] = 0;
+	}
+	for (size_t i = 0; i < in->models_count; i++)
+		if ((closes(e->end, in->models[i].model) || in->models[i].has_head) &&
+		    end_model(e, db, i, err) < 0)
+			return -1;
+	if (fence_close(db, in->connection_row, in->run_id, in->token, e->end->state,
+			ingest_result(e->commit.attempt, in), e->end->outcome, err) < 0)
+		return -1;
+	return e->end->release == NULL
+		   ? 0
+		   : e->end->release(e->end->arg, e->commit.attempt, db, err);
+}
+
+/* Whoever closed it, it is not this run's to close any more. */
+static int
+end_resolve(struct db *db, void *arg, bool *took_effect, struct error *err)
+{
+	const struct ending *e = arg;
+	bool is_open;
+
+	if (fence_is_open(db, e->commit.ingest->connection_row, e->commit.ingest->run_id,
+			  &is_open, err) < 0)
+		return -1;
+	*took_effect = !is_open;
+	return 0;
+}
+
+static int
+compare_models(const void *a, const void *b)
+{
+	return strcmp(((const struct ingest_model *)a)->model,
+		      ((const struct ingest_model *)b)->model);
+}
+
+int
+ingest_finish(struct ingest *ingest, const struct ingest_end *end, struct error *err)
+{
+	struct ending e = {.commit = {.ingest = ingest}, .end = end};
+	const struct db_work work = {.run = end_run, .resolve = end_resolve, .arg = &e};
+	int result;
+
+	for (size_t i = 0; end->closes != NULL && end->closes[i] != NULL; i++)
+		if (ingest_model_of(ingest, end->closes[i]) == NULL)
+			return error_set(err, ERR_INVALID_BODY, "a run saves over %d models",
+					 INGEST_MODELS_MAX);
+	/* The order in which heads are locked, as in a page. */
+	qsort(ingest->models, ingest->models_count, sizeof(ingest->models[0]), compare_models);
+	e.commit.mem = talloc_new(NULL);
+	result = db_transaction(ingest->data, &work, err);
+	if (result < 0)
+		for (size_t i = 0; i < ingest->models_count; i++)
+			ingest->models[i].deleted -= e.removed[i];
+	talloc_free(e.commit.mem);
+	return result;
+}

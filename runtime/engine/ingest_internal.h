@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
+ * ingest_batch.c (a page's records of one model, folded and classified), ingest_write.c (the
+ * transaction), ingest_window.c (deletions of a closed window).
+ */
+#ifndef NANGO_ENGINE_INGEST_INTERNAL_H
+#define NANGO_ENGINE_INGEST_INTERNAL_H
+
+#include "engine/ingest.h"
+#include "run/validate.h"
+#include "store/page.h"
+#include "store/quarantine.h"
+
+#define INGEST_MARK_BYTES 8 /* the beginning of a record's key */
+
+struct ingest_patch {
+	struct jsonspan bytes;
+	struct ingest_patch *next;
+};
+
+/* All that a page does to one id. */
+struct ingest_row {
+	struct record_write write; /* first: rows are found by it */
+	unsigned char key[MANIFEST_KEY_BYTES];
+	enum run_change change;
+	struct jsonspan record;	      /* RUN_SAVE; of a RUN_UPDATE what it became */
+	struct ingest_patch *patches; /* laid over the stored record, in order */
+	bool is_dropped;	      /* a later one of its id took it up */
+};
+
+struct ingest_list {
+	struct record_write **at;
+	size_t count, capacity;
+};
+
+/* The records of one model of a page. */
+struct batch {
+	struct ingest_model *model;
+	const struct run_page_model *from;
+	struct ingest_row *all;
+	size_t all_count;
+	struct ingest_list rows;   /* one for each id */
+	struct ingest_row **slots; /* by id */
+	size_t slots_mask;
+	bool has_updates;
+
+	/* Made by batch_classify, afresh each time. */
+	struct ingest_list fresh, changed, deleted;
+	struct quarantine_write *bad;
+	size_t bad_count, bad_staged, bad_capacity;
+	struct buf marks, bad_marks; /* INGEST_MARK_BYTES each */
+	int64_t next_window_id;	     /* for a window that this page opens */
+	struct dataset before, after;
+	int64_t added, updated, removed;
+};
+
+struct commit {
+	struct ingest *ingest;
+	const struct run_page *page;
+	struct batch *batches; /* in byte order of their models */
+	size_t batches_count;
+	struct page_verdict verdict;
+	TALLOC_CTX *mem, *attempt; /* of the page; of one attempt to commit it */
+};
+
+/* ---- ingest.c ---- */
+/* NULL when there are as many models as a run may have. */
+struct ingest_model *ingest_model_of(struct ingest *ingest, const char *name);
+
+/* ---- ingest_batch.c ---- */
+MUST_CHECK int batch_fill(struct commit *c, struct batch *batch,
+			  const struct run_page_model *from, struct error *err);
+record_find_fn batch_find;
+void batch_look_up(struct batch *batch); /* in the manifest */
+/* Decides for each record: new, changed, deleted, bad, or unchanged. before is set; after is
+ * made. */
+MUST_CHECK int batch_classify(struct commit *c, struct batch *batch, struct error *err);
+bool batch_is_quiet(const struct batch *batch); /* nothing to write but marks */
+void list_add(TALLOC_CTX *mem, struct ingest_list *list, struct record_write *row);
+
+/* The stored record with the patches laid over it, in order. */
+struct jsonspan batch_merge(TALLOC_CTX *mem, struct jsonspan base,
+			    const struct ingest_patch *patches);
+
+/* ---- ingest_write.c ---- */
+MUST_CHECK int ingest_load_manifest(struct ingest *ingest, struct db *db,
+				    struct ingest_model *model, struct error *err);
+/* Fills `old` of all rows, from the manifest or by asking. */
+MUST_CHECK int batch_resolve(struct db *db, struct batch *batch, struct error *err);
+MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
+/* The page's last statement; c->verdict says whether it took effect. */
+MUST_CHECK int commit_page_row(struct commit *c, struct db *db, struct error *err);
+/* In the transaction of changes to its model: no change that no webhook will tell of. */
+MUST_CHECK int batch_announce(struct commit *c, struct db *db, const struct batch *batch,
+			      struct error *err);
+int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
+
+/* ---- ingest_window.c ---- */
+MUST_CHECK int batch_close_window(struct commit *c, struct db *db, struct batch *batch,
+				  bool overrides_guard, struct error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/dataset -- the head of each dataset: the records of one model and variant of one
+ * connection. It orders commits (whoever writes locks it and takes sequence numbers from it),
+ * counts the live records, and holds the delete window that is open.
+ */
+#ifndef NANGO_STORE_DATASET_H
+#define NANGO_STORE_DATASET_H
+
+#include "db/db.h"
+
+struct dataset {
+	int64_t connection_row, id, epoch, seq, live;
+	int64_t window_id; /* 0: no delete window is open */
+	int64_t window_seq, window_run_id;
+	int64_t quarantined, model_hash, pruned_seq;
+	int64_t now_us2000; /* database clock at the read, in Postgres' own count */
+};
+
+/*
+ * The heads of models (strings in byte order, count of them), one for each, made where they are
+ * missing. With is_locked they are locked, in that order, until the transaction's end.
+ */
+MUST_CHECK int dataset_heads(struct db *db, int64_t connection_row, const char *variant,
+			     const char *const *models, size_t count, bool is_locked,
+			     struct dataset *out, struct error *err);
+
+/* Reads a head again, locked until the transaction's end. ERR_NOT_FOUND: it is gone. */
+MUST_CHECK int dataset_lock(struct db *db, struct dataset *head, struct error *err);
+
+/* ERR_NOT_FOUND when nothing was ever saved. */
+MUST_CHECK int dataset_find(struct db *db, int64_t connection_row, const char *model,
+			    const char *variant, struct dataset *out, struct error *err);
+
+/* Records and heads of a connection's models: a new epoch, and nothing in it. */
+MUST_CHECK int dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
+			     const char *variant, struct error *err);
+
+/* [{"model","variant","records","quarantined"}] of a connection, as JSON. */
+MUST_CHECK int dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
+			      const char **json, struct error *err);
+
+/* ---- delete windows ---- */
+MUST_CHECK int window_next_id(struct db *db, int64_t *id, struct error *err);
+/* Opens one for a run on a locked head, whatever was open; one that this run opened goes on. */
+MUST_CHECK int window_open_for(struct db *db, struct dataset *head, int64_t run_id,
+			       struct error *err);
+/* The marks of a window, row by row. */
+typedef int window_fn(void *arg, const void *marks, size_t length, struct error *err);
+MUST_CHECK int window_seen(struct db *db, int64_t connection_row, int64_t window_id,
+			   window_fn *fn, void *arg, struct error *err);
+MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t window_id,
+			     struct error *err);
+
+/* Writes a locked head's sequence, counts and (closed) window. */
+MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
+
+/* A run ended: its datasets are in use, and every record in them passed this model. */
+MUST_CHECK int dataset_touch(struct db *db, const struct dataset *head, int64_t model_hash,
+			     struct error *err);
+
+/* All cursors of all datasets become stale: after a restore, or a promotion that lost commits.
+ */
+MUST_CHECK int dataset_bump_epochs(struct db *db, int64_t *count, struct error *err);
+
+#endif

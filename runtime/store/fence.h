@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/fence -- one row a run in the data family: who may write, how many pages are in, and
+ * what the control row is owed once the run is over.
+ */
+#ifndef NANGO_STORE_FENCE_H
+#define NANGO_STORE_FENCE_H
+
+#include "db/db.h"
+
+struct fence {
+	const char *state; /* open, success, failed, cancelled */
+	int64_t pages;
+	const char *result;  /* counts by model so far, JSON */
+	const char *outcome; /* of a closed one, JSON */
+};
+
+/* Raises the fence to token (an older token writes nothing from now on) and reads it. */
+MUST_CHECK int fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
+			   int64_t run_id, int64_t token, struct fence *out, struct error *err);
+
+/* How many pages were committed under this token's run: the identity row of a page commit. */
+MUST_CHECK int fence_pages(struct db *db, int64_t connection_row, int64_t run_id,
+			   int64_t *pages, struct error *err);
+
+/* Its state now: the identity row of a run's end. */
+MUST_CHECK int fence_is_open(struct db *db, int64_t connection_row, int64_t run_id,
+			     bool *is_open, struct error *err);
+
+/* Closes it: nothing more may be written. ERR_FENCED when the token lost it. */
+MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
+			   const char *state, const char *result, const char *outcome,
+			   struct error *err);
+
+/* Closes it whatever the token (pause, cancel). */
+MUST_CHECK int fence_cancel(struct db *db, int64_t connection_row, int64_t run_id,
+			    struct error *err);
+
+/* Forgets fences that were closed over age_ms ago; at most limit. */
+MUST_CHECK int fence_forget(struct db *db, int64_t age_ms, int64_t limit, int64_t *count,
+			    struct error *err);
+
+#endif

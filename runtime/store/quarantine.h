@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/quarantine -- records that their model does not allow, with where and why: the newest
+ * of each id. One leaves when a good record of its id is saved.
+ *
+ * Writing calls belong in a transaction that holds the dataset's head, whose `quarantined`
+ * they count.
+ */
+#ifndef NANGO_STORE_QUARANTINE_H
+#define NANGO_STORE_QUARANTINE_H
+
+#include "store/record.h"
+
+#define QUARANTINE_PATH_MAX 256
+#define QUARANTINE_REASON_MAX 512
+
+struct quarantine_write {
+	const char *key; /* "i" and the id, or "h" and a hash where there is none */
+	const char *path, *reason;
+	const char *bytes;
+	size_t bytes_length;
+	enum record_codec codec;
+};
+MUST_CHECK int quarantine_put(struct db *db, struct dataset *head, int64_t run_id,
+			      const struct quarantine_write *rows, size_t count,
+			      struct error *err);
+
+/* Good records of these ids came, or they were deleted. */
+MUST_CHECK int quarantine_drop(struct db *db, struct dataset *head,
+			       struct record_write *const *rows, size_t count,
+			       struct error *err);
+
+struct quarantine_row {
+	int64_t id, run_id, times, first_seen_ms, last_seen_ms;
+	const char *key, *path, *reason, *bytes;
+	size_t bytes_length;
+	enum record_codec codec;
+};
+/* After an id, in order; *out belongs to mem. */
+MUST_CHECK int quarantine_list(TALLOC_CTX *mem, struct db *db, const struct dataset *dataset,
+			       int64_t after_id, int64_t limit, struct quarantine_row **out,
+			       size_t *count, struct error *err);
+
+#endif

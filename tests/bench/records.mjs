@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Saving at 100,000 and 1,000,000 records of about 1 KB, pages of 1,000, end to end: a plugin
+// makes them from typed structs, nangod stores them. Beside it, in the same run, COPY of the same
+// rows in transactions of the same size into an equally indexed table.
+import { fileURLToPath } from "node:url";
+import { buildPlugin, program, run, socketDir } from "../e2e/lib/nangod.mjs";
+import { median, query, row, startNangod, within } from "./lib/measure.mjs";
+
+const key = "unauthenticated";
+const PAGE = 1000;
+const source = fileURLToPath(new URL("plugins/made", import.meta.url));
+
+class Made {
+  #connections = 0;
+  #revision = 0;
+
+  static async start(t) {
+    const made = new Made();
+    made.nangod = await startNangod(t);
+    await made.nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+    await made.nangod.deploy(await buildPlugin(t, source, key), key);
+    return made;
+  }
+
+  async connect(count) {
+    this.id = `c${++this.#connections}`;
+    this.count = count;
+    await this.nangod.connect(key, { id: this.id, baseUrl: "http://127.0.0.1:9", credentials: { type: "NONE" }, metadata: this.#metadata(0) });
+    [[this.row]] = await query(this.nangod, `SELECT id FROM nango.connection WHERE connection_id = '${this.id}'`);
+  }
+
+  #metadata = (step) => ({ count: this.count, page: PAGE, revision: ++this.#revision, step });
+
+  /** One run; milliseconds from its start to its end, by its own row. */
+  async run(sync, step, expected) {
+    const of = { provider_config_key: key, connection_id: this.id };
+    await this.nangod.ok("POST", "/connections/metadata", { body: { ...of, metadata: this.#metadata(step) } });
+    await query(this.nangod, "CHECKPOINT"); // none comes in the middle
+    await this.nangod.ok("POST", "/sync/trigger", { body: { ...of, syncs: [sync] } });
+    for (;;) {
+      await new Promise((done) => setTimeout(done, 50));
+      const [last] = await query(this.nangod, `SELECT state, cause, message, extract(epoch FROM finished_at - started_at) * 1000, added, updated, deleted FROM nango.run WHERE connection_id = ${this.row} ORDER BY id DESC LIMIT 1`);
+      if (!last || ["queued", "running"].includes(last[0])) continue;
+      const counts = last.slice(4).map(Number);
+      if (last[0] !== "success" || String(counts) !== String(expected)) throw new Error(`${last.join(" ")}, expected ${expected}`);
+      return Number(last[3]);
+    }
+  }
+
+  async copy(times) {
+    const made = await run(program("bench-copy"), [`host=${socketDir(this.nangod)} user=nango dbname=postgres`, this.row, String(times), String(PAGE)], { timeout: 600_000 });
+    if (made.code !== 0) throw new Error(`bench-copy: ${made.stderr}`);
+    return JSON.parse(made.stdout).write;
+  }
+
+  vacuum() {
+    return query(this.nangod, "VACUUM ANALYZE nango_data.record");
+  }
+
+  async forget() {
+    await query(this.nangod, `DELETE FROM nango_data.record WHERE connection_id = ${this.row}`);
+    await query(this.nangod, `DELETE FROM nango_data.dataset WHERE connection_id = ${this.row}`);
+    await this.vacuum();
+  }
+}
+
+const rate = (count, times) => times.map((ms) => count / (ms / 1000));
+
+async function measure(made, count, times) {
+  const first = [], same = [], tenth = [], gone = [];
+  let copy = [];
+  for (let i = 0; i < times; i++) {
+    await made.connect(count);
+    first.push(await made.run("made", 0, [count, 0, 0]));
+    await made.vacuum();
+    if (i === 0) copy = await made.copy(times);
+    same.push(await made.run("made", 0, [0, 0, 0]));
+    tenth.push(await made.run("made", 10, [0, count / 10, 0]));
+    await made.vacuum();
+    if (count >= 1_000_000) {
+      await made.run("walk", 0, [0, count / 10, 0]); // all as they were, with its marks
+      await made.vacuum();
+      gone.push(await made.run("walk", 100, [0, 0, count / 100]) - (await made.run("walk", 100, [0, 0, 0])));
+    }
+    await made.forget();
+  }
+  const limit = median(rate(count, copy));
+  const against = (list) => rate(count, list).map((one) => one / limit);
+  const name = count.toLocaleString("en-US");
+  return {
+    same,
+    rows: [
+      row(`COPY of ${name} records, 1,000 a transaction`, "records/s", rate(count, copy), "the limit"),
+      row("  first load", "records/s", rate(count, first)),
+      row("  against COPY", "x", against(first), "≥ 0.7"),
+      row("  unchanged", "records/s", rate(count, same)),
+      row("  against COPY", "x", against(same), "≥ 4"),
+      row("  a tenth changed", "records/s", rate(count, tenth)),
+      row("  against COPY", "x", against(tenth), "≥ 1.5"),
+      ...(gone.length ? [row(`  deletion of ${(count / 100).toLocaleString("en-US")} at the end of a walk`, "ms", gone, "≤ 1,500")] : []),
+    ],
+  };
+}
+
+export async function records(times) {
+  return within(async (t) => {
+    const made = await Made.start(t);
+    await made.connect(10_000);
+    await made.run("made", 0, [10_000, 0, 0]); // the zygote, the pools' connections
+    const few = Math.max(3, Math.round(times / 2));
+    const small = [];
+    for (let i = 0; i < times; i++) small.push(await made.run("made", 0, [0, 0, 0]));
+    const middle = await measure(made, 100_000, few);
+    const large = process.env.BENCH_LARGE === "0" ? { rows: [], same: [] } : await measure(made, 1_000_000, 3);
+    const each = (count, list) => list.map((ms) => (ms * 1000) / count);
+    return [
+      ...middle.rows,
+      ...large.rows,
+      row("an unchanged record among 10,000", "µs", each(10_000, small)),
+      ...(large.same.length ? [row("an unchanged record among 1,000,000", "µs", each(1_000_000, large.same), "≤ 1.2 of that")] : []),
+    ];
+  });
+}

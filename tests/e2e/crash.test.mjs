@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// kill -9 of nangod, of a run, of its zygote and of Postgres, at every statement and frame of a
+// run's pages and of its end. What is there afterwards is what an undisturbed run leaves: no
+// change twice, none missing.
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { buildPlugin, children, isAlive, scratch, until } from "./lib/nangod.mjs";
+import { Cluster, serveOn } from "./lib/postgres.mjs";
+import { provider as fakeProvider } from "./lib/provider.mjs";
+
+const key = "unauthenticated";
+const source = fileURLToPath(new URL("plugins/ledger", import.meta.url));
+
+/** Fewer points than these and the hook lies somewhere else than it did. */
+const LEAST_POINTS = 60;
+
+const save = (id, v) => ({ save: { id, v } });
+const before = [{ ops: ["1", "2", "3", "4", "5", "6", "7", "8"].map((id) => save(id, "old")), is_last: true }];
+/** 1, 5, 7 unchanged, 2 and 6 changed, 9 and 10 new, 3 updated, 4 deleted, 8 not seen: deleted by the window. */
+const after = [
+  { ops: [save("1", "old"), save("2", "new"), save("9", "new")], is_last: false },
+  { ops: [save("1", "old"), save("5", "old"), save("7", "old")], is_last: false },
+  { ops: [{ update: { id: "3", w: "new" } }, { delete: { id: "4" } }, save("6", "new"), save("10", "new")], is_last: true },
+];
+
+/** The other end of NANGO_FAULT: every point asks it, and it may hold one. */
+class Faults {
+  static async listen(t) {
+    const faults = new Faults();
+    faults.path = join(scratch(t), "fault");
+    faults.server = createServer((socket) => {
+      let text = "";
+      socket.on("error", () => {});
+      socket.on("data", (data) => {
+        text += data;
+        for (let end; (end = text.indexOf("\n")) >= 0; text = text.slice(end + 1)) faults.#point(text.slice(0, end), () => socket.write("g"));
+      });
+    });
+    await new Promise((done) => faults.server.listen(faults.path, done));
+    t.after(() => faults.server.close());
+    return faults;
+  }
+
+  #point(line, go) {
+    const label = line.replaceAll(/ = \d+| <= \d+/g, (found) => found.replace(/\d+/, "N"));
+    this.seen?.push(label);
+    if (this.wanted && label === this.wanted.label && --this.wanted.left === 0) {
+      this.wanted = undefined;
+      this.reached.resolve(go);
+    } else {
+      go();
+    }
+  }
+
+  /** Resolves with what lets it go on, once the point was reached for the nth time. */
+  hold(label, nth) {
+    this.wanted = { label, left: nth };
+    this.reached = Promise.withResolvers();
+    return this.reached.promise;
+  }
+}
+
+class World {
+  #connections = 0;
+
+  static async start(t) {
+    const world = new World();
+    world.t = t;
+    world.faults = await Faults.listen(t);
+    world.cluster = await Cluster.start(t);
+    world.provider = await fakeProvider(t);
+    world.provider.reply("GET /ledger", ({ query }) => ({ json: world.pages[Number(query.get("page")) - 1] }));
+    world.received = new Map();
+    world.provider.reply("POST /webhooks", ({ headers, body }) => {
+      world.received.set(headers["webhook-id"], JSON.parse(body));
+      return { json: {} };
+    });
+    await world.serve();
+    await world.nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${world.provider.url}/webhooks` } });
+    await world.nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+    await world.nangod.deploy(await buildPlugin(t, source, key), key);
+    return world;
+  }
+
+  /** No tick and no heartbeat comes between: only hints move this node on. */
+  async serve() {
+    this.nangod = await serveOn(this.t, this.cluster, {
+      NANGO_FAULT: this.faults.path,
+      NANGO_TICK_MS: "200",
+      NANGO_LEASE_MS: "1000",
+    });
+  }
+
+  async connect() {
+    this.id = `c${++this.#connections}`;
+    await this.nangod.connect(key, { id: this.id, baseUrl: this.provider.url, credentials: { type: "NONE" } });
+    this.row = await this.cluster.sql(`SELECT id FROM nango.connection WHERE connection_id = '${this.id}'`);
+    this.pages = before;
+    await this.trigger();
+    await this.settled();
+    this.pages = after;
+  }
+
+  trigger() {
+    return this.nangod.ok("POST", "/sync/trigger", { body: { syncs: ["ledger"], provider_config_key: key, connection_id: this.id } });
+  }
+
+  /** Until the queue is empty; a run whose process was killed is a failure, and triggered again. */
+  async settled() {
+    for (let attempt = 0; ; attempt++) {
+      await until(async () => (await this.cluster.sql(`SELECT count(*) FROM nango.queue q JOIN nango.run r ON r.id = q.run_id WHERE r.connection_id = ${this.row}`)) === "0", () => this.nangod.log().slice(-4000), 40);
+      const [state, cause] = (await this.cluster.sql(`SELECT state, cause FROM nango.run WHERE connection_id = ${this.row} ORDER BY id DESC LIMIT 1`)).split("|");
+      if (state === "success") return;
+      assert.ok(attempt < 3, `${state}: ${cause}\n${this.nangod.log().slice(-4000)}`);
+      await this.trigger();
+    }
+  }
+
+  /** All that a consumer could ever see, and what the next run goes on from. */
+  async picture() {
+    const text = await this.cluster.sql(`SELECT json_build_object(
+      'records', (SELECT json_agg(json_build_array(external_id, seq, action, convert_from(payload, 'UTF8')) ORDER BY seq)
+        FROM nango_data.record WHERE connection_id = ${this.row}),
+      'head', (SELECT json_agg(json_build_array(model, variant, epoch, seq, live, window_id, quarantined)) FROM nango_data.dataset WHERE connection_id = ${this.row}),
+      'marks', (SELECT count(*) FROM nango_data.seen WHERE connection_id = ${this.row}),
+      'checkpoint', (SELECT json_agg(body) FROM nango_data.checkpoint WHERE connection_id = ${this.row}),
+      'counts', (SELECT json_build_array(sum(added), sum(updated), sum(deleted)) FROM nango.run WHERE connection_id = ${this.row}))`);
+    return { ...JSON.parse(text), announced: await this.announced() };
+  }
+
+  /** Counts by event, all that were delivered: each once, however often it came. */
+  async announced() {
+    await until(async () => (await this.cluster.sql(`SELECT count(*) FROM nango_data.outbox WHERE connection_id = ${this.row} AND state <> 'delivered'`)) === "0", () => this.nangod.log().slice(-4000), 40);
+    const sum = { added: 0, updated: 0, deleted: 0 };
+    for (const event of this.received.values())
+      if (event.type === "sync" && event.connectionId === this.id && event.success) for (const name of Object.keys(sum)) sum[name] += event.responseResults[name];
+    return sum;
+  }
+}
+
+const kill = (pid) => {
+  process.kill(pid, "SIGKILL");
+  return until(() => !isAlive(pid), `${pid} does not die`);
+};
+
+const name = (pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+const zygotes = (nangod) => children(nangod.pid).filter((pid) => name(pid) === "nango-runner");
+const runs = (nangod) => zygotes(nangod).flatMap(children);
+
+/** Whom to kill; false when there is nobody at this point. */
+const victims = {
+  async run(world) {
+    const [pid] = runs(world.nangod);
+    if (pid) await kill(pid);
+    return pid !== undefined;
+  },
+  async zygote(world) {
+    const [pid] = zygotes(world.nangod);
+    if (pid) await kill(pid);
+    return pid !== undefined;
+  },
+  async nangod(world) {
+    const left = [...zygotes(world.nangod), ...runs(world.nangod)];
+    await world.nangod.kill("SIGKILL");
+    await until(() => left.every((pid) => !isAlive(pid)), "a process outlives its nangod");
+    return true;
+  },
+  async postgres(world) {
+    await world.cluster.kill();
+    return true;
+  },
+};
+
+/** The points of an undisturbed run, each with how often its label came before. */
+async function pointsOf(world) {
+  const counts = new Map();
+  await world.connect();
+  world.faults.seen = [];
+  await world.trigger();
+  await world.settled();
+  const all = world.faults.seen;
+  world.faults.seen = undefined;
+  const from = all.indexOf("takes HELLO");
+  const until = all.findLastIndex((label) => label.startsWith("after") && label.includes("nango.run"));
+  assert.ok(from > 0 && until > from, all.join("\n"));
+  return all.slice(0, until + 1).flatMap((label, at) => {
+    const nth = (counts.get(label) ?? 0) + 1;
+    counts.set(label, nth);
+    return at < from ? [] : [{ label, nth }];
+  });
+}
+
+/** Statements of the run and frames; not those of ticks, leases and deliveries beside it. */
+const isOwn = ({ label }) =>
+  /^(takes|sends) |^(before|after) (BEGIN|COMMIT|COPY )/.test(label) ||
+  (/nango_data\.(record|dataset|fence|checkpoint|seen|quarantine)|INSERT INTO nango_data\.outbox AS o|WITH held AS|nango\.run\b/.test(label) && !/WITH picked/.test(label)) ||
+  /WITH wanted AS \(\s+SELECT \* FROM unnest/.test(label);
+
+async function disturb(world, point, victim) {
+  await world.connect();
+  const reached = world.faults.hold(point.label, point.nth);
+  await world.trigger();
+  const go = await Promise.race([reached, new Promise((done) => setTimeout(done, 20_000, null))]);
+  if (!go) return "missed";
+  const was = await victims[victim](world);
+  go();
+  if (victim === "postgres") await world.cluster.up();
+  if (victim === "nangod") await world.serve();
+  await world.settled();
+  return was ? "killed" : "nobody";
+}
+
+test("kill -9 of anything at every statement and frame of a run's pages and end", { timeout: 900_000 }, async (t) => {
+  const world = await World.start(t);
+  const points = (await pointsOf(world)).filter(isOwn);
+  const expected = await world.picture();
+  t.diagnostic(`${points.length} points`);
+  assert.ok(points.length >= LEAST_POINTS, `${points.length} points:\n${points.map((p) => p.label).join("\n")}`);
+  assert.deepEqual(expected.records.map(([id, , action]) => [id, action]), [["1", 1], ["5", 1], ["7", 1], ["2", 2], ["9", 1], ["3", 2], ["4", 3], ["6", 2], ["10", 1], ["8", 3]]);
+  assert.deepEqual(expected.counts, [10, 3, 2]);
+  assert.deepEqual(expected.announced, { added: 10, updated: 3, deleted: 2 });
+  assert.equal(expected.marks, 0);
+
+  const only = process.env.CRASH_VICTIM?.split(",") ?? Object.keys(victims);
+  for (const victim of only) {
+    const outcomes = { killed: 0, nobody: 0, missed: 0 };
+    for (const point of points) {
+      const outcome = await disturb(world, point, victim);
+      outcomes[outcome]++;
+      if (outcome === "missed") {
+        world.faults.wanted = undefined;
+        t.diagnostic(`missed: ${point.nth} x ${point.label}`);
+        continue;
+      }
+      assert.deepEqual(await world.picture(), expected, `${victim} killed at ${point.nth} x ${point.label}`);
+    }
+    t.diagnostic(`${victim}: ${JSON.stringify(outcomes)}`);
+    assert.equal(outcomes.missed, 0, "every point is reached");
+    assert.ok(outcomes.killed > points.length / 3, JSON.stringify(outcomes));
+  }
+});

@@ -1,0 +1,789 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/ingest, with a real Postgres: what pages leave in the dataset and its feed.
+ *
+ * The random test compares thousands of changes, made by two runs in turn, with a model of
+ * twenty lines, with manifests and without, sealed and not.
+ */
+#include "db/embedded.h"
+#include "db/migrate.h"
+#include "engine/ingest.h"
+#include "store/feed.h"
+#include "store/fence.h"
+#include "store/quarantine.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static struct {
+	TALLOC_CTX *mem;
+	char dir[64];
+	struct embedded *pg;
+	struct db_pool *pool;
+	struct manifest_budget budget;
+	int64_t next_connection;
+} world;
+
+static int
+set_up(void **state)
+{
+	struct error err;
+	int applied;
+
+	(void)state;
+	world.mem = talloc_new(NULL);
+	snprintf(world.dir, sizeof(world.dir), "/tmp/nango-ingest-XXXXXX");
+	assert_non_null(mkdtemp(world.dir));
+	assert_int_equal(chmod(world.dir, 0755), 0);
+	if (embedded_start(world.mem, world.dir, NULL, &world.pg, &err) < 0 ||
+	    db_pool_open(embedded_url(world.pg), 4, &world.pool, &err) < 0 ||
+	    migrate_run(world.pool, "data", &applied, &err) < 0)
+		fail_msg("%s", err.message);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	db_pool_close(world.pool);
+	embedded_stop(world.pg);
+	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
+	assert_int_equal(system(command), 0);
+	talloc_free(world.mem);
+	return 0;
+}
+
+/* ---- runs and pages ---- */
+
+static struct ingest *
+begin_run(int64_t connection, int64_t run_id, bool seals)
+{
+	static const unsigned char record_key[32] = {1, 2, 3};
+	struct ingest *in = ingest_new();
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct fence fence;
+	struct error err;
+	struct db *db;
+
+	in->data = world.pool;
+	in->budget = &world.budget;
+	in->connection_row = connection;
+	in->run_id = run_id;
+	in->token = 1;
+	in->variant = "base";
+	in->checkpoint_key = "sync:test";
+	in->guard_percent = 50;
+	ingest_set_secret(in, 1, record_key, seals);
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(fence_raise(mem, db, connection, run_id, 1, &fence, &err), 0);
+	in->pages = fence.pages;
+	db_release(db);
+	talloc_free(mem);
+	return in;
+}
+
+/* "s1=a u2=b d3" or "!bad": saves id 1 with {"id":"1","v":"a"}, updates, deletes, and a record
+ * with a problem. */
+#define RECORDS_MAX 64
+
+struct page {
+	TALLOC_CTX *mem;
+	struct run_page_model model;
+	struct run_record records[RECORDS_MAX];
+	struct run_page page;
+};
+
+static void
+page_make(struct page *p, const char *text)
+{
+	char *copy, *save, *word;
+
+	memset(p, 0, sizeof(*p));
+	p->mem = talloc_new(NULL);
+	copy = talloc_strdup(p->mem, text);
+	p->model = (struct run_page_model){.model = "Thing", .records = p->records};
+	for (word = strtok_r(copy, " ", &save); word != NULL;
+	     word = strtok_r(NULL, " ", &save)) {
+		struct run_record *r = &p->records[p->model.count++];
+		char *value = strchr(word, '=');
+		char *json;
+
+		assert_true(p->model.count <= RECORDS_MAX);
+		if (value != NULL)
+			*value++ = '\0';
+		json = value == NULL
+			   ? talloc_asprintf(p->mem, "{\"id\":\"%s\"}", word + 1)
+			   : talloc_asprintf(p->mem, "{\"id\":\"%s\",\"%s\":\"%s\"}", word + 1,
+					     word[0] == 'u' ? "u" : "v", value);
+		r->bytes = (struct jsonspan){json, strlen(json)};
+		r->id = jsonspan_member(r->bytes, "id");
+		r->change = word[0] == 'u'   ? RUN_UPDATE
+			    : word[0] == 'd' ? RUN_DELETE
+					     : RUN_SAVE;
+		if (word[0] == '!')
+			r->problem = "v: it is bad";
+	}
+	p->page = (struct run_page){.number = 1, .models = &p->model, .models_count = 1};
+}
+
+static int
+commit(struct ingest *in, struct page *p, struct error *err)
+{
+	int result = ingest_page(in, &p->page, err);
+
+	talloc_free(p->mem);
+	return result;
+}
+
+static void
+save(struct ingest *in, const char *text)
+{
+	struct page p;
+	struct error err;
+
+	page_make(&p, text);
+	if (commit(in, &p, &err) < 0)
+		fail_msg("%s: %s", text, err.message);
+}
+
+/* ---- what is stored: "1:added{…} 2:deleted{…}" in the order of the feed ---- */
+
+struct reading {
+	struct buf out;
+	const struct ingest *in;
+	struct dataset head;
+	int64_t last;
+};
+
+static int
+read_one(void *arg, const struct record_read *r, struct error *err)
+{
+	static const char *const actions[] = {"", "added", "updated", "deleted"};
+	struct reading *reading = arg;
+	const struct payload_place place = {&reading->head, r->external_id,
+					    strlen(r->external_id)};
+	const char *data = r->payload;
+	size_t length = r->payload_length;
+
+	assert_true(r->seq > reading->last);
+	reading->last = r->seq;
+	if (payload_decode(reading->out.owner, &reading->in->codec, &place, r->codec, &data,
+			   &length, err) < 0)
+		return -1;
+	buf_addf(&reading->out, "%s%s:%s%.*s", reading->out.length == 0 ? "" : " ",
+		 r->external_id, actions[r->action], (int)length, data == NULL ? "" : data);
+	return 0;
+}
+
+static char *
+stored(TALLOC_CTX *mem, const struct ingest *in)
+{
+	struct reading reading = {.in = in};
+	struct record_query query = {.connection_row = in->connection_row,
+				     .limit = INT32_MAX,
+				     .with_added = true,
+				     .with_updated = true,
+				     .with_deleted = true};
+	struct error err;
+	struct db *db;
+
+	buf_init(&reading.out, mem, 256);
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(
+	    dataset_find(db, in->connection_row, "Thing", "base", &reading.head, &err), 0);
+	query.dataset_id = reading.head.id;
+	if (record_stream(db, &query, read_one, &reading, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_true(reading.last <= reading.head.seq);
+	db_release(db);
+	return reading.out.data;
+}
+
+static const struct {
+	const char *why, *pages[6], *stored;
+	int64_t added, updated, deleted, live;
+} cases[] = {
+    {"new, then changed, then the same",
+     {"s1=a s2=b", "s1=a s2=c", "s1=a s2=c"},
+     "1:added{\"id\":\"1\",\"v\":\"a\"} 2:updated{\"id\":\"2\",\"v\":\"c\"}",
+     2,
+     1,
+     0,
+     2},
+    {"the last of one id in a page counts",
+     {"s1=a s2=b s1=c"},
+     "2:added{\"id\":\"2\",\"v\":\"b\"} 1:added{\"id\":\"1\",\"v\":\"c\"}",
+     2,
+     0,
+     0,
+     2},
+    {"a deletion keeps the payload",
+     {"s1=a", "d1"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"what is unknown or deleted is not deleted",
+     {"s1=a d9", "d1", "d1 d1"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"back from deletion is added",
+     {"s1=a", "d1", "s1=a"},
+     "1:added{\"id\":\"1\",\"v\":\"a\"}",
+     2,
+     0,
+     1,
+     1},
+    {"an update is merged",
+     {"s1=a", "u1=x"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}",
+     1,
+     1,
+     0,
+     1},
+    {"an update of nothing is nothing",
+     {"s1=a u2=x", "d1", "u1=x"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"an update that changes nothing",
+     {"s1=a", "u1=x", "u1=x"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"x\"}",
+     1,
+     1,
+     0,
+     1},
+    {"updates in one page add up, behind a save, too",
+     {"s1=a", "u1=x u1=y s2=b u2=z"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\",\"u\":\"y\"} "
+     "2:added{\"id\":\"2\",\"v\":\"b\",\"u\":\"z\"}",
+     2,
+     1,
+     0,
+     2},
+    {"a save behind a deletion in one page is a change",
+     {"s1=a", "d1 s1=b"},
+     "1:updated{\"id\":\"1\",\"v\":\"b\"}",
+     1,
+     1,
+     0,
+     1},
+    {"an update behind a deletion in one page is nothing",
+     {"s1=a", "d1 u1=x"},
+     "1:deleted{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     0,
+     1,
+     0},
+    {"a saved update compares as a whole",
+     {"s1=a", "u1=x", "s1=a"},
+     "1:updated{\"id\":\"1\",\"v\":\"a\"}",
+     1,
+     2,
+     0,
+     1},
+    {"a bad record is not stored, its page is",
+     {"s1=a !1=b s2=b"},
+     "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"b\"}",
+     2,
+     0,
+     0,
+     2},
+};
+
+static void
+check_case(size_t i, bool seals)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, seals);
+	TALLOC_CTX *mem = talloc_new(NULL);
+	const struct ingest_model *model;
+	char *found;
+
+	for (size_t p = 0; p < 6 && cases[i].pages[p] != NULL; p++)
+		save(in, cases[i].pages[p]);
+	found = stored(mem, in);
+	if (strcmp(found, cases[i].stored) != 0)
+		fail_msg("%s: %s", cases[i].why, found);
+	model = &in->models[0];
+	if (model->added != cases[i].added || model->updated != cases[i].updated ||
+	    model->deleted != cases[i].deleted || model->head.live != cases[i].live)
+		fail_msg("%s: counts %s, live %" PRId64, cases[i].why, ingest_result(mem, in),
+			 model->head.live);
+	talloc_free(in);
+	talloc_free(mem);
+}
+
+static void
+test_cases(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		world.budget.limit_bytes = round == 1 ? 0 : INT64_MAX; /* 0: no manifests */
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+			check_case(i, round == 2);
+		assert_int_equal(world.budget.used_bytes, 0);
+	}
+}
+
+/* ---- the window ---- */
+
+static void
+window(struct ingest *in, const char *text, bool opens, bool closes, const char *error)
+{
+	struct page p;
+	struct error err = {0};
+
+	page_make(&p, text);
+	p.model.opens_window = opens;
+	p.model.closes_window = closes;
+	if (commit(in, &p, &err) < 0)
+		assert_string_equal(error_name(err.code), error == NULL ? err.message : error);
+	else if (error != NULL)
+		fail_msg("%s: it was not refused", text);
+}
+
+static void
+test_window(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false), *other, *again;
+	TALLOC_CTX *mem = talloc_new(NULL);
+
+	(void)state;
+	world.budget.limit_bytes = INT64_MAX;
+	save(in, "s1=a s2=a s3=a s4=a s5=a");
+	window(in, "s1=a s2=b", true, false, NULL); /* 1 is seen, 2 changed */
+	other = begin_run(in->connection_row, 2, false);
+	save(other, "s3=a s4=b s6=a"); /* another run's: seen, changed, new */
+	/* The run dies; the next one goes on within the same window, which opening does not
+	 * touch. */
+	talloc_free(in);
+	again = begin_run(other->connection_row, 3, false);
+	window(again, "s7=a !8=x", true, false, NULL);
+	window(again, "", false, true, NULL);
+	assert_string_equal(
+	    stored(mem, again),
+	    "1:added{\"id\":\"1\",\"v\":\"a\"} 3:added{\"id\":\"3\",\"v\":\"a\"} "
+	    "2:updated{\"id\":\"2\",\"v\":\"b\"} 4:updated{\"id\":\"4\",\"v\":\"b\"} "
+	    "6:added{\"id\":\"6\",\"v\":\"a\"} 7:added{\"id\":\"7\",\"v\":\"a\"} "
+	    "5:deleted{\"id\":\"5\",\"v\":\"a\"}");
+	assert_int_equal(again->models[0].deleted, 1);
+	assert_int_equal(again->models[0].head.live, 6);
+	window(again, "", false, true, NULL); /* none is open: nothing to close */
+	/* The manifest knows: 5 comes back as new. */
+	save(again, "s5=a");
+	assert_int_equal(again->models[0].added, 2);
+	talloc_free(other);
+	talloc_free(again);
+	talloc_free(mem);
+}
+
+static void
+test_guard(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, in, 256);
+	for (int i = 0; i < 30; i++)
+		buf_addf(&text, "s%d=a ", i);
+	save(in, text.data);
+	window(in, "s0=a", true, false, NULL);
+	window(in, "s1=a s99=new", false, true, "delete_guard");
+	assert_int_equal(in->models[0].head.live, 30); /* the page with it is not in */
+	in->may_delete_all = true;
+	window(in, "s1=a", false, true, NULL);
+	assert_int_equal(in->models[0].deleted, 28);
+	assert_int_equal(in->models[0].head.live, 2);
+	/* Up to ten always may. */
+	in->may_delete_all = false;
+	window(in, "", true, true, NULL);
+	assert_int_equal(in->models[0].head.live, 0);
+	talloc_free(in);
+}
+
+static void
+test_full_refresh(void **state)
+{
+	static const char *const models[] = {"Thing", NULL};
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	struct ingest_end end = {.state = "success", .outcome = "{}", .closes = models};
+	struct error err;
+
+	(void)state;
+	save(in, "s1=a s2=a s3=a");
+	talloc_free(in);
+	in = begin_run(world.next_connection, 2, false);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	save(in, "s1=a");
+	talloc_free(in); /* its node dies; the same run goes on */
+	in = begin_run(world.next_connection, 2, false);
+	assert_int_equal(in->pages, 1);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	save(in, "s2=b");
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	assert_int_equal(in->models[0].deleted, 1);
+	assert_int_equal(ingest_finish(in, &end, &err), -1); /* it is over */
+	assert_int_equal(err.code, ERR_FENCED);
+	talloc_free(in);
+	/* A run that fails deletes nothing, and the next one begins a window of its own. */
+	in = begin_run(world.next_connection, 3, false);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	save(in, "s1=a");
+	end.state = "failed";
+	end.closes = NULL;
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	talloc_free(in);
+	in = begin_run(world.next_connection, 4, false);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	save(in, "s2=b");
+	end = (struct ingest_end){.state = "success", .outcome = "{}", .closes = models};
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	assert_int_equal(in->models[0].deleted, 1); /* 1: seen by run 3 only */
+	talloc_free(in);
+	/* Nothing was there: all of it is gone. */
+	in = begin_run(world.next_connection, 5, false);
+	assert_int_equal(ingest_open_windows(in, models, &err), 0);
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	assert_int_equal(in->models[0].deleted, 1);
+	talloc_free(in);
+}
+
+/* ---- checkpoint, fence, quarantine ---- */
+
+static int
+checkpoint(struct ingest *in, const char *body, struct error *err)
+{
+	struct page p;
+
+	page_make(&p, "");
+	p.page.checkpoint = body;
+	p.page.checkpoint_length = body == NULL ? 0 : strlen(body);
+	p.page.clears_checkpoint = body == NULL;
+	return commit(in, &p, err);
+}
+
+static void
+test_checkpoint(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false), *late;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(checkpoint(in, "{\"a\":1}", &err), 0);
+	assert_int_equal(checkpoint(in, "{\"a\":2}", &err), 0);
+	late = begin_run(in->connection_row, 2, false);
+	late->checkpoint_version = 1; /* as it was before the second page */
+	assert_int_equal(checkpoint(late, "{\"a\":9}", &err), -1);
+	assert_int_equal(err.code, ERR_CHECKPOINT_CONFLICT);
+	assert_int_equal(checkpoint(in, NULL, &err), 0);
+	late->checkpoint_version = 0; /* a clearing does not start the versions anew */
+	assert_int_equal(checkpoint(late, "{\"a\":9}", &err), -1);
+	late->checkpoint_version = 3;
+	assert_int_equal(checkpoint(late, "{\"a\":9}", &err), 0);
+	talloc_free(late);
+	talloc_free(in);
+}
+
+static void
+test_lost_lease(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct fence fence;
+	struct page p;
+	struct error err;
+	struct db *db;
+
+	(void)state;
+	save(in, "s1=a s2=a");
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(fence_raise(mem, db, in->connection_row, 1, 2, &fence, &err), 0);
+	db_release(db);
+	page_make(&p, "s1=b d2 s3=c"); /* a transaction */
+	assert_int_equal(commit(in, &p, &err), -1);
+	assert_int_equal(err.code, ERR_FENCED);
+	page_make(&p, "s1=a"); /* one statement */
+	assert_int_equal(commit(in, &p, &err), -1);
+	assert_int_equal(err.code, ERR_FENCED);
+	assert_string_equal(
+	    stored(mem, in),
+	    "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"a\"}");
+	talloc_free(in);
+	talloc_free(mem);
+}
+
+static size_t
+in_quarantine(TALLOC_CTX *mem, const struct ingest *in, struct quarantine_row **rows)
+{
+	struct dataset head;
+	struct error err;
+	struct db *db;
+	size_t count;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(dataset_find(db, in->connection_row, "Thing", "base", &head, &err), 0);
+	assert_int_equal(quarantine_list(mem, db, &head, 0, 100, rows, &count, &err), 0);
+	assert_int_equal(head.quarantined, count);
+	db_release(db);
+	return count;
+}
+
+static void
+test_quarantine(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct quarantine_row *rows;
+	struct page p;
+	struct error err;
+
+	(void)state;
+	save(in, "!1=x !2=x s3=a");
+	save(in, "!1=y");
+	assert_int_equal(in_quarantine(mem, in, &rows), 2);
+	assert_string_equal(rows[0].key, "i1");
+	assert_string_equal(rows[0].path, "v");
+	assert_string_equal(rows[0].reason, "it is bad");
+	assert_int_equal(rows[0].times, 2);
+	assert_memory_equal(rows[0].bytes, "{\"id\":\"1\",\"v\":\"y\"}", rows[0].bytes_length);
+	save(in, "s1=good");
+	assert_int_equal(in_quarantine(mem, in, &rows), 1);
+	assert_string_equal(rows[0].key, "i2");
+	/* No id at all, and ids that cannot be kept. */
+	page_make(&p, "s7=a s8=b s9=c");
+	p.records[0].id = (struct jsonspan){NULL, 0};
+	p.records[1].id = (struct jsonspan){"\"\\u0000\"", 8};
+	p.records[2].id = (struct jsonspan){"[1]", 3};
+	assert_int_equal(commit(in, &p, &err), 0);
+	assert_int_equal(in_quarantine(mem, in, &rows), 4);
+	assert_int_equal(in->models[0].quarantined, 6);
+	talloc_free(in);
+	talloc_free(mem);
+}
+
+/* ---- random changes by two runs in turn, against a model ---- */
+
+#define IDS 40
+#define PAGES 300
+
+struct model_record {
+	char v[8], u[8];
+	bool is_known, is_live, is_seen;
+};
+
+static struct {
+	struct model_record records[IDS];
+	bool is_open;
+} model;
+
+static unsigned
+next_random(unsigned *seed, unsigned below)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % below;
+}
+
+/* One change; what a page makes of it once it is in. */
+static void
+model_change(char what, int id, const char *value)
+{
+	struct model_record *r = &model.records[id];
+
+	if (what == 'd') {
+		r->is_live = false;
+	} else if (what == 's') {
+		r->is_live = r->is_known = true;
+		snprintf(r->v, sizeof(r->v), "%s", value);
+		r->u[0] = '\0';
+	} else if (r->is_live) {
+		snprintf(r->u, sizeof(r->u), "%s", value);
+	}
+	if (what != 'd' && r->is_live)
+		r->is_seen = true;
+}
+
+static char *
+model_text(TALLOC_CTX *mem)
+{
+	struct buf out;
+
+	buf_init(&out, mem, 1024);
+	for (int i = 0; i < IDS; i++) {
+		const struct model_record *r = &model.records[i];
+
+		if (!r->is_known)
+			continue;
+		buf_addf(&out, "%d:%s{\"id\":\"%d\",\"v\":\"%s\"", i,
+			 r->is_live ? "" : "deleted", i, r->v);
+		if (r->u[0] != '\0')
+			buf_addf(&out, ",\"u\":\"%s\"", r->u);
+		buf_adds(&out, "}\n");
+	}
+	return out.data;
+}
+
+static int
+collect(void *arg, const struct record_read *r, struct error *err)
+{
+	struct reading *reading = arg;
+	const struct payload_place place = {&reading->head, r->external_id,
+					    strlen(r->external_id)};
+	const char *data = r->payload;
+	size_t length = r->payload_length;
+	char **lines = (char **)reading->out.data;
+
+	if (payload_decode(reading->out.owner, &reading->in->codec, &place, r->codec, &data,
+			   &length, err) < 0)
+		return -1;
+	lines[atoi(r->external_id)] =
+	    talloc_asprintf(reading->out.owner, "%s:%s%.*s\n", r->external_id,
+			    r->action == RECORD_DELETED ? "deleted" : "", (int)length, data);
+	return 0;
+}
+
+static void
+check_model(const struct ingest *in, unsigned page)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	char *lines[IDS] = {NULL};
+	struct reading reading = {.in = in, .out = {.owner = mem, .data = (char *)lines}};
+	struct record_query query = {.connection_row = in->connection_row,
+				     .limit = INT32_MAX,
+				     .with_added = true,
+				     .with_updated = true,
+				     .with_deleted = true};
+	struct buf found;
+	struct error err;
+	struct db *db;
+	int64_t live = 0;
+
+	buf_init(&found, mem, 1024);
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(
+	    dataset_find(db, in->connection_row, "Thing", "base", &reading.head, &err), 0);
+	query.dataset_id = reading.head.id;
+	assert_int_equal(record_stream(db, &query, collect, &reading, &err), 0);
+	db_release(db);
+	for (int i = 0; i < IDS; i++) {
+		if (lines[i] != NULL)
+			buf_adds(&found, lines[i]);
+		live += model.records[i].is_live;
+	}
+	if (strcmp(found.data, model_text(mem)) != 0)
+		fail_msg("page %u:\n%s\nis not\n%s", page, found.data, model_text(mem));
+	assert_int_equal(reading.head.live, live);
+	talloc_free(mem);
+}
+
+static void
+random_page(struct ingest *in, unsigned *seed)
+{
+	unsigned count = next_random(seed, 12);
+	bool opens = !model.is_open && next_random(seed, 6) == 0;
+	bool closes = (model.is_open || opens) && next_random(seed, 5) == 0;
+	struct model_record before[IDS];
+	struct buf text;
+	struct page p;
+	struct error err;
+
+	buf_init(&text, NULL, 256);
+	memcpy(before, model.records, sizeof(before));
+	if (opens) {
+		model.is_open = true;
+		for (int i = 0; i < IDS; i++)
+			model.records[i].is_seen = false;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		char what = "sssud"[next_random(seed, 5)], value[8];
+		int id = (int)next_random(seed, IDS);
+
+		snprintf(value, sizeof(value), "%u", next_random(seed, 3));
+		buf_addf(&text, "%c%d=%s ", what, id, value);
+		model_change(what, id, value);
+	}
+	for (int i = 0; i < IDS; i++) {
+		struct model_record *r = &model.records[i];
+
+		if (closes && !r->is_seen)
+			r->is_live = false;
+		if (!r->is_live) { /* what the page saved before it deleted was never there */
+			memcpy(r->v, before[i].v, sizeof(r->v));
+			memcpy(r->u, before[i].u, sizeof(r->u));
+			r->is_known = before[i].is_known;
+		}
+	}
+	model.is_open &= !closes;
+	page_make(&p, text.data);
+	p.model.opens_window = opens;
+	p.model.closes_window = closes;
+	if (commit(in, &p, &err) < 0)
+		fail_msg("%s: %s", text.data, err.message);
+	talloc_free(text.data);
+}
+
+static void
+random_run(unsigned seed, int64_t budget, bool seals)
+{
+	int64_t connection = ++world.next_connection, run_id = 1;
+	struct ingest *in[2];
+
+	memset(&model, 0, sizeof(model));
+	world.budget.limit_bytes = budget;
+	for (int i = 0; i < 2; i++)
+		in[i] = begin_run(connection, run_id++, seals);
+	save(in[0], "");
+	for (unsigned page = 0; page < PAGES; page++) {
+		unsigned who = next_random(&seed, 2);
+
+		if (next_random(&seed, 20) == 0) { /* it dies, another begins knowing nothing */
+			talloc_free(in[who]);
+			in[who] = begin_run(connection, run_id++, seals);
+		}
+		in[who]->may_delete_all = true;
+		random_page(in[who], &seed);
+		check_model(in[who], page);
+	}
+	talloc_free(in[0]);
+	talloc_free(in[1]);
+	assert_int_equal(world.budget.used_bytes, 0);
+}
+
+static void
+test_random(void **state)
+{
+	(void)state;
+	random_run(1, INT64_MAX, false);
+	random_run(2, 0, false);
+	random_run(3, INT64_MAX, true);
+	random_run(4, 40000, false); /* room for one manifest of the two */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cases),      cmocka_unit_test(test_window),
+	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
+	    cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_lost_lease),
+	    cmocka_unit_test(test_quarantine), cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests_name("ingest", tests, set_up, tear_down);
+}
