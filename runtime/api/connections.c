@@ -15,6 +15,7 @@
 #include "provider/template.h"
 #include "store/connection.h"
 #include "store/integration.h"
+#include "store/sync.h"
 
 #include <string.h>
 #include <strings.h>
@@ -221,6 +222,9 @@ store_connection(struct call *call, struct db *db, struct connection *c,
 	    connection_find_id(call->mem, db, c->id, stored, err) < 0 ||
 	    announce(call, db, *stored, was_new, err) < 0)
 		return -1;
+	/* Failing syncs may have failed for want of these credentials. */
+	if (!was_new && sync_wake(db, c->id, err) < 0)
+		return -1;
 	return db_commit(db, err);
 }
 
@@ -385,5 +389,6 @@ api_connection_delete(struct call *call, struct response *res, struct error *err
 	    cancel_runs(call->node, db, &scope, "the connection was deleted", err) < 0 ||
 	    db_commit(db, err) < 0)
 		return -1;
+	worker_cancelled(call->node);
 	return success(res);
 }

@@ -5,6 +5,7 @@
 #include "api/check.h"
 #include "base/clock.h"
 #include "engine/cancel.h"
+#include "engine/worker.h"
 #include "provider/template.h"
 #include "store/integration.h"
 
@@ -235,6 +236,7 @@ api_integration_delete(struct call *call, struct response *res, struct error *er
 	    cancel_runs(call->node, db, &scope, "the integration was deleted", err) < 0 ||
 	    db_commit(db, err) < 0)
 		return -1;
+	worker_cancelled(call->node);
 	body = json_object_new_object();
 	json_add_boolean(body, "success", true);
 	return response_json(res, 200, body);

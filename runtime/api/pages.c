@@ -134,10 +134,11 @@ add_runs(struct page *p, struct error *err)
 	static const char *const names[] = {"Run",	     "Sync",	"Connection", "State",
 					    "Started (UTC)", "Took ms", "Pages",      "Added",
 					    "Updated",	     "Message", NULL};
+	const struct run_filter filter = {.environment_id = p->env->id, .limit = LIST_MAX};
 	struct run_row *list;
 	size_t count;
 
-	if (run_list(p->call->mem, p->db, p->env->id, LIST_MAX, &list, &count, err) < 0)
+	if (run_list(p->call->mem, p->db, &filter, &list, &count, err) < 0)
 		return -1;
 	buf_adds(&p->out, "<h2>Runs</h2>");
 	if (count == 0) {

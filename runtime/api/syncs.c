@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api/syncs -- trigger, start, pause and the state of syncs.
+ * api/syncs -- trigger, start and pause. The state of syncs is sync_status.c, their timing and
+ * variants sync_timing.c.
  */
-#include "api/check.h"
-#include "base/clock.h"
+#include "api/sync_target.h"
 #include "engine/cancel.h"
 #include "engine/deploy.h"
 #include "engine/worker.h"
@@ -12,7 +12,6 @@
 #include "store/dataset.h"
 #include "store/sync.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #define SYNCS_MAX 256
@@ -24,13 +23,6 @@ static const struct check_member members[] = {
     {"opts", CHECK_OBJECT},
     {"sync_mode", CHECK_STRING},
     {"full_resync", CHECK_BOOLEAN},
-};
-
-/* What a command acts upon, from body, headers or query. */
-struct target {
-	const char *integration, *connection;
-	const char *names; /* JSON [[name, variant], …] or NULL for all */
-	bool reset, empty;
 };
 
 static int
@@ -56,8 +48,9 @@ add_name(struct json_object *names, const char *name, const char *variant, struc
 		   : check_name(NAME_FUNCTION, variant, ERR_INVALID_BODY, "syncs", err);
 }
 
-static int
-read_names(struct call *call, struct json_object *list, struct target *t, struct error *err)
+int
+sync_target_names(struct call *call, struct json_object *list, struct sync_target *t,
+		  struct error *err)
 {
 	struct json_object *names = json_own(call->mem, json_object_new_array());
 	size_t count = list == NULL ? 0 : json_object_array_length(list);
@@ -83,7 +76,7 @@ read_names(struct call *call, struct json_object *list, struct target *t, struct
 }
 
 static int
-read_mode(struct json_object *body, struct target *t, struct error *err)
+read_mode(struct json_object *body, struct sync_target *t, struct error *err)
 {
 	struct json_object *opts = json_object_in(body, "opts");
 	const char *mode = json_string(body, "sync_mode");
@@ -93,6 +86,7 @@ read_mode(struct json_object *body, struct target *t, struct error *err)
 				    "give either opts or the older sync_mode, not both");
 	t->reset = json_boolean(opts, "reset", json_boolean(body, "full_resync", false));
 	t->empty = json_boolean(opts, "emptyCache", false);
+	t->force_deletes = json_boolean(opts, "force_deletes", false);
 	if (mode == NULL || strcmp(mode, "incremental") == 0)
 		return 0;
 	if (strcmp(mode, "full_refresh") != 0 &&
@@ -106,13 +100,13 @@ read_mode(struct json_object *body, struct target *t, struct error *err)
 }
 
 static int
-read_command(struct call *call, struct target *t, struct error *err)
+read_command(struct call *call, struct sync_target *t, struct error *err)
 {
 	struct json_object *body;
 
 	if (call_body(call, members, sizeof(members) / sizeof(members[0]), &body, err) < 0 ||
 	    read_mode(body, t, err) < 0 ||
-	    read_names(call, json_array_in(body, "syncs"), t, err) < 0)
+	    sync_target_names(call, json_array_in(body, "syncs"), t, err) < 0)
 		return -1;
 	t->integration = json_string(body, "provider_config_key");
 	if (t->integration == NULL)
@@ -127,9 +121,9 @@ read_command(struct call *call, struct target *t, struct error *err)
 }
 
 /* The integration must exist, and so must the connection when one is named. */
-static int
-find_syncs(struct call *call, struct db *db, const struct target *t, struct sync **out,
-	   size_t *count, struct error *err)
+int
+sync_target_find(struct call *call, struct db *db, const struct sync_target *t,
+		 struct sync **out, size_t *count, struct error *err)
 {
 	struct connection *connection;
 
@@ -144,8 +138,8 @@ find_syncs(struct call *call, struct db *db, const struct target *t, struct sync
 			 out, count, err);
 }
 
-static char *
-checkpoint_key(TALLOC_CTX *mem, const struct sync *sync)
+char *
+sync_checkpoint_key(TALLOC_CTX *mem, const struct sync *sync)
 {
 	return worker_checkpoint_key(mem, sync->name, sync->variant);
 }
@@ -170,21 +164,21 @@ models_json(struct call *call, struct db *db, const struct sync *sync, const cha
 
 /* On a connection of its own: locks of the data family are never waited for inside a control
  * transaction that a committing run could wait for in turn. */
-static int
-forget_data(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
-	    struct error *err)
+int
+sync_forget_data(struct call *call, struct db *db, const struct sync *sync, bool empties,
+		 struct error *err)
 {
 	const char *models = NULL;
 	struct db *data;
 	int result;
 
-	if (t->empty && models_json(call, db, sync, &models, err) < 0)
+	if (empties && models_json(call, db, sync, &models, err) < 0)
 		return -1;
 	if (db_acquire(call->node->data, &data, err) < 0)
 		return -1;
-	result =
-	    checkpoint_clear(data, sync->connection_row, checkpoint_key(call->mem, sync), err);
-	if (result == 0 && t->empty)
+	result = checkpoint_clear(data, sync->connection_row,
+				  sync_checkpoint_key(call->mem, sync), err);
+	if (result == 0 && empties)
 		result = dataset_empty(data, sync->connection_row, models, sync->variant, err);
 	db_release(data);
 	return result;
@@ -192,39 +186,38 @@ forget_data(struct call *call, struct db *db, const struct sync *sync, const str
 
 /* The sync stays locked until its new run is queued, so that no other run comes between. */
 static int
-trigger_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
-	    struct error *err)
+trigger_one(struct call *call, struct db *db, const struct sync *sync,
+	    const struct sync_target *t, struct error *err)
 {
 	const struct run_scope scope = {.sync_id = sync->id};
 	int64_t run_id;
 
 	if (!t->reset && !t->empty)
-		return sync_enqueue(db, sync->id, &run_id, err);
+		return sync_enqueue(db, sync->id, t->force_deletes, &run_id, err);
 	if (db_begin(db, err) < 0 || sync_lock(db, sync->id, err) < 0 ||
 	    cancel_runs(call->node, db, &scope, "the sync was reset", err) < 0 ||
-	    forget_data(call, db, sync, t, err) < 0 ||
-	    sync_enqueue(db, sync->id, &run_id, err) < 0)
+	    sync_forget_data(call, db, sync, t->empty, err) < 0 ||
+	    sync_enqueue(db, sync->id, t->force_deletes, &run_id, err) < 0)
 		return -1;
 	return db_commit(db, err);
 }
 
 static int
-start_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
-	  struct error *err)
+start_one(struct call *call, struct db *db, const struct sync *sync,
+	  const struct sync_target *t, struct error *err)
 {
 	bool was_paused;
 	int64_t run_id;
 
 	(void)call;
-	(void)t;
-	if (sync_start(db, sync->id, &was_paused, err) < 0)
+	if (sync_start(db, sync, &was_paused, err) < 0)
 		return -1;
-	return was_paused ? sync_enqueue(db, sync->id, &run_id, err) : 0;
+	return was_paused ? sync_enqueue(db, sync->id, t->force_deletes, &run_id, err) : 0;
 }
 
 static int
-pause_one(struct call *call, struct db *db, const struct sync *sync, const struct target *t,
-	  struct error *err)
+pause_one(struct call *call, struct db *db, const struct sync *sync,
+	  const struct sync_target *t, struct error *err)
 {
 	const struct run_scope scope = {.sync_id = sync->id};
 
@@ -236,19 +229,20 @@ pause_one(struct call *call, struct db *db, const struct sync *sync, const struc
 }
 
 typedef int one_fn(struct call *call, struct db *db, const struct sync *sync,
-		   const struct target *t, struct error *err);
+		   const struct sync_target *t, struct error *err);
 
 static int
-command(struct call *call, struct response *res, one_fn *one, struct error *err)
+command(struct call *call, struct response *res, one_fn *one, bool may_cancel,
+	struct error *err)
 {
-	struct target t = {0};
+	struct sync_target t = {0};
 	struct json_object *body;
 	struct sync *syncs;
 	size_t count;
 	struct db *db;
 
 	if (read_command(call, &t, err) < 0 || call_db(call, &db, err) < 0 ||
-	    find_syncs(call, db, &t, &syncs, &count, err) < 0)
+	    sync_target_find(call, db, &t, &syncs, &count, err) < 0)
 		return -1;
 	if (count == 0)
 		return error_set(err, ERR_NO_SYNCS, "integration \"%s\" has no such sync%s",
@@ -258,6 +252,8 @@ command(struct call *call, struct response *res, one_fn *one, struct error *err)
 		if (one(call, db, &syncs[i], &t, err) < 0)
 			return -1;
 	worker_wake(call->node);
+	if (may_cancel)
+		worker_cancelled(call->node);
 	body = json_object_new_object();
 	json_add_boolean(body, "success", true);
 	return response_json(res, 200, body);
@@ -266,190 +262,17 @@ command(struct call *call, struct response *res, one_fn *one, struct error *err)
 int
 api_sync_trigger(struct call *call, struct response *res, struct error *err)
 {
-	return command(call, res, trigger_one, err);
+	return command(call, res, trigger_one, true, err);
 }
 
 int
 api_sync_start(struct call *call, struct response *res, struct error *err)
 {
-	return command(call, res, start_one, err);
+	return command(call, res, start_one, false, err);
 }
 
 int
 api_sync_pause(struct call *call, struct response *res, struct error *err)
 {
-	return command(call, res, pause_one, err);
-}
-
-static const char *
-status_word(const struct sync *s)
-{
-	if (s->run_state != NULL &&
-	    (strcmp(s->run_state, "running") == 0 || strcmp(s->run_state, "queued") == 0))
-		return "RUNNING";
-	if (s->is_paused)
-		return "PAUSED";
-	return s->run_state != NULL && strcmp(s->run_state, "failed") == 0 ? "ERROR"
-									   : "SUCCESS";
-}
-
-static const char *
-execution_word(const struct sync *s)
-{
-	if (s->run_state == NULL)
-		return NULL;
-	if (strcmp(s->run_state, "success") == 0)
-		return "SUCCESS";
-	return strcmp(s->run_state, "failed") == 0	? "ERROR"
-	       : strcmp(s->run_state, "cancelled") == 0 ? "STOPPED"
-							: "RUNNING";
-}
-
-static char *
-frequency_text(TALLOC_CTX *mem, int64_t ms)
-{
-	static const struct {
-		int64_t ms;
-		const char *unit;
-	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
-	size_t i = 0;
-
-	while (i < 3 && ms % units[i].ms != 0)
-		i++;
-	return talloc_asprintf(mem, "every %" PRId64 "%s", ms / units[i].ms, units[i].unit);
-}
-
-static void
-add_time_or_null(struct json_object *object, const char *key, int64_t ms)
-{
-	char text[CLOCK_ISO_MAX];
-
-	clock_iso(text, ms);
-	json_add(object, key, ms == 0 ? NULL : text);
-}
-
-static bool
-has_model(const struct spec_sync *sync, const char *model)
-{
-	for (size_t i = 0; sync != NULL && sync->models[i] != NULL; i++)
-		if (strcmp(sync->models[i], model) == 0)
-			return true;
-	return false;
-}
-
-static int
-add_data(struct call *call, const struct spec *spec, const struct sync *s,
-	 struct json_object *out, struct error *err)
-{
-	const char *counts, *checkpoint;
-	int64_t version;
-	struct json_object *list, *wanted = json_object_new_object(), *body = NULL;
-	struct db *data;
-
-	json_object_object_add(out, "recordCount", wanted);
-	if (call_data(call, &data, err) < 0 ||
-	    dataset_counts(call->mem, data, s->connection_row, &counts, err) < 0 ||
-	    json_parse(call->mem, counts, strlen(counts), &list, err) < 0 ||
-	    checkpoint_get(call->mem, data, s->connection_row, checkpoint_key(call->mem, s),
-			   &checkpoint, &version, err) < 0)
-		return -1;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
-
-		if (has_model(spec_sync(spec, s->name), json_string(one, "model")) &&
-		    strcmp(json_string(one, "variant"), s->variant) == 0)
-			json_add_integer(wanted, json_string(one, "model"),
-					 json_integer(one, "records", 0));
-	}
-	if (checkpoint != NULL &&
-	    json_parse(call->mem, checkpoint, strlen(checkpoint), &body, err) < 0)
-		return -1;
-	json_object_object_add(out, "checkpoint", json_object_get(body));
-	return 0;
-}
-
-static int
-status_json(struct call *call, const struct spec *spec, const struct sync *s,
-	    struct json_object *out, struct error *err)
-{
-	struct json_object *result = NULL;
-
-	json_add(out, "id", s->id);
-	json_add(out, "name", s->name);
-	json_add(out, "variant", s->variant);
-	json_add(out, "connection_id", s->connection_id);
-	json_add(out, "type", "INCREMENTAL");
-	json_add(out, "status", status_word(s));
-	json_add(out, "frequency", frequency_text(call->mem, s->interval_ms));
-	add_time_or_null(out, "finishedAt", s->run_finished_ms);
-	add_time_or_null(out, "nextScheduledSyncAt", s->is_paused ? 0 : s->next_due_ms);
-	json_add(out, "latestExecutionStatus", execution_word(s));
-	json_add(out, "jobStatus", execution_word(s));
-	if (s->run_result != NULL &&
-	    json_parse(call->mem, s->run_result, strlen(s->run_result), &result, err) < 0)
-		return -1;
-	json_object_object_add(out, "latestResult", json_object_get(result));
-	if (s->run_cause != NULL && s->run_cause[0] != '\0') {
-		struct json_object *failure = json_object_new_object();
-
-		json_add(failure, "cause", s->run_cause);
-		json_add(failure, "code", s->run_code);
-		json_add(failure, "message", s->run_message);
-		json_object_object_add(out, "latestError", failure);
-	}
-	return add_data(call, spec, s, out, err);
-}
-
-static int
-read_status_query(struct call *call, struct target *t, struct error *err)
-{
-	static const char *const names[] = {"syncs", "provider_config_key", "connection_id",
-					    NULL};
-	struct json_object *list = json_own(call->mem, json_object_new_array());
-	const char *p = request_query(call->req, "syncs");
-
-	if (check_query(call, names, err) < 0)
-		return -1;
-	t->integration = request_query(call->req, "provider_config_key");
-	t->connection = request_query(call->req, "connection_id");
-	if (t->integration == NULL || p == NULL || p[0] == '\0')
-		return error_set_at(err, ERR_INVALID_QUERY,
-				    t->integration == NULL ? "provider_config_key" : "syncs",
-				    "provider_config_key and syncs (names, or *) are required");
-	while (strcmp(p, "*") != 0 && *p != '\0') {
-		size_t n = strcspn(p, ",");
-
-		json_object_array_add(list, json_object_new_string_len(p, (int)n));
-		p += n + (p[n] == ',');
-	}
-	return read_names(call, list, t, err);
-}
-
-int
-api_sync_status(struct call *call, struct response *res, struct error *err)
-{
-	struct json_object *body, *list;
-	struct target t = {0};
-	struct spec *spec = NULL;
-	struct sync *syncs;
-	size_t count;
-	struct db *db;
-
-	if (read_status_query(call, &t, err) < 0 || call_db(call, &db, err) < 0 ||
-	    find_syncs(call, db, &t, &syncs, &count, err) < 0)
-		return -1;
-	/* All are of one integration, and so of one plugin. */
-	if (count > 0 && deploy_spec(call->mem, db, syncs[0].integration_id, &spec, err) < 0)
-		return -1;
-	body = json_own(call->mem, json_object_new_object());
-	list = json_object_new_array();
-	json_object_object_add(body, "syncs", list);
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *one = json_object_new_object();
-
-		json_object_array_add(list, one);
-		if (status_json(call, spec, &syncs[i], one, err) < 0)
-			return -1;
-	}
-	return response_json(res, 200, json_object_get(body));
+	return command(call, res, pause_one, true, err);
 }

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "auth/apikey.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "command/place.h"
 #include "db/migrate.h"
@@ -108,6 +109,9 @@ node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
 	if (vault_open_keys(mem, encryption_key, &node->vault, err) < 0 ||
 	    db_pool_open(control_url, size, &node->control, err) < 0)
 		return -1;
+	node->direct_url = node->config->database_direct_url != NULL
+			       ? node->config->database_direct_url
+			       : talloc_strdup(mem, control_url);
 	node->data = node->control;
 	if (data_url != NULL && strcmp(data_url, control_url) != 0 &&
 	    db_pool_open(data_url, size, &node->data, err) < 0) {
@@ -131,7 +135,9 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 	struct http_client_config http = {.loop = node->loop,
 					  .egress_allow = config->egress_allow,
 					  .user_agent = "nangod/" PACKAGE_VERSION,
-					  .ca_file = config->ca_file};
+					  .ca_file = config->ca_file,
+					  .connections_max = (size_t)config->upstream_max,
+					  .per_host_max = (size_t)config->upstream_host_max};
 	struct run_host_config host = {.loop = node->loop,
 				       .runs_max = (size_t)config->runs_max};
 
@@ -249,6 +255,15 @@ forget_signals(struct node_up *up)
 		event_free(up->on_interrupt);
 }
 
+static void
+make_id(struct node *node)
+{
+	unsigned char bytes[8];
+
+	crypto_random(bytes, sizeof(bytes));
+	crypto_hex(node->id, bytes, sizeof(bytes));
+}
+
 int
 node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 {
@@ -257,6 +272,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 
 	node->started_ms = clock_monotonic_ms();
 	node->manifests.limit_bytes = config->manifest_bytes;
+	make_id(node);
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
 	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||

@@ -46,12 +46,12 @@ cancel_runs(struct node *node, struct db *control, const struct run_scope *scope
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct run_queued *runs;
 	size_t count = 0;
-	int result = run_lock_queued(mem, control, scope, &runs, &count, err);
+	int result = queue_lock(mem, control, scope, &runs, &count, err);
 
 	if (result == 0)
 		result = close_fences(node, runs, count, err);
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = run_unqueue(control, runs[i].run_id, why, err);
+	if (result == 0)
+		result = queue_cancel(control, runs, count, why, err);
 	talloc_free(mem);
 	return result;
 }

@@ -5,13 +5,14 @@
  * Called inside a transaction of the control database in which the caller has made sure that no
  * new run is queued (the sync is locked, paused or deleted). The fences are closed first, on a
  * connection of their own: when that fails the caller's transaction is undone and can be tried
- * again; when only the caller's COMMIT fails, the runs find their fences closed and end.
+ * again; when only the caller's COMMIT fails, the runs find their fences closed and end. After
+ * its COMMIT the caller says worker_cancelled, so that their processes end at once.
  */
 #ifndef NANGO_ENGINE_CANCEL_H
 #define NANGO_ENGINE_CANCEL_H
 
 #include "engine/node.h"
-#include "store/run.h"
+#include "store/queue.h"
 
 /* why: for the people who look at the run afterwards. */
 MUST_CHECK int cancel_runs(struct node *node, struct db *control, const struct run_scope *scope,

@@ -4,6 +4,7 @@
  */
 #include "engine/deploy.h"
 #include "engine/cancel.h"
+#include "engine/worker.h"
 #include "run/inspect.h"
 #include "store/integration.h"
 #include "store/plugin.h"
@@ -34,6 +35,9 @@ wanted_syncs(TALLOC_CTX *mem, const struct spec *spec)
 
 		json_add(one, "name", spec->syncs[i].name);
 		json_add_integer(one, "interval_ms", spec->syncs[i].runs_ms);
+		json_add(one, "cron", spec->syncs[i].cron);
+		json_add(one, "time_zone", spec->syncs[i].time_zone);
+		json_add_integer(one, "missed", spec->syncs[i].missed);
 		json_add_boolean(one, "auto_start", spec->syncs[i].auto_start);
 		json_object_array_add(list, one);
 	}
@@ -217,6 +221,8 @@ deploy_plugin(TALLOC_CTX *mem, struct node *node, const struct environment *env,
 	    db_transaction(node->control, &(struct db_work){.run = activate, .arg = &a}, err) <
 		0)
 		return -1;
+	if (!is_dry_run)
+		worker_cancelled(node);
 	json_object_object_add(*plan, "deployment",
 			       describe(&a, integration_key, found.sha256));
 	json_add_boolean(*plan, "applied", !is_dry_run);

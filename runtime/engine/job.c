@@ -2,8 +2,8 @@
 /*
  * engine/job -- a run while it runs and when it ends; its beginning is job_prepare.c.
  *
- * The end is two transactions: the data family closes the fence with the outcome, then the
- * control row is brought in line. A node that dies between them leaves a closed fence, and the
+ * The end is two transactions: the data family closes the fence with the outcome, then the run
+ * leaves the queue (writeoff.c). A node that dies between them leaves a closed fence, and the
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job.h"
@@ -21,6 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RETURN_FIRST_MS 500 /* before a run is begun again; doubles with each attempt */
+#define RETURN_MAX_MS 60000
 
 /* ---- commits: from the loop to a pool thread and back ---- */
 
@@ -108,6 +111,20 @@ end_fetches(struct job *job)
 		fetch_answered(job->pending, NULL, &err);
 }
 
+/* The wait for the provider goes on without a process, behind the last page. */
+static bool
+park(void *arg, int64_t wait_ms, const char *message)
+{
+	struct job *job = arg;
+
+	if (job->run == NULL || !run_is_waiting(job->run))
+		return false;
+	job->park_ms = wait_ms;
+	snprintf(job->park_message, sizeof(job->park_message), "%s", message);
+	run_cancel(job->run, cause_text(CAUSE_PARKED));
+	return true;
+}
+
 static void
 job_lookup(void *host, const struct run_lookup *asked, run_lookup_done *done, void *arg)
 {
@@ -131,9 +148,18 @@ job_ended(void *host, const struct run_end *end)
 {
 	struct job *job = host;
 
+	uint64_t sent, received;
+
 	job->run = NULL;
+	fetch_scope_bytes(job->fetches, &sent, &received);
 	end_fetches(job);
 	job->end = *end;
+	job->end.request_bytes = sent;
+	job->end.response_bytes = received;
+	if (cause_fits(end->cause, CAUSE_PARKED)) {
+		job->end.park_ms = job->park_ms;
+		snprintf(job->end.message, sizeof(job->end.message), "%s", job->park_message);
+	}
 	job->end.payload = talloc_strdup(job, end->payload);
 	job->end.output = talloc_strdup(job, end->output);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0) {
@@ -156,6 +182,8 @@ job_start(struct job *job)
 	struct error err;
 
 	job->fetches = fetch_scope_new(job->node->fetcher);
+	if (job->start.may_park)
+		fetch_scope_may_park(job->fetches, job->node->config->park_ms, park, job);
 	if (run_host_start(job->node->host, job->build_key, &job->start, &job_backend, job,
 			   &job->run, &err) == 0) {
 		log_debug("worker", "%s: attempt %" PRId64, job->label, job->claim.attempts);
@@ -181,11 +209,11 @@ job_fail(struct job *job, enum cause_row cause, const struct error *err)
 /* ---- the end ---- */
 
 static void
-freed_on_loop(void *arg)
+finished_on_loop(void *arg)
 {
 	struct job *job = arg;
 
-	job->on_freed(job);
+	job->on_finished(job);
 }
 
 static int64_t
@@ -200,12 +228,16 @@ outcome_of(struct job *job, TALLOC_CTX *mem)
 {
 	const struct run_end *end = &job->end;
 	struct run_outcome o = {
+	    .run_id = job->claim.run_id,
+	    .token = job->claim.token,
 	    .state = end->is_done ? "success" : "failed",
 	    .cause = end->cause,
 	    .code = end->code,
 	    .message = end->message,
 	    .result = "{}",
 	    .requests = (int64_t)end->requests,
+	    .request_bytes = (int64_t)end->request_bytes,
+	    .response_bytes = (int64_t)end->response_bytes,
 	    .cpu_us = cpu_us(&end->usage),
 	    .max_rss_kb = end->usage.ru_maxrss,
 	};
@@ -232,6 +264,8 @@ outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
 	json_add(tree, "code", o->code);
 	json_add(tree, "message", o->message);
 	json_add_integer(tree, "requests", o->requests);
+	json_add_integer(tree, "request_bytes", o->request_bytes);
+	json_add_integer(tree, "response_bytes", o->response_bytes);
 	json_add_integer(tree, "cpu_us", o->cpu_us);
 	json_add_integer(tree, "max_rss_kb", o->max_rss_kb);
 	return json_text(mem, tree);
@@ -270,12 +304,12 @@ release_webhooks(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err)
 
 /* The end of the data family: the fence, and the deletions of a full refresh. */
 static int
-finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
+finish_data(struct job *job, struct error *err)
 {
-	struct run_outcome o = outcome_of(job, mem);
+	struct run_outcome o = outcome_of(job, job);
 	const struct ingest_end end = {
 	    .state = o.state,
-	    .outcome = outcome_json(mem, &o),
+	    .outcome = outcome_json(job, &o),
 	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
 	    .release = release_webhooks,
 	    .arg = job,
@@ -285,7 +319,7 @@ finish_data(struct job *job, TALLOC_CTX *mem, struct error *err)
 }
 
 static int
-close_data(struct job *job, TALLOC_CTX *mem, struct error *err)
+close_data(struct job *job, struct error *err)
 {
 	if (job->end.is_done && job->tracks_deletes && !job->end.is_walk_complete) {
 		error_set(err, ERR_RUN_FAILED,
@@ -294,43 +328,13 @@ close_data(struct job *job, TALLOC_CTX *mem, struct error *err)
 		job->end.is_done = false;
 		job_fail(job, CAUSE_FAILED, err);
 	}
-	if (finish_data(job, mem, err) == 0)
+	if (finish_data(job, err) == 0)
 		return 0;
 	if (err->code != ERR_DELETE_GUARD)
 		return -1;
 	job->end.is_done = false;
 	job_fail(job, CAUSE_GUARD, err);
-	return finish_data(job, mem, err);
-}
-
-static int
-finish_control(struct job *job, const struct run_outcome *o, struct error *err)
-{
-	struct db *db;
-	bool held = false;
-	int result;
-
-	if (db_acquire(job->node->control, &db, err) < 0)
-		return -1;
-	result = run_finish(db, job->claim.run_id, job->claim.token, o, &held, err);
-	db_release(db);
-	if (result == 0 && !held)
-		log_info("worker", "%s was taken over or cancelled before it was written off",
-			 job->label);
-	return result;
-}
-
-static int
-give_back(struct job *job, struct error *err)
-{
-	struct db *db;
-	int result;
-
-	if (db_acquire(job->node->control, &db, err) < 0)
-		return -1;
-	result = run_give_back(db, job->claim.run_id, job->claim.token, err);
-	db_release(db);
-	return result;
+	return finish_data(job, err);
 }
 
 /* The database was away or busy: that passes, and says nothing about the run. */
@@ -354,32 +358,52 @@ goes_on(const struct job *job)
 
 	if (end->is_done)
 		return false;
-	if (cause_fits(end->cause, CAUSE_CANCELLED))
+	if (cause_fits(end->cause, CAUSE_CANCELLED) || cause_fits(end->cause, CAUSE_PARKED))
 		return true;
-	if (job->claim.attempts >= WORKER_ATTEMPTS_MAX)
+	if (job->claim.attempts >= job->node->config->run_attempts_max)
 		return false;
 	return cause_fits(end->cause, CAUSE_RUNNER) ||
 	       (cause_fits(end->cause, CAUSE_STORE) && is_passing(end->code));
 }
 
-static int
-finish(struct job *job, TALLOC_CTX *mem, struct error *err)
+/* At once after a clean stop, when the provider said after a parking, else with back-off. */
+static int64_t
+return_delay_ms(const struct job *job)
 {
-	struct run_outcome o;
+	int64_t delay = RETURN_FIRST_MS;
 
-	if (job->is_over) {
-		o = outcome_of(job, mem);
-		o.state = job->old_state;
-		return finish_control(job, &o, err);
-	}
-	if (cause_fits(job->end.cause, CAUSE_LOST_LEASE))
+	if (job->is_parked)
+		return job->end.park_ms;
+	if (cause_fits(job->end.cause, CAUSE_CANCELLED))
 		return 0;
-	if (goes_on(job))
-		return give_back(job, err);
-	if (job->ingest != NULL && close_data(job, mem, err) < 0)
+	for (int64_t i = 1; i < job->claim.attempts && delay < RETURN_MAX_MS; i++)
+		delay *= 2;
+	return delay > RETURN_MAX_MS ? RETURN_MAX_MS : delay;
+}
+
+static int
+finish(struct job *job, struct error *err)
+{
+	job->outcome = outcome_of(job, job);
+	job->after = JOB_NOTHING;
+	if (job->is_over) {
+		job->outcome.state = job->old_state;
+		job->after = JOB_COMPLETE;
+		return 0;
+	}
+	if (job->is_gone || cause_fits(job->end.cause, CAUSE_LOST_LEASE))
+		return 0;
+	job->is_parked = cause_fits(job->end.cause, CAUSE_PARKED);
+	if (goes_on(job)) {
+		job->return_ms = return_delay_ms(job);
+		job->after = JOB_RETURN;
+		return 0;
+	}
+	if (job->ingest != NULL && close_data(job, err) < 0)
 		return -1;
-	o = outcome_of(job, mem);
-	return finish_control(job, &o, err);
+	job->outcome = outcome_of(job, job); /* with the deletions of its end */
+	job->after = JOB_COMPLETE;
+	return 0;
 }
 
 static void
@@ -387,9 +411,9 @@ report(const struct job *job, int result, const struct error *err)
 {
 	const struct run_end *end = &job->end;
 
-	if (result < 0 && err->code == ERR_FENCED)
-		log_info("worker", "%s: the lease is gone, nothing more is written",
-			 job->label);
+	if (job->is_gone || (result < 0 && err->code == ERR_FENCED))
+		log_info("worker", "%s: the lease is gone (%s), nothing more is written",
+			 job->label, end->cause);
 	else if (result < 0)
 		log_warn("worker",
 			 "%s ended but could not be written off (it will be taken up again): "
@@ -398,6 +422,9 @@ report(const struct job *job, int result, const struct error *err)
 	else if (end->is_done)
 		log_info("worker", "%s: success, %" PRId64 " pages", job->label,
 			 job->ingest == NULL ? 0 : job->ingest->pages);
+	else if (job->is_parked)
+		log_info("worker", "%s is parked for %" PRId64 " ms: %s", job->label,
+			 job->return_ms, end->message);
 	else if (!job->is_over)
 		log_warn("worker", "%s ended with cause \"%s\": %s", job->label, end->cause,
 			 end->message);
@@ -407,14 +434,12 @@ void
 job_finish(void *arg)
 {
 	struct job *job = arg;
-	TALLOC_CTX *mem = talloc_new(NULL);
 	struct error err = {0};
-	int result = finish(job, mem, &err);
+	int result = finish(job, &err);
 
 	report(job, result, &err);
 	hooks_out_wake(job->node);
-	talloc_free(mem);
 	talloc_free(job->ingest);
 	job->ingest = NULL;
-	loop_post(job->node->loop, freed_on_loop, job);
+	loop_post(job->node->loop, finished_on_loop, job);
 }

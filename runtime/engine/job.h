@@ -14,7 +14,14 @@
 #include "run/cause.h"
 #include "run/fetch.h"
 #include "run/host.h"
-#include "store/run.h"
+#include "store/queue.h"
+
+/* What is left to do in the control family once the data family is in order. */
+enum job_after {
+	JOB_NOTHING,  /* the lease is gone: it is another's */
+	JOB_COMPLETE, /* off the queue, with job->outcome */
+	JOB_RETURN,   /* back to the queue, due in job->return_ms */
+};
 
 struct job {
 	struct job *previous, *next; /* the worker's list; loop's thread */
@@ -31,10 +38,14 @@ struct job {
 	bool tracks_deletes; /* a full refresh: what it does not see is deleted at its end */
 	bool is_over; /* an earlier attempt had ended the run: only the control row is left */
 	const char *old_state; /* of that attempt */
+	bool force_deletes;    /* the guard of a closing delete window does not hold */
 
 	/* While it runs. */
 	struct run *run;
 	struct fetch_scope *fetches;
+	int64_t
+	    park_ms; /* how long the provider asked to wait, when the run is parked for it */
+	char park_message[256];
 	struct job_fetch *pending; /* asked for and not answered yet */
 	const struct run_page *page;
 	run_commit_done *commit_done;
@@ -44,7 +55,15 @@ struct job {
 
 	/* Once it ended. */
 	struct run_end end;
+	bool is_gone;	/* the queue said so: cancelled, or taken over */
+	bool is_parked; /* its wait for the provider goes on without a process */
+	enum job_after after;
+	struct run_outcome outcome;
+	int64_t return_ms;
+	struct job *next_ended; /* the worker's list of those to be written off */
+	bool is_written_off;
 	void (*on_freed)(struct job *job);
+	void (*on_finished)(struct job *job); /* on the loop, once `after` is known */
 };
 
 /* Pool thread. -1: job->end says why; it is to be finished without having run. */
@@ -53,7 +72,7 @@ int job_prepare(struct job *job, struct db *control, struct db *data);
 /* Loop. The build must be at hand. */
 void job_start(struct job *job);
 
-/* Pool thread: the last transaction and the control row. */
+/* Pool thread: the last transaction of the data family; on_finished follows. */
 void job_finish(void *arg);
 
 /* Ends a job that never ran, with a cause. */

@@ -5,15 +5,15 @@
  */
 #include "engine/hooks_message.h"
 #include "engine/job.h"
+#include "engine/kind.h"
+#include "engine/specs.h"
 #include "engine/target.h"
 #include "engine/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "run/spec.h"
 #include "store/connection.h"
 #include "store/environment.h"
-#include "store/plugin.h"
 #include "store/checkpoint.h"
 #include "store/fence.h"
 #include "store/sync.h"
@@ -30,7 +30,7 @@ struct preparing {
 	struct connection *connection;
 	struct environment *env;
 	struct fence fence;
-	const char *spec_json;
+	const struct spec *spec;
 };
 
 static int
@@ -39,7 +39,7 @@ prepare_rows(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 
 	if (sync_find(job, p->control, job->claim.sync_id, &p->sync, err) < 0 ||
-	    connection_find_id(job, p->control, job->claim.connection_row, &p->connection,
+	    connection_for_run(job, p->control, job->claim.connection_row, &p->connection,
 			       err) < 0 ||
 	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
 		return -1;
@@ -49,28 +49,19 @@ prepare_rows(struct preparing *p, struct error *err)
 	return 0;
 }
 
-/* A run keeps the build it began with, whatever is deployed meanwhile. */
+/* A run keeps the build of its first claim, whatever is deployed meanwhile. */
 static int
 prepare_build(struct preparing *p, struct error *err)
 {
 	struct job *job = p->job;
-	struct deployment *active;
 
-	if (job->claim.has_build) {
-		memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
-		if (plugin_build_spec(job, p->control, job->sha256, &p->spec_json, err) < 0)
-			return -1;
-	} else {
-		if (deployment_active(job, p->control, p->sync->integration_id, &active, err) <
-			0 ||
-		    run_set_build(p->control, job->claim.run_id, active->sha256,
-				  sizeof(active->sha256), err) < 0)
-			return -1;
-		memcpy(job->sha256, active->sha256, sizeof(job->sha256));
-		p->spec_json = active->spec;
-	}
+	if (!job->claim.has_build)
+		return error_set(err, ERR_NOT_FOUND,
+				 "integration \"%s\" has no plugin deployed",
+				 p->sync->integration_key);
+	memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
 	crypto_hex(job->build_key, job->sha256, sizeof(job->sha256));
-	return 0;
+	return specs_find(job, p->control, job->sha256, &p->spec, err);
 }
 
 static int
@@ -138,16 +129,15 @@ prepare_start(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 	const struct config *config = job->node->config;
 	const struct spec_sync *sync;
-	struct spec *spec;
 
-	if (spec_parse(job, p->spec_json, strlen(p->spec_json), &spec, err) < 0)
-		return -1;
-	sync = spec_sync(spec, p->sync->name);
+	sync = spec_sync(p->spec, p->sync->name);
 	if (sync == NULL)
 		return error_set(err, ERR_UNKNOWN_SYNC,
 				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
-	ingest_set_spec(job->ingest, spec);
+	ingest_set_spec(job->ingest, p->spec);
+	job->force_deletes = job->claim.force_deletes;
+	job->ingest->may_delete_all = job->force_deletes;
 	job->tracks_deletes = sync->tracks_deletes;
 	if (job->tracks_deletes && ingest_open_windows(job->ingest, sync->models, err) < 0)
 		return -1;
@@ -158,7 +148,8 @@ prepare_start(struct preparing *p, struct error *err)
 	    .connection_id = p->connection->connection_id,
 	    .metadata = p->connection->metadata,
 	    .models = sync->models,
-	    .deadline_ms = config->sync_deadline_ms,
+	    .deadline_ms = kind_deadline_ms(config, job->claim.kind),
+	    .may_park = job->claim.kind == QUEUE_KIND_SYNC,
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
@@ -195,8 +186,37 @@ read_outcome(struct preparing *p, struct error *err)
 	snprintf(job->end.message, sizeof(job->end.message), "%s",
 		 or_empty(json_string(tree, "message")));
 	job->end.requests = (uint64_t)json_integer(tree, "requests", 0);
+	job->end.request_bytes = (uint64_t)json_integer(tree, "request_bytes", 0);
+	job->end.response_bytes = (uint64_t)json_integer(tree, "response_bytes", 0);
 	job->end.usage.ru_maxrss = json_integer(tree, "max_rss_kb", 0);
 	job->end.usage.ru_utime.tv_usec = json_integer(tree, "cpu_us", 0);
+	return 0;
+}
+
+/* A run that no node could carry to an end must not go round for ever, and one that waited too
+ * long is not wanted any more. The fence was raised: no earlier attempt writes anything. */
+static int
+check_claim(struct preparing *p, struct error *err)
+{
+	const struct run_claim *claim = &p->job->claim;
+	const struct config *config = p->job->node->config;
+	int64_t start_ms = kind_start_ms(config, claim->kind);
+
+	if (claim->attempts > config->run_attempts_max)
+		return error_set(err, ERR_EXPIRED,
+				 "the run was begun %" PRId64 " times and never came to an end",
+				 claim->attempts - 1);
+	if (claim->started_ms > kind_deadline_ms(config, claim->kind))
+		return error_set(
+		    err, ERR_EXPIRED,
+		    "the run was begun %" PRId64
+		    " s ago, parked and begun again, and that is longer than its limit",
+		    claim->started_ms / 1000);
+	if (claim->started_ms == 0 && claim->waited_ms > start_ms)
+		return error_set(err, ERR_EXPIRED,
+				 "the run waited for %" PRId64 " ms; after %" PRId64
+				 " ms it is not started any more",
+				 claim->waited_ms, start_ms);
 	return 0;
 }
 
@@ -207,7 +227,7 @@ prepare_all(struct preparing *p, struct error *err)
 		return -1;
 	if (p->job->is_over)
 		return read_outcome(p, err);
-	if (prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
+	if (check_claim(p, err) < 0 || prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
 		return -1;
 	return target_open(p->job, p->job->node, p->connection, &p->job->target,
 			   &p->job->start.paginate, err);
@@ -231,9 +251,10 @@ job_prepare(struct job *job, struct db *control, struct db *data)
 		return 0;
 	job->is_over = false;
 	job_fail(job,
-		 err.code == ERR_FENCED ? CAUSE_LOST_LEASE
-		 : is_passing(err.code) ? CAUSE_CANCELLED
-					: CAUSE_SETUP,
+		 err.code == ERR_FENCED	   ? CAUSE_LOST_LEASE
+		 : is_passing(err.code)	   ? CAUSE_CANCELLED
+		 : err.code == ERR_EXPIRED ? CAUSE_EXPIRED
+					   : CAUSE_SETUP,
 		 &err);
 	return -1;
 }

@@ -32,6 +32,8 @@ struct node {
 	const struct config *config;
 	unsigned roles;
 	bool is_dev;
+	char id[17];		/* made at the start, for this process only */
+	const char *direct_url; /* for LISTEN; NULL: none */
 	const char *server_url;
 	struct loop *loop;
 	struct pool *api_pool, *worker_pool;

@@ -1,53 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/worker -- see worker.h.
+ * engine/worker -- see worker.h. Here: looking for work and beginning it.
  *
  * One look at a time: a tick that comes while a look is under way asks for another one after
- * it.
+ * it. A claimed run is prepared on a pool thread, beside others, then started on the loop.
  */
-#include "engine/worker.h"
-#include "engine/job.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "engine/worker_internal.h"
 #include "run/cause.h"
 #include "store/plugin.h"
+#include "store/run.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DUE_MAX 1000 /* schedules that one look queues */
-
-struct worker {
-	struct node *node;
-	struct loop_timer *tick, *heartbeat;
-	struct job *jobs;
-	size_t jobs_count;
-	bool is_looking, look_again, is_beating, is_stopping;
-	size_t next_environment; /* where the round goes on */
-	loop_fn *stopped;
-	void *stopped_arg;
-};
+#define DUE_MAX 1000   /* schedules that one statement moves */
+#define DUE_ROUNDS 10  /* of such statements in one look */
+#define SWEEP_MS 60000 /* between two looks for runs that are old enough to be forgotten */
+#define SWEEP_FIRST_MS 1000
+#define SWEEP_ROWS 1000 /* that one statement looks at */
 
 /* What a look brings back to the loop. */
 struct look {
 	struct worker *worker;
 	size_t room; /* runs that still fit */
+	bool with_schedules;
 	struct job **jobs;
 	size_t count;
 	struct error err;
-	bool is_full; /* there may be more at once */
-};
-
-struct beat {
-	struct worker *worker;
-	char *claims; /* [[run, token], …] */
-	int64_t *held;
-	size_t held_count;
-	int result;
-	struct error err;
+	bool is_full;	   /* there may be more at once */
+	bool has_more_due; /* schedules */
 };
 
 struct load {
@@ -66,18 +50,18 @@ worker_checkpoint_key(TALLOC_CTX *mem, const char *sync, const char *variant)
 	return talloc_asprintf(mem, "sync:%s:%s", sync, variant);
 }
 
-static void
-maybe_stopped(struct worker *worker)
+void
+worker_maybe_stopped(struct worker *worker)
 {
 	if (!worker->is_stopping || worker->jobs_count > 0 || worker->is_looking ||
-	    worker->is_beating || worker->stopped == NULL)
+	    worker->is_beating || worker->is_sweeping || worker->stopped == NULL)
 		return;
 	worker->stopped(worker->stopped_arg);
 	worker->stopped = NULL;
 }
 
-static void
-job_freed(struct job *job)
+void
+worker_job_freed(struct job *job)
 {
 	struct worker *worker = job->node->worker;
 
@@ -89,19 +73,18 @@ job_freed(struct job *job)
 		job->next->previous = job->previous;
 	worker->jobs_count--;
 	talloc_free(job);
-	maybe_stopped(worker);
+	worker_maybe_stopped(worker);
 	if (!worker->is_stopping)
-		worker_wake(worker->node); /* there is room again */
+		worker_look(worker); /* there is room again */
 }
 
 /* ---- starting a job: the build may have to be fetched first ---- */
 
 static void
-finish_unstarted(struct job *job, enum cause_row cause, const struct error *err)
+finish_unstarted(struct job *job)
 {
-	job_fail(job, cause, err);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
-		job_freed(job); /* its lease runs out and another look finds it */
+		worker_job_freed(job); /* its lease runs out and another look finds it */
 }
 
 static void
@@ -114,10 +97,12 @@ build_loaded(void *arg)
 	if (result == 0)
 		result = run_host_add(job->node->host, job->build_key, load->bytes,
 				      load->length, &load->err);
-	if (result == 0)
+	if (result == 0) {
 		job_start(job);
-	else
-		finish_unstarted(job, CAUSE_LOAD, &load->err);
+	} else {
+		job_fail(job, CAUSE_LOAD, &load->err);
+		finish_unstarted(job);
+	}
 	talloc_free(load);
 }
 
@@ -142,17 +127,10 @@ begin_job(struct worker *worker, struct job *job)
 	struct load *load;
 	struct error err;
 
-	job->on_freed = job_freed;
-	job->next = worker->jobs;
-	if (worker->jobs != NULL)
-		worker->jobs->previous = job;
-	worker->jobs = job;
-	worker->jobs_count++;
 	if (worker->is_stopping && !job->is_over)
 		job_fail(job, CAUSE_CANCELLED, NULL);
 	if (job->is_over || job->end.cause[0] != '\0') {
-		if (pool_submit(worker->node->worker_pool, job_finish, job) < 0)
-			job_freed(job);
+		finish_unstarted(job);
 		return;
 	}
 	if (run_host_has(worker->node->host, job->build_key)) {
@@ -163,69 +141,121 @@ begin_job(struct worker *worker, struct job *job)
 	load->job = job;
 	if (pool_submit(worker->node->worker_pool, load_build, load) < 0) {
 		error_set(&err, ERR_BUSY, "all workers are busy");
-		finish_unstarted(job, CAUSE_CANCELLED, &err);
+		job_fail(job, CAUSE_CANCELLED, &err);
+		finish_unstarted(job);
 		talloc_free(load);
+	}
+}
+
+static void
+job_prepared(void *arg)
+{
+	struct job *job = arg;
+	struct worker *worker = job->node->worker;
+
+	worker->preparing--;
+	begin_job(worker, job);
+	if (worker->preparing == WORKER_PREPARING_MAX / 2)
+		worker_look(worker);
+}
+
+static void
+prepare_in_pool(void *arg)
+{
+	struct job *job = arg;
+	struct node *node = job->node;
+	struct db *control = NULL, *data = NULL;
+	struct error err;
+
+	if (db_acquire(node->control, &control, &err) < 0 ||
+	    (node->data != node->control && db_acquire(node->data, &data, &err) < 0))
+		job_fail(job, CAUSE_CANCELLED, &err);
+	else if (job_prepare(job, control, data == NULL ? control : data) < 0)
+		log_debug("worker", "%s: %s", job->label, job->end.message);
+	db_release(data);
+	db_release(control);
+	loop_post(node->loop, job_prepared, job);
+}
+
+static void
+take_job(struct worker *worker, struct job *job)
+{
+	job->on_freed = worker_job_freed;
+	job->on_finished = writeoff_add;
+	job->next = worker->jobs;
+	if (worker->jobs != NULL)
+		worker->jobs->previous = job;
+	worker->jobs = job;
+	worker->jobs_count++;
+	worker->preparing++;
+	if (pool_submit(worker->node->worker_pool, prepare_in_pool, job) < 0) {
+		worker->preparing--;
+		worker_job_freed(job);
 	}
 }
 
 /* ---- looking for work ---- */
 
-static int
-claim_environment(struct look *look, struct db *control, struct db *data,
-		  int64_t environment_id)
+static void
+keep_claims(struct look *look, const struct run_claim *claims, size_t count)
 {
-	struct node *node = look->worker->node;
-	size_t limit = look->room < WORKER_CLAIM_MAX ? look->room : WORKER_CLAIM_MAX;
-	struct run_claim *claims;
-	size_t count;
-
-	if (run_claim(look, control, environment_id, (int64_t)limit, node->config->lease_ms,
-		      &claims, &count, &look->err) < 0)
-		return -1;
-	look->is_full |= count == limit;
 	look->room -= count;
 	look->jobs =
 	    talloc_realloc(look, look->jobs, struct job *, (unsigned)(look->count + count + 1));
 	for (size_t i = 0; i < count; i++) {
 		struct job *job = talloc_zero(NULL, struct job);
 
-		job->node = node;
+		job->node = look->worker->node;
 		job->claim = claims[i];
 		job->claim.sync_id = talloc_strdup(job, claims[i].sync_id);
-		if (job_prepare(job, control, data) < 0)
-			log_debug("worker", "%s: %s", job->label, job->end.message);
 		look->jobs[look->count++] = job;
 	}
-	return 0;
 }
 
+/* Turn after turn until the room is used up, or as many turns in a row as there are
+ * environments gave nothing. */
 static int
-claim_all(struct look *look, struct db *control, struct db *data)
+claim_all(struct look *look, struct db *control)
 {
-	int64_t *environments;
-	size_t count, start = look->worker->next_environment++;
+	const struct config *config = look->worker->node->config;
+	struct queue_limits limits = {.lease_ms = config->lease_ms,
+				      .environment_max = config->environment_runs_max,
+				      .integration_max = config->integration_runs_max,
+				      .connection_max = config->connection_runs_max};
+	int64_t environments, empty = 0;
 
-	if (run_due_environments(look, control, &environments, &count, &look->err) < 0)
-		return -1;
-	for (size_t i = 0; i < count && look->room > 0; i++)
-		if (claim_environment(look, control, data, environments[(start + i) % count]) <
-		    0)
+	while (look->room > 0) {
+		struct run_claim *claims;
+		size_t count;
+
+		limits.room =
+		    (int64_t)(look->room < WORKER_CLAIM_MAX ? look->room : WORKER_CLAIM_MAX);
+		if (queue_claim(look, control, &limits, &claims, &count, &environments,
+				&look->err) < 0)
 			return -1;
+		keep_claims(look, claims, count);
+		empty = count > 0 ? 0 : empty + 1;
+		if (empty >= environments)
+			return 0;
+	}
+	look->is_full = true;
 	return 0;
 }
 
 static int
-look_with(struct look *look, struct db *control, struct db *data)
+move_schedules(struct look *look, struct db *control)
 {
-	const struct node *node = look->worker->node;
-	int64_t queued;
+	int64_t moved = DUE_MAX, queued, all = 0;
 
-	if ((node->roles & ROLE_SCHEDULER) != 0 &&
-	    sync_enqueue_due(control, DUE_MAX, &queued, &look->err) < 0)
-		return -1;
-	if ((node->roles & ROLE_WORKER) == 0 || look->room == 0)
-		return 0;
-	return claim_all(look, control, data);
+	for (int i = 0; i < DUE_ROUNDS && moved == DUE_MAX; i++) {
+		if (sync_enqueue_due(control, DUE_MAX, &moved, &queued, &look->err) < 0)
+			return -1;
+		all += queued;
+	}
+	if (all > 0)
+		notices_send(look->worker->node, "due");
+	look->has_more_due = moved == DUE_MAX;
+	return 0;
 }
 
 static void looked(void *arg);
@@ -235,21 +265,35 @@ look_for_work(void *arg)
 {
 	struct look *look = arg;
 	struct node *node = look->worker->node;
-	struct db *control = NULL, *data = NULL;
+	struct db *control;
 
 	if (db_acquire(node->control, &control, &look->err) == 0) {
-		if (node->data == node->control)
-			look_with(look, control, control);
-		else if (db_acquire(node->data, &data, &look->err) == 0)
-			look_with(look, control, data);
+		int result = 0;
+
+		if (look->with_schedules && (node->roles & ROLE_SCHEDULER) != 0)
+			result = move_schedules(look, control);
+		if (result == 0 && (node->roles & ROLE_WORKER) != 0)
+			claim_all(look, control);
+		db_release(control);
 	}
-	db_release(data);
-	db_release(control);
 	loop_post(node->loop, looked, look);
 }
 
+static size_t
+room_for(const struct worker *worker)
+{
+	size_t max = (size_t)worker->node->config->runs_max, room;
+
+	room = max > worker->jobs_count ? max - worker->jobs_count : 0;
+	if (worker->preparing >= WORKER_PREPARING_MAX)
+		return 0;
+	return room < WORKER_PREPARING_MAX - worker->preparing
+		   ? room
+		   : WORKER_PREPARING_MAX - worker->preparing;
+}
+
 static void
-look(struct worker *worker)
+look(struct worker *worker, bool with_schedules)
 {
 	struct look *look;
 
@@ -257,19 +301,29 @@ look(struct worker *worker)
 		return;
 	if (worker->is_looking) {
 		worker->look_again = true;
+		worker->tick_again |= with_schedules;
 		return;
 	}
 	look = talloc_zero(NULL, struct look);
 	look->worker = worker;
-	look->room = (size_t)worker->node->config->runs_max > worker->jobs_count
-			 ? (size_t)worker->node->config->runs_max - worker->jobs_count
-			 : 0;
+	look->with_schedules = with_schedules;
+	look->room = room_for(worker);
+	if (look->room == 0 && !with_schedules) {
+		talloc_free(look);
+		return; /* a job that ends, or is prepared, looks again */
+	}
 	worker->is_looking = true;
 	if (pool_submit(worker->node->worker_pool, look_for_work, look) < 0) {
 		worker->is_looking = false;
 		talloc_free(look);
 		loop_timer_set(worker->tick, worker->node->config->tick_ms);
 	}
+}
+
+void
+worker_look(struct worker *worker)
+{
+	look(worker, false);
 }
 
 static void
@@ -284,101 +338,68 @@ looked(void *arg)
 	if (look_done->err.code != ERR_NONE)
 		log_warn("worker", "cannot look for work: %s", look_done->err.message);
 	for (size_t i = 0; i < look_done->count; i++)
-		begin_job(worker, look_done->jobs[i]);
+		take_job(worker, look_done->jobs[i]);
 	if (look_done->err.code != ERR_NONE)
 		again = false;
+	if (look_done->with_schedules && !worker->is_stopping)
+		loop_timer_set(worker->tick,
+			       look_done->has_more_due ? 0 : worker->node->config->tick_ms);
 	talloc_free(look_done);
-	maybe_stopped(worker);
-	if (worker->is_stopping)
-		return;
-	loop_timer_set(worker->tick, worker->node->config->tick_ms);
+	worker_maybe_stopped(worker);
 	if (again)
-		look(worker);
+		look(worker, worker->tick_again);
+	worker->tick_again = false;
 }
 
 static void
 on_tick(void *arg)
 {
-	look(arg);
+	look(arg, true);
 }
 
-/* ---- leases ---- */
-
-static bool
-is_held(const struct beat *beat, int64_t run_id)
-{
-	for (size_t i = 0; i < beat->held_count; i++)
-		if (beat->held[i] == run_id)
-			return true;
-	return false;
-}
-
-static bool
-was_asked(const struct beat *beat, const struct job *job)
-{
-	char mark[64];
-
-	snprintf(mark, sizeof(mark), "[%" PRId64 ",%" PRId64 "]", job->claim.run_id,
-		 job->claim.token);
-	return strstr(beat->claims, mark) != NULL;
-}
+/* ---- forgetting old runs ---- */
 
 static void
-beaten(void *arg)
-{
-	struct beat *beat = arg;
-	struct worker *worker = beat->worker;
-
-	worker->is_beating = false;
-	if (beat->result < 0)
-		log_warn("worker", "cannot renew leases: %s", beat->err.message);
-	for (struct job *job = worker->jobs; job != NULL && beat->result == 0; job = job->next)
-		if (job->run != NULL && was_asked(beat, job) &&
-		    !is_held(beat, job->claim.run_id))
-			run_cancel(job->run, cause_text(CAUSE_LOST_LEASE));
-	talloc_free(beat);
-	maybe_stopped(worker);
-}
-
-static void
-beat_in_pool(void *arg)
-{
-	struct beat *beat = arg;
-	struct node *node = beat->worker->node;
-	struct db *db;
-
-	beat->result = db_acquire(node->control, &db, &beat->err);
-	if (beat->result == 0) {
-		beat->result = run_heartbeat(beat, db, beat->claims, node->config->lease_ms,
-					     &beat->held, &beat->held_count, &beat->err);
-		db_release(db);
-	}
-	loop_post(node->loop, beaten, beat);
-}
-
-static void
-on_heartbeat(void *arg)
+swept(void *arg)
 {
 	struct worker *worker = arg;
-	struct beat *beat;
-	struct buf claims;
 
-	loop_timer_set(worker->heartbeat, worker->node->config->lease_ms / 3);
-	if (worker->is_beating || worker->jobs == NULL)
+	worker->is_sweeping = false;
+	worker_maybe_stopped(worker);
+}
+
+static void
+sweep_in_pool(void *arg)
+{
+	struct worker *worker = arg;
+	struct node *node = worker->node;
+	int64_t keep_ms = node->config->runs_keep_days * INT64_C(86400000), after = 0, deleted;
+	struct error err;
+	struct db *db;
+
+	do {
+		if (db_acquire(node->control, &db, &err) < 0)
+			break;
+		if (run_forget(db, keep_ms, SWEEP_ROWS, &after, &deleted, &err) < 0) {
+			log_warn("worker", "cannot forget old runs: %s", err.message);
+			after = 0;
+		}
+		db_release(db);
+	} while (after != 0 && !atomic_load(&node->is_stopping));
+	loop_post(node->loop, swept, worker);
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct worker *worker = arg;
+
+	loop_timer_set(worker->sweep, SWEEP_MS);
+	if (worker->is_sweeping || (worker->node->roles & ROLE_SCHEDULER) == 0)
 		return;
-	beat = talloc_zero(NULL, struct beat);
-	beat->worker = worker;
-	buf_init(&claims, beat, worker->jobs_count * 32 + 16);
-	for (const struct job *job = worker->jobs; job != NULL; job = job->next)
-		buf_addf(&claims, "%s[%" PRId64 ",%" PRId64 "]", claims.length == 0 ? "[" : ",",
-			 job->claim.run_id, job->claim.token);
-	buf_addc(&claims, ']');
-	beat->claims = claims.data;
-	worker->is_beating = true;
-	if (pool_submit(worker->node->worker_pool, beat_in_pool, beat) < 0) {
-		worker->is_beating = false;
-		talloc_free(beat);
-	}
+	worker->is_sweeping = true;
+	if (pool_submit(worker->node->worker_pool, sweep_in_pool, worker) < 0)
+		worker->is_sweeping = false;
 }
 
 /* ---- the worker ---- */
@@ -389,13 +410,30 @@ wake(void *arg)
 	struct node *node = arg;
 
 	if (node->worker != NULL)
-		look(node->worker);
+		look(node->worker, true); /* a new connection's schedules are due */
 }
 
 void
 worker_wake(struct node *node)
 {
 	loop_post(node->loop, wake, node);
+	notices_send(node, "due");
+}
+
+static void
+ask(void *arg)
+{
+	struct node *node = arg;
+
+	if (node->worker != NULL)
+		lease_ask(node->worker);
+}
+
+void
+worker_cancelled(struct node *node)
+{
+	loop_post(node->loop, ask, node);
+	notices_send(node, "gone");
 }
 
 void
@@ -408,9 +446,12 @@ worker_start(struct node *node)
 	worker->node = node;
 	node->worker = worker;
 	worker->tick = loop_timer_new(node->loop, on_tick, worker);
-	worker->heartbeat = loop_timer_new(node->loop, on_heartbeat, worker);
+	worker->heartbeat = loop_timer_new(node->loop, lease_timer, worker);
+	worker->sweep = loop_timer_new(node->loop, on_sweep, worker);
 	loop_timer_set(worker->tick, 0);
 	loop_timer_set(worker->heartbeat, node->config->lease_ms / 3);
+	loop_timer_set(worker->sweep, SWEEP_FIRST_MS);
+	worker->notices = notices_start(node);
 }
 
 void
@@ -423,10 +464,11 @@ worker_stop(struct node *node, loop_fn *done, void *arg)
 	worker->stopped_arg = arg;
 	loop_timer_cancel(worker->tick);
 	loop_timer_cancel(worker->heartbeat);
+	loop_timer_cancel(worker->sweep);
 	for (struct job *job = worker->jobs; job != NULL; job = job->next)
 		if (job->run != NULL)
 			run_cancel(job->run, cause_text(CAUSE_CANCELLED));
-	maybe_stopped(worker);
+	worker_maybe_stopped(worker);
 }
 
 void
@@ -436,8 +478,10 @@ worker_free(struct node *node)
 
 	if (worker == NULL)
 		return;
+	notices_stop(worker->notices);
 	loop_timer_free(worker->tick);
 	loop_timer_free(worker->heartbeat);
+	loop_timer_free(worker->sweep);
 	free(worker);
 	node->worker = NULL;
 }

@@ -140,9 +140,8 @@ expire_waiting(struct http_client *client)
 		if (call->easy != NULL || call->is_over || now < call->deadline_ms)
 			continue;
 		error_set(&call->err, ERR_NETWORK,
-			  "no connection to %s became free in time (%d a host, %d in all)",
-			  call->queued.host, HTTP_CLIENT_PER_HOST_MAX,
-			  HTTP_CLIENT_CONNECTIONS_MAX);
+			  "no connection to %s became free in time (%zu a host, %zu in all)",
+			  call->queued.host, client->per_host_max, client->connections_max);
 		call->is_over = true;
 		TAILQ_INSERT_TAIL(&client->over, call, over_entry);
 	}
@@ -158,7 +157,7 @@ on_kick(void *arg)
 	expire_waiting(client);
 	while ((call = TAILQ_FIRST(&client->over)) != NULL)
 		fail_early(call);
-	while (client->running < HTTP_CLIENT_CONNECTIONS_MAX &&
+	while (client->running < client->connections_max &&
 	       (next = call_queue_next(client->queue)) != NULL)
 		call_start((struct http_call *)next);
 	if (call_queue_waiting(client->queue) > 0)
@@ -178,9 +177,10 @@ http_client_send(struct http_client *client, const struct http_outgoing *request
 	call->client = client;
 	call->done = done;
 	call->arg = arg;
+	call->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : DEFAULT_TIMEOUT_MS;
+	call->waits_apart = request->queue_ms > 0;
 	call->deadline_ms =
-	    clock_monotonic_ms() +
-	    (request->timeout_ms > 0 ? request->timeout_ms : DEFAULT_TIMEOUT_MS);
+	    clock_monotonic_ms() + (call->waits_apart ? request->queue_ms : call->timeout_ms);
 	call->response_max =
 	    request->response_max > 0 ? request->response_max : HTTP_CLIENT_BODY_MAX;
 	call->method = talloc_strdup(call, request->method);
@@ -225,9 +225,13 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	signal(SIGPIPE, SIG_IGN); /* CURLOPT_NOSIGNAL leaves it to us */
 	client->loop = config->loop;
+	client->connections_max =
+	    config->connections_max > 0 ? config->connections_max : HTTP_CLIENT_CONNECTIONS_MAX;
+	client->per_host_max =
+	    config->per_host_max > 0 ? config->per_host_max : HTTP_CLIENT_PER_HOST_MAX;
 	client->user_agent = talloc_strdup(client, config->user_agent);
 	client->ca_file = talloc_strdup(client, config->ca_file);
-	client->queue = call_queue_new(client, HTTP_CLIENT_PER_HOST_MAX);
+	client->queue = call_queue_new(client, client->per_host_max);
 	TAILQ_INIT(&client->calls);
 	TAILQ_INIT(&client->over);
 	client->multi = curl_multi_init();
@@ -239,10 +243,9 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS,
-			  (long)HTTP_CLIENT_CONNECTIONS_MAX);
+	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)client->connections_max);
 	curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-			  (long)HTTP_CLIENT_CONNECTIONS_MAX);
+			  (long)client->connections_max);
 	*out = client;
 	return 0;
 }

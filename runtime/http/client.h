@@ -17,8 +17,8 @@
 #include "base/loop.h"
 #include "http/server.h" /* struct http_field */
 
-#define HTTP_CLIENT_CONNECTIONS_MAX 256 /* descriptors for upstreams, of a node */
-#define HTTP_CLIENT_PER_HOST_MAX 64
+#define HTTP_CLIENT_CONNECTIONS_MAX 256 /* descriptors for upstreams, of a node: default */
+#define HTTP_CLIENT_PER_HOST_MAX 64	/* default */
 #define HTTP_CLIENT_BODY_MAX (100 * 1024 * 1024)
 #define HTTP_CLIENT_CONNECT_MS 10000
 #define HTTP_CLIENT_HEADER_MAX (256 * 1024) /* all fields of an answer */
@@ -32,7 +32,8 @@ struct http_outgoing {
 	const struct http_field *headers; /* ends with a NULL name */
 	const void *body;
 	size_t body_length;
-	int64_t timeout_ms;  /* whole exchange; 0: 30,000 */
+	int64_t timeout_ms; /* whole exchange; 0: 30,000 */
+	int64_t queue_ms; /* may wait so long for its turn before that; 0: within timeout_ms */
 	size_t response_max; /* bytes; 0: HTTP_CLIENT_BODY_MAX */
 	const char *group;   /* who asks, for fairness; NULL: one group */
 };
@@ -55,7 +56,8 @@ struct http_client_config {
 	struct loop *loop;
 	const char *egress_allow; /* "127.0.0.0/8,::1/128" or NULL */
 	const char *user_agent;
-	const char *ca_file; /* NULL: the system's */
+	const char *ca_file;		      /* NULL: the system's */
+	size_t connections_max, per_host_max; /* 0: the numbers above */
 };
 
 MUST_CHECK int http_client_new(struct http_client **out,

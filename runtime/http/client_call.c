@@ -250,6 +250,8 @@ call_start(struct http_call *call)
 {
 	struct http_client *client = call->client;
 
+	if (call->waits_apart)
+		call->deadline_ms = clock_monotonic_ms() + call->timeout_ms;
 	call->easy = curl_easy_init();
 	if (call->easy == NULL)
 		abort();

@@ -24,7 +24,7 @@ struct http_client {
 	char *user_agent, *ca_file;
 	struct http_calls calls; /* all of them */
 	struct http_calls over;	 /* ended before curl saw them */
-	size_t running;
+	size_t running, connections_max, per_host_max;
 	int64_t checked_ms; /* when those that wait were last looked at */
 	bool is_freed;
 };
@@ -39,7 +39,8 @@ struct http_call {
 	struct curl_slist *headers;
 	char *method, *url, *body;
 	size_t body_length, response_max;
-	int64_t deadline_ms;
+	int64_t deadline_ms, timeout_ms;
+	bool waits_apart; /* for its turn: the time-out begins with it */
 	bool is_over, is_refused, is_too_large, is_repeat;
 	int attempts;
 	struct error err;

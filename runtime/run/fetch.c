@@ -11,8 +11,11 @@
 #include "run/fetch_request.h"
 #include "run/fetch_rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PARK_LOOK_MS 250 /* between two looks whether a run does nothing but wait */
 
 struct fetcher {
 	struct loop *loop;
@@ -22,10 +25,22 @@ struct fetcher {
 
 struct fetch_scope {
 	struct fetcher *fetcher;
+	struct loop_timer *parking; /* looks, in a turn of its own, whether all wait */
+	int64_t park_after_ms;	    /* 0: never */
+	fetch_park *park;
+	void *park_arg;
+	size_t active;	       /* requests under way */
+	struct fetch *waiting; /* those of them that wait long, linked */
+	uint64_t sent, received;
 };
 
 struct fetch {
 	struct fetcher *fetcher;
+	struct fetch_scope *scope;
+	struct fetch *next_waiting;
+	bool is_waiting;
+	int64_t until_ms; /* of a long wait, by the monotonic clock */
+	int status;	  /* that asked for it */
 	const struct fetch_target *target;
 	struct run_request request; /* its strings live until done */
 	run_fetch_done *done;
@@ -38,9 +53,27 @@ struct fetch {
 	struct error err; /* that was found before anything was sent */
 };
 
+static void
+leave_waiting(struct fetch *fetch)
+{
+	struct fetch **link = &fetch->scope->waiting;
+
+	if (!fetch->is_waiting)
+		return;
+	while (*link != fetch)
+		link = &(*link)->next_waiting;
+	*link = fetch->next_waiting;
+	fetch->is_waiting = false;
+}
+
+/* The others may all be waiting. */
 static int
 fetch_destructor(struct fetch *fetch)
 {
+	leave_waiting(fetch);
+	fetch->scope->active--;
+	if (fetch->scope->waiting != NULL)
+		loop_timer_set(fetch->scope->parking, 0);
 	http_call_cancel(fetch->call);
 	loop_timer_free(fetch->timer);
 	return 0;
@@ -81,6 +114,54 @@ may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 	return fetch_may_repeat(fetch->target->retry, answer->status, answer->headers);
 }
 
+/* The plugin asks for nothing new while it waits, so the look comes in a later turn: what is
+ * under way beside this request may still bring it to a commit. */
+static void
+note_long_wait(struct fetch *fetch, const struct http_incoming *answer, int64_t wait)
+{
+	struct fetch_scope *scope = fetch->scope;
+	int64_t asked = fetch_asked_ms(fetch->target->retry, answer->status, answer->headers,
+				       clock_wall_ms());
+
+	if (asked < wait)
+		asked = wait;
+	if (scope->park_after_ms == 0 || asked <= scope->park_after_ms)
+		return;
+	fetch->until_ms =
+	    clock_monotonic_ms() + (asked > FETCH_PARK_MAX_MS ? FETCH_PARK_MAX_MS : asked);
+	fetch->status = answer->status;
+	fetch->is_waiting = true;
+	fetch->next_waiting = scope->waiting;
+	scope->waiting = fetch;
+	loop_timer_set(scope->parking, PARK_LOOK_MS);
+}
+
+static void
+on_parking(void *arg)
+{
+	struct fetch_scope *scope = arg;
+	struct fetch *longest = scope->waiting;
+	size_t waiting = 0;
+	char message[256];
+	int64_t wait;
+
+	for (struct fetch *f = scope->waiting; f != NULL; f = f->next_waiting, waiting++)
+		if (f->until_ms > longest->until_ms)
+			longest = f;
+	if (waiting == 0 || waiting < scope->active)
+		return;
+	wait = longest->until_ms - clock_monotonic_ms();
+	if (wait <= 0)
+		return;
+	snprintf(message, sizeof(message),
+		 "%s %.150s answered %d and asks for a wait of %lld s", longest->request.method,
+		 longest->request.path, longest->status, (long long)(wait + 999) / 1000);
+	if (scope->park(scope->park_arg, wait, message))
+		scope->park_after_ms = 0;
+	else
+		loop_timer_set(scope->parking, PARK_LOOK_MS);
+}
+
 static void
 fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struct error *err)
 {
@@ -90,6 +171,8 @@ fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struc
 
 	fetch->attempt++;
 	loop_timer_set(fetch->timer, wait / fetch->fetcher->hurry);
+	if (err == NULL)
+		note_long_wait(fetch, answer, wait);
 }
 
 static const char *
@@ -138,6 +221,8 @@ on_answer(void *arg, const struct http_incoming *answer, const struct error *err
 	struct run_response response;
 
 	fetch->call = NULL;
+	if (err == NULL)
+		fetch->scope->received += answer->body_length;
 	if (may_repeat(fetch, answer, err)) {
 		fetch_later(fetch, answer, err);
 		return;
@@ -180,6 +265,7 @@ on_turn(void *arg)
 	    .body = fetch->request.body,
 	    .body_length = fetch->request.body_length,
 	    .timeout_ms = timeout_for(&fetch->request),
+	    .queue_ms = FETCH_QUEUE_MS,
 	    .response_max = FETCH_RESPONSE_MAX,
 	    .group = fetch->target->group,
 	};
@@ -190,6 +276,8 @@ on_turn(void *arg)
 		fetch_finish(fetch, NULL, &err);
 		return;
 	}
+	leave_waiting(fetch);
+	fetch->scope->sent += fetch->request.body_length;
 	fetch->call = http_client_send(fetch->fetcher->client, &outgoing, on_answer, fetch);
 }
 
@@ -221,13 +309,33 @@ fetch_scope_new(struct fetcher *fetcher)
 	if (scope == NULL)
 		abort();
 	scope->fetcher = fetcher;
+	scope->parking = loop_timer_new(fetcher->loop, on_parking, scope);
 	return scope;
 }
 
 void
 fetch_scope_free(struct fetch_scope *scope)
 {
+	if (scope == NULL)
+		return;
+	talloc_free_children(scope); /* the requests look at the scope as they go */
+	loop_timer_free(scope->parking);
 	talloc_free(scope);
+}
+
+void
+fetch_scope_may_park(struct fetch_scope *scope, int64_t after_ms, fetch_park *park, void *arg)
+{
+	scope->park_after_ms = after_ms;
+	scope->park = park;
+	scope->park_arg = arg;
+}
+
+void
+fetch_scope_bytes(const struct fetch_scope *scope, uint64_t *sent, uint64_t *received)
+{
+	*sent = scope->sent;
+	*received = scope->received;
 }
 
 void
@@ -240,6 +348,8 @@ fetch_send(struct fetcher *fetcher, struct fetch_scope *scope,
 	if (fetch == NULL)
 		abort();
 	fetch->fetcher = fetcher;
+	fetch->scope = scope;
+	scope->active++;
 	fetch->target = target;
 	fetch->request = *request;
 	fetch->done = done;

@@ -16,10 +16,12 @@
 #include "run/backend.h"
 
 #define FETCH_RETRIES_MAX 20
-#define FETCH_BACKOFF_MS 3000	 /* doubles with each try, with jitter */
-#define FETCH_WAIT_MAX_MS 600000 /* of the back-off, and of what a header asks for */
-#define FETCH_TIMEOUT_MS 30000	 /* of one try, when the request names none */
+#define FETCH_BACKOFF_MS 3000	   /* doubles with each try, with jitter */
+#define FETCH_WAIT_MAX_MS 600000   /* of the back-off, and of what a header asks for */
+#define FETCH_PARK_MAX_MS 86400000 /* of a wait without a process */
+#define FETCH_TIMEOUT_MS 30000	   /* of one try, when the request names none */
 #define FETCH_TIMEOUT_MAX_MS 300000
+#define FETCH_QUEUE_MS 1800000		      /* for a connection, before the time-out begins */
 #define FETCH_RESPONSE_MAX (32 * 1024 * 1024) /* bytes of an answer, decoded */
 #define FETCH_HOPS_MAX 5		      /* redirects of a GET or HEAD on the same host */
 
@@ -41,6 +43,19 @@ void fetcher_hurry(struct fetcher *fetcher, int64_t divisor);
 
 struct fetch_scope *fetch_scope_new(struct fetcher *fetcher);
 void fetch_scope_free(struct fetch_scope *scope); /* NULL is fine */
+
+/*
+ * A run that would rather end than wait for longer than after_ms. park is called when every
+ * request of the run that is under way waits for the provider so long; message says why. It
+ * returns whether the run is ending; when the plugin still works on what it got before, so that
+ * a commit may come, it returns false and is asked again.
+ */
+typedef bool fetch_park(void *arg, int64_t wait_ms, const char *message);
+void fetch_scope_may_park(struct fetch_scope *scope, int64_t after_ms, fetch_park *park,
+			  void *arg);
+
+/* Bodies so far, all tries counted. */
+void fetch_scope_bytes(const struct fetch_scope *scope, uint64_t *sent, uint64_t *received);
 
 /*
  * done is called once, from the loop, with an answer of any status, or an error: ERR_NETWORK,

@@ -120,7 +120,7 @@ until_ms(const char *text, bool is_delay, int64_t now_ms)
 	int64_t when;
 
 	if (number >= 0 && is_delay)
-		return number > 1e9 ? FETCH_WAIT_MAX_MS : (int64_t)(number * 1000);
+		return number > 1e9 ? FETCH_PARK_MAX_MS : (int64_t)(number * 1000);
 	if (number >= 0)
 		when = (int64_t)(number < EPOCH_MS_FROM ? number * 1000 : number);
 	else if (clock_parse(text, &when) < 0)
@@ -160,14 +160,22 @@ backoff_ms(unsigned attempt, double random)
 }
 
 int64_t
-fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
-	      unsigned attempt, int64_t now_wall_ms, double random)
+fetch_asked_ms(struct json_object *rules, int status, const struct http_field *headers,
+	       int64_t now_wall_ms)
 {
 	int64_t after = asked_ms(rules, "after", headers, now_wall_ms);
 	bool is_no_limit = status == 500 || status == 502 || status == 504 ||
 			   budget_of(rules, headers) == BUDGET_LEFT;
 	int64_t at = is_no_limit ? -1 : asked_ms(rules, "at", headers, now_wall_ms);
-	int64_t wait = after > at ? after : at;
+
+	return after > at ? after : at;
+}
+
+int64_t
+fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
+	      unsigned attempt, int64_t now_wall_ms, double random)
+{
+	int64_t wait = fetch_asked_ms(rules, status, headers, now_wall_ms);
 
 	if (wait < 0)
 		return backoff_ms(attempt, random);

@@ -28,4 +28,8 @@ bool fetch_may_repeat(struct json_object *rules, int status, const struct http_f
 int64_t fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
 		      unsigned attempt, int64_t now_wall_ms, double random);
 
+/* What the headers ask for, without bound or jitter; -1: they ask for nothing. */
+int64_t fetch_asked_ms(struct json_object *rules, int status, const struct http_field *headers,
+		       int64_t now_wall_ms);
+
 #endif

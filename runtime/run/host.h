@@ -78,6 +78,9 @@ MUST_CHECK int run_host_start(struct run_host *host, const char *key,
  */
 void run_cancel(struct run *run, const char *cause);
 
+/* Does the plugin do nothing but wait for its provider? */
+bool run_is_waiting(const struct run *run);
+
 size_t run_host_count(const struct run_host *host); /* runs under way */
 
 #endif

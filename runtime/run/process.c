@@ -192,6 +192,12 @@ run_cancel(struct run *run, const char *cause)
 	run_stop(run, cause, cause_explain(cause));
 }
 
+bool
+run_is_waiting(const struct run *run)
+{
+	return run->session != NULL && session_is_waiting(run->session);
+}
+
 static void
 on_deadline(void *arg)
 {

@@ -148,6 +148,12 @@ session_is_done(const struct session *s)
 	return s->state == SESSION_DONE;
 }
 
+bool
+session_is_waiting(const struct session *s)
+{
+	return s->state == SESSION_WAITING && !s->is_exited;
+}
+
 void
 session_exited(struct session *s)
 {

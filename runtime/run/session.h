@@ -47,7 +47,9 @@ void session_stop(struct session *session, const char *cause, const char *code,
 
 void session_exited(struct session *session); /* the process is gone: read what it left */
 bool session_is_settled(const struct session *session);
-bool session_is_done(const struct session *session);	 /* DONE came, all commits succeeded */
+bool session_is_done(const struct session *session); /* DONE came, all commits succeeded */
+bool
+session_is_waiting(const struct session *session); /* for the provider, and for nothing else */
 bool session_has_verdict(const struct session *session); /* DONE, or stopped with a cause */
 void session_fill(const struct session *session, struct run_end *end); /* all but usage */
 void session_free(struct session *session); /* late answers of the backend are dropped */

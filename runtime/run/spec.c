@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec -- the ways in, look-ups, and the grammar of intervals.
+ * spec -- the ways in, and look-ups.
  *
  * Canonical JSON is turned into the tree that YAML gives and read by the same code: one set of
  * checks, so what the tool accepts and what the server accepts cannot drift apart.
@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static struct yaml_node *
 node_of(TALLOC_CTX *mem, enum yaml_kind kind, size_t items)
@@ -137,74 +136,4 @@ spec_model(const struct spec *spec, const char *name)
 		if (strcmp(spec->models[i].name, name) == 0)
 			return &spec->models[i];
 	return NULL;
-}
-
-static const struct {
-	const char *name;
-	int64_t seconds;
-	bool is_alone; /* takes no number before it */
-} units[] = {
-    {"s", 1, false},
-    {"sec", 1, false},
-    {"secs", 1, false},
-    {"second", 1, false},
-    {"seconds", 1, false},
-    {"m", 60, false},
-    {"min", 60, false},
-    {"mins", 60, false},
-    {"minute", 60, false},
-    {"minutes", 60, false},
-    {"h", 3600, false},
-    {"hr", 3600, false},
-    {"hrs", 3600, false},
-    {"hour", 3600, false},
-    {"hours", 3600, false},
-    {"d", 86400, false},
-    {"day", 86400, false},
-    {"days", 86400, false},
-    {"week", 604800, true},
-    {"month", 30 * 86400LL, true},
-    {"half day", 43200, true},
-    {"half hour", 1800, true},
-    {"quarter hour", 900, true},
-};
-
-static int64_t
-unit_seconds(const char *name, bool has_number)
-{
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (strcasecmp(units[i].name, name) == 0 && !(has_number && units[i].is_alone))
-			return units[i].seconds;
-	return 0;
-}
-
-int
-spec_interval_ms(const char *text, int64_t *out_ms, struct error *err)
-{
-	const char *at = text + strspn(text, " ");
-	int64_t number = 1, seconds;
-	size_t digits;
-
-	if (strncasecmp(at, "every ", 6) == 0)
-		at += 6;
-	at += strspn(at, " ");
-	digits = strspn(at, "0123456789");
-	if (digits > 7)
-		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is over 31 days", text);
-	if (digits > 0)
-		number = strtol(at, NULL, 10);
-	at += digits;
-	at += strspn(at, " ");
-	seconds = unit_seconds(at, digits > 0);
-	if (seconds == 0)
-		return error_set(err, ERR_INVALID_BODY,
-				 "\"%.40s\" is no interval: write one such as \"every 15m\" or "
-				 "\"every half day\"",
-				 text);
-	if (number * seconds * 1000 < SPEC_INTERVAL_MIN_MS)
-		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is under 30 seconds", text);
-	if (number * seconds * 1000 > SPEC_INTERVAL_MAX_MS)
-		return error_set(err, ERR_INVALID_BODY, "\"%.40s\" is over 31 days", text);
-	*out_ms = number * seconds * 1000;
-	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/schedule.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,8 @@
 #define SPEC_FIELDS_MAX 500
 #define SPEC_JSON_MAX (1024 * 1024)
 #define SPEC_CHECKPOINT_FIELDS_MAX 16
-#define SPEC_INTERVAL_MIN_MS (30 * 1000LL)
-#define SPEC_INTERVAL_MAX_MS (31 * 86400 * 1000LL)
+#define SPEC_INTERVAL_MIN_MS SCHEDULE_INTERVAL_MIN_MS
+#define SPEC_INTERVAL_MAX_MS SCHEDULE_INTERVAL_MAX_MS
 
 enum spec_base {
 	SPEC_STRING,
@@ -72,8 +73,10 @@ struct spec_model {
 
 struct spec_sync {
 	const char *name, *description;
-	const char *runs; /* as written: "every 15m" */
-	int64_t runs_ms;
+	const char *runs; /* as written: "every 15m"; NULL: cron and time_zone instead */
+	int64_t runs_ms;  /* of cron: the distance of two slots */
+	const char *cron, *time_zone;
+	enum schedule_missed missed;
 	const char *const *models; /* at least one; ends with NULL */
 	const char *const *scopes; /* ends with NULL */
 	bool auto_start;
@@ -129,7 +132,7 @@ struct json_object *spec_fields_schema(const struct spec *spec,
 struct json_object *spec_schema(const struct spec *spec); /* definitions of all models */
 
 /*
- * "every 15m", "1 hour", "half day", "every month": the reference's grammar (nango-api.md 1.2).
+ * "every 15m", "2.5 hrs", "half day", "every month" (30 days): the reference's grammar.
  * 30 seconds to 31 days. ERR_INVALID_BODY says what is wrong.
  */
 MUST_CHECK int spec_interval_ms(const char *text, int64_t *out_ms, struct error *err);

@@ -19,11 +19,11 @@ static const char *const top_keys[] = {"nango",	  "provider", "version", "syncs"
 static const char *const json_keys[] = {"nango",   "provider", "version", "syncs",
 					"actions", "models",   "schemas", NULL};
 static const char *const import_keys[] = {"nango", "models", NULL};
-static const char *const sync_keys[] = {"description", "runs",		"models",
-					"checkpoint",  "metadata",	"scopes",
-					"auto_start",  "track_deletes", NULL};
+static const char *const sync_keys[] = {"description",	 "runs",     "missed", "models",
+					"checkpoint",	 "metadata", "scopes", "auto_start",
+					"track_deletes", NULL};
 static const char *const sync_json_keys[] = {
-    "description", "runs",   "runs_ms",	   "models",	    "checkpoint",
+    "description", "runs",   "missed",	   "runs_ms",	    "models", "checkpoint",
     "metadata",	   "scopes", "auto_start", "track_deletes", NULL};
 static const char *const action_keys[] = {"description", "input", "output", "scopes", NULL};
 
@@ -63,19 +63,11 @@ read_runs(struct spec_reader *r, const struct yaml_node *mapping, const struct y
 	  struct spec_sync *sync)
 {
 	const struct yaml_node *node;
-	struct error why;
 
-	if (require(r, mapping, key, "runs", "write `runs: every 1h`", &node) < 0)
+	if (require(r, mapping, key, "runs", "write `runs: every 1h`", &node) < 0 ||
+	    spec_read_runs(r, node, sync) < 0)
 		return -1;
-	if (node->kind == YAML_MAPPING && yaml_get(node, "cron") != NULL)
-		return spec_fault(r, node, "E0108", "write an interval: `runs: every 24h`",
-				  "cron schedules are not supported by this version");
-	if (spec_expect_text(r, node, "runs", &sync->runs) < 0)
-		return -1;
-	if (spec_interval_ms(sync->runs, &sync->runs_ms, &why) < 0)
-		return spec_fault(r, node, "E0107", "every 30s to every 31d: `every 15m`", "%s",
-				  why.message);
-	return 0;
+	return spec_read_missed(r, yaml_get(mapping, "missed"), sync);
 }
 
 static bool

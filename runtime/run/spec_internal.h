@@ -56,6 +56,12 @@ MUST_CHECK int spec_check_keys(struct spec_reader *r, const struct yaml_node *ma
 MUST_CHECK int spec_read_fields(struct spec_reader *r, const struct yaml_node *mapping,
 				struct spec_fields *out);
 
+/* When a sync runs: `runs` (there) and `missed` (may be NULL). */
+MUST_CHECK int spec_read_runs(struct spec_reader *r, const struct yaml_node *node,
+			      struct spec_sync *sync);
+MUST_CHECK int spec_read_missed(struct spec_reader *r, const struct yaml_node *node,
+				struct spec_sync *sync);
+
 /* Models: note what a `models:` mapping holds; later resolve them all into r->spec. */
 MUST_CHECK int spec_collect_models(struct spec_reader *r, const struct yaml_node *mapping);
 MUST_CHECK int spec_resolve_models(struct spec_reader *r);

@@ -35,14 +35,31 @@ add_description(struct json_object *tree, const char *key, const char *text)
 		json_add(tree, key, text);
 }
 
+static void
+add_runs(struct json_object *tree, const struct spec_sync *sync)
+{
+	struct json_object *cron;
+
+	json_add_integer(tree, "runs_ms", sync->runs_ms);
+	if (sync->missed != SCHEDULE_ONE)
+		json_add(tree, "missed", schedule_missed_names[sync->missed]);
+	if (sync->cron == NULL) {
+		json_add(tree, "runs", sync->runs);
+		return;
+	}
+	cron = json_object_new_object();
+	json_add(cron, "cron", sync->cron);
+	json_add(cron, "time_zone", sync->time_zone);
+	json_object_object_add(tree, "runs", cron);
+}
+
 static struct json_object *
 sync_tree(const struct spec_sync *sync)
 {
 	struct json_object *tree = json_object_new_object(), *fields;
 
 	add_description(tree, "description", sync->description);
-	json_add(tree, "runs", sync->runs);
-	json_add_integer(tree, "runs_ms", sync->runs_ms);
+	add_runs(tree, sync);
 	json_object_object_add(tree, "models", texts(sync->models));
 	json_object_object_add(tree, "scopes", texts(sync->scopes));
 	json_add_boolean(tree, "auto_start", sync->auto_start);

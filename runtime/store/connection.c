@@ -7,20 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OWN                                                                                   \
+	"SELECT c.id, c.account_id, c.environment_id, c.integration_id, c.connection_id, "    \
+	"       i.unique_key, i.provider, c.auth_mode, c.credentials, c.config, c.metadata, " \
+	"       c.tags::text, c.end_user, c.webhook_url_override, c.created_at, "             \
+	"c.updated_at, "                                                                      \
+	"       c.last_fetched_at, i.config, "
+#define ALIVE                                                                          \
+	"FROM nango.connection c JOIN nango.integration i ON i.id = c.integration_id " \
+	"WHERE c.deleted_at IS NULL AND i.deleted_at IS NULL "
+
 static const char columns[] =
-    "SELECT c.id, c.account_id, c.environment_id, c.integration_id, c.connection_id, "
-    "       i.unique_key, i.provider, c.auth_mode, c.credentials, c.config, c.metadata, "
-    "       c.tags::text, c.end_user, c.webhook_url_override, c.created_at, c.updated_at, "
-    "       c.last_fetched_at, i.config, "
-    "       (SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', "
-    "r.id::text)), "
-    "                        '[]')::text "
-    "        FROM nango.sync s JOIN LATERAL ("
-    "            SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
-    "        ) r ON r.state = 'failed' "
-    "        WHERE s.connection_id = c.id AND s.deleted_at IS NULL) "
-    "FROM nango.connection c JOIN nango.integration i ON i.id = c.integration_id "
-    "WHERE c.deleted_at IS NULL AND i.deleted_at IS NULL ";
+    OWN "(SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', r.id::text)), "
+	"                 '[]')::text "
+	" FROM nango.sync s JOIN LATERAL ("
+	"     SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
+	" ) r ON r.state = 'failed' "
+	" WHERE s.connection_id = c.id AND s.deleted_at IS NULL AND s.failures > 0) " ALIVE;
 
 static void
 read_row(struct connection *out, const struct db_result *r, size_t row)
@@ -131,6 +134,22 @@ connection_find_id(TALLOC_CTX *mem, struct db *db, int64_t id, struct connection
 		   struct error *err)
 {
 	char *sql = talloc_asprintf(mem, "%s AND c.id = $1", columns);
+	struct db_result *found;
+
+	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
+		return -1;
+	if (db_rows(found) == 0)
+		return error_set(err, ERR_NOT_FOUND, "the connection was deleted");
+	*out = talloc_zero(mem, struct connection);
+	read_row(*out, found, 0);
+	return 0;
+}
+
+int
+connection_for_run(TALLOC_CTX *mem, struct db *db, int64_t id, struct connection **out,
+		   struct error *err)
+{
+	static const char sql[] = OWN "NULL::text " ALIVE "AND c.id = $1";
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)

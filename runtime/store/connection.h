@@ -41,6 +41,9 @@ MUST_CHECK int connection_find(TALLOC_CTX *mem, struct db *db, int64_t environme
 			       struct connection **out, struct error *err);
 MUST_CHECK int connection_find_id(TALLOC_CTX *mem, struct db *db, int64_t id,
 				  struct connection **out, struct error *err);
+/* The same for a run: without the errors of its syncs. */
+MUST_CHECK int connection_for_run(TALLOC_CTX *mem, struct db *db, int64_t id,
+				  struct connection **out, struct error *err);
 
 /* Inserts, or replaces what is given of an existing one; sets id, times; *was_new tells. */
 MUST_CHECK int connection_upsert(struct db *db, struct connection *connection, bool *was_new,

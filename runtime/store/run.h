@@ -1,72 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/run -- runs and the queue they are claimed from.
- *
- * A claim names one environment, moves due_at ahead by the lease and draws a token, which is
- * the run's fence. Claim and completion are separate transactions (one that did both
- * deadlocked).
+ * store/run -- runs for those who look at them: queued, under way, ended. What moves them is
+ * store/queue.
  */
 #ifndef NANGO_STORE_RUN_H
 #define NANGO_STORE_RUN_H
 
 #include "db/db.h"
 
-struct run_claim {
-	int64_t run_id, token, environment_id, connection_row, attempts;
-	const char *sync_id; /* uuid or NULL */
-	int64_t kind;
-	bool has_build; /* chosen by an earlier attempt */
-	unsigned char sha256[32];
-};
-
-struct run_outcome {
-	const char *state; /* success, failed, cancelled */
-	const char *cause, *code, *message;
-	const char *result; /* JSON: {"Model":{"added","updated","deleted"}} */
-	int64_t pages, added, updated, deleted, requests, cpu_us, max_rss_kb;
-};
-
 struct run_row {
-	int64_t id, attempts, pages, added, updated, deleted, requests, cpu_us, max_rss_kb;
-	const char *state, *cause, *code, *message, *sync_name, *connection_id,
+	int64_t id, kind, environment_id, connection_row, attempts, pages, added, updated,
+	    deleted, requests, request_bytes, response_bytes, cpu_us, max_rss_kb;
+	const char *state; /* queued, running, parked, success, failed, cancelled */
+	const char *cause, *code, *message, *sync_id, *sync_name, *variant, *connection_id,
 	    *integration_key;
-	int64_t created_ms, started_ms, finished_ms;
+	const char *result; /* counts by model, JSON */
+	bool force_deletes;
+	int64_t created_ms, started_ms, finished_ms, due_ms; /* 0: not */
 };
 
-/* Environments that have something due. */
-MUST_CHECK int run_due_environments(TALLOC_CTX *mem, struct db *db, int64_t **out,
-				    size_t *count, struct error *err);
-MUST_CHECK int run_claim(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
-			 int64_t lease_ms, struct run_claim **out, size_t *count,
-			 struct error *err);
-/* claims_json: [[run_id, token], …]; gives back the run ids whose lease still holds. */
-MUST_CHECK int run_heartbeat(TALLOC_CTX *mem, struct db *db, const char *claims_json,
-			     int64_t lease_ms, int64_t **out, size_t *count, struct error *err);
-/* Takes the run from the queue if the token still holds it; *held tells. */
-MUST_CHECK int run_finish(struct db *db, int64_t run_id, int64_t token,
-			  const struct run_outcome *outcome, bool *held, struct error *err);
-/* Due again at once, for another node (clean stop). */
-MUST_CHECK int run_give_back(struct db *db, int64_t run_id, int64_t token, struct error *err);
-/* Runs that are queued or under way: of a sync, a connection, an integration, or those of an
- * integration whose sync was deleted. The other members are NULL or 0. */
-struct run_scope {
-	const char *sync_id;
-	int64_t connection_row, integration_id, deleted_syncs_of;
+struct run_filter {
+	int64_t environment_id;
+	int64_t before; /* ids below this one; 0: from the newest */
+	int64_t limit;
+	int64_t id;	  /* one; 0: any */
+	int64_t kind;	  /* 0: any */
+	int64_t since_ms; /* created at or after; 0: any time */
+	const char *state, *sync, *variant, *integration, *connection; /* or NULL */
 };
-struct run_queued {
-	int64_t run_id, connection_row;
-};
-/* Locks their queue rows until the transaction's end. */
-MUST_CHECK int run_lock_queued(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
-			       struct run_queued **out, size_t *count, struct error *err);
-/* Takes one from the queue, as cancelled. */
-MUST_CHECK int run_unqueue(struct db *db, int64_t run_id, const char *message,
-			   struct error *err);
-/* Which build a run uses, noted at its first claim. */
-MUST_CHECK int run_set_build(struct db *db, int64_t run_id, const void *sha256, size_t length,
-			     struct error *err);
 
-MUST_CHECK int run_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, int64_t limit,
+/* Newest first. */
+MUST_CHECK int run_list(TALLOC_CTX *mem, struct db *db, const struct run_filter *filter,
 			struct run_row **out, size_t *count, struct error *err);
+
+/* Sums of the ended runs of a connection. */
+struct run_cost {
+	const char *integration_key, *connection_id;
+	int64_t runs, failed, pages, added, updated, deleted, requests, request_bytes,
+	    response_bytes, cpu_us, max_rss_kb, wall_ms;
+};
+/* Of the filter's integration, connection, sync, kind and since_ms; dearest by CPU first. */
+MUST_CHECK int run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *filter,
+			 struct run_cost **out, size_t *count, struct error *err);
+
+/*
+ * Deletes ended runs that are older than keep_ms, but never a sync's newest. Looks at `limit`
+ * rows behind *after and moves it; *after is 0 at the end.
+ */
+MUST_CHECK int run_forget(struct db *db, int64_t keep_ms, int64_t limit, int64_t *after,
+			  int64_t *deleted, struct error *err);
 
 #endif

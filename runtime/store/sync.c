@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/sync -- see sync.h.
- *
- * Slots: a sync's runs fall on phase + n * interval, where the phase is a hash of its id, so
- * that deploying to many connections does not align them for ever. Missed slots collapse into
- * one run.
+ * store/sync -- see sync.h. Moving schedules is sync_due.c.
  */
-#include "store/sync.h"
+#include "store/sync_internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
-
-/* The first slot after now, in SQL over a row of nango.sync. */
-#define NEXT_SLOT                                                                           \
-	"to_timestamp(((floor((extract(epoch FROM nango.clock_now()) * 1000 - phase.ms) / " \
-	"    s.interval_ms) + 1) * s.interval_ms + phase.ms) / 1000.0)"
-#define PHASE                                                                      \
-	"LATERAL (SELECT (hashtextextended(s.id::text, 0) & 9223372036854775807) " \
-	"    % s.interval_ms AS ms) phase"
 
 int
 sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
@@ -27,22 +16,38 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	    "WHERE integration_id = $1 AND ($2 = 0 OR connection_id = $2) "
 	    "  AND deleted_at IS NULL "
 	    "  AND name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w)";
+	/* 'infinity' marks what sync_replan moves to the first slot of its new timing. */
+	static const char change[] =
+	    "UPDATE nango.sync s SET interval_ms = w.interval_ms, cron = w.cron, "
+	    "    time_zone = w.time_zone, missed = w.missed, updated_at = nango.clock_now(), "
+	    "    next_due_at = CASE "
+	    "        WHEN s.next_due_at > nango.clock_now() AND NOT s.is_paused "
+	    "         AND (s.interval_ms, coalesce(s.cron, ''), coalesce(s.time_zone, '')) "
+	    "           <> (w.interval_ms, coalesce(w.cron, ''), coalesce(w.time_zone, '')) "
+	    "        THEN 'infinity' ELSE s.next_due_at END "
+	    "FROM json_to_recordset($3::json) AS w(name text, interval_ms int8, cron text, "
+	    "    time_zone text, missed int2) "
+	    "WHERE s.integration_id = $1 AND ($2 = 0 OR s.connection_id = $2) "
+	    "  AND s.deleted_at IS NULL AND s.name = w.name AND NOT s.is_overridden";
 	static const char insert[] =
 	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
-	    "connection_id, "
-	    "    name, interval_ms, is_paused, next_due_at) "
-	    "SELECT c.account_id, c.environment_id, c.integration_id, c.id, w->>'name', "
-	    "    (w->>'interval_ms')::int8, NOT (w->>'auto_start')::bool, nango.clock_now() "
-	    "FROM nango.connection c, json_array_elements($3::json) w "
+	    "    connection_id, name, interval_ms, cron, time_zone, missed, is_paused, "
+	    "    next_due_at) "
+	    "SELECT c.account_id, c.environment_id, c.integration_id, c.id, w.name, "
+	    "    w.interval_ms, w.cron, w.time_zone, w.missed, NOT w.auto_start, "
+	    "    nango.clock_now() "
+	    "FROM nango.connection c, json_to_recordset($3::json) AS w(name text, "
+	    "    interval_ms int8, cron text, time_zone text, missed int2, auto_start bool) "
 	    "WHERE c.integration_id = $1 AND ($2 = 0 OR c.id = $2) AND c.deleted_at IS NULL "
-	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO UPDATE "
-	    "    SET interval_ms = excluded.interval_ms, updated_at = nango.clock_now()";
+	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO NOTHING";
 	const struct db_param params[] = {DB_INTEGER(integration_id),
 					  DB_INTEGER(connection_row), DB_TEXT(wanted_json)};
 
-	if (db_exec(db, NULL, NULL, err, remove, params, 3) < 0)
+	if (db_exec(db, NULL, NULL, err, remove, params, 3) < 0 ||
+	    db_exec(db, NULL, NULL, err, change, params, 3) < 0 ||
+	    db_exec(db, NULL, NULL, err, insert, params, 3) < 0)
 		return -1;
-	return db_exec(db, NULL, NULL, err, insert, params, 3);
+	return sync_replan(db, integration_id, connection_row, err);
 }
 
 static void
@@ -58,22 +63,31 @@ read_identity(struct sync *out, const struct db_result *r, size_t row)
 	out->variant = db_text(r, row, 7);
 	out->interval_ms = db_integer(r, row, 8);
 	out->is_paused = db_boolean(r, row, 9);
+	out->cron = db_text(r, row, 10);
+	out->time_zone = db_text(r, row, 11);
+	out->is_overridden = db_boolean(r, row, 12);
+	out->failures = db_integer(r, row, 13);
+	out->next_due_ms = db_time_ms(r, row, 14);
 }
 
 static void
 read_row(struct sync *out, const struct db_result *r, size_t row)
 {
 	read_identity(out, r, row);
-	out->next_due_ms = db_time_ms(r, row, 10);
-	out->run_id = db_integer(r, row, 11);
-	out->run_state = db_text(r, row, 12);
-	out->run_result = db_text(r, row, 13);
-	out->run_cause = db_text(r, row, 14);
-	out->run_message = db_text(r, row, 15);
-	out->run_created_ms = db_time_ms(r, row, 16);
-	out->run_finished_ms = db_time_ms(r, row, 17);
-	out->run_code = db_text(r, row, 18);
+	out->run_id = db_integer(r, row, 15);
+	out->run_state = db_text(r, row, 16);
+	out->run_result = db_text(r, row, 17);
+	out->run_cause = db_text(r, row, 18);
+	out->run_message = db_text(r, row, 19);
+	out->run_created_ms = db_time_ms(r, row, 20);
+	out->run_finished_ms = db_time_ms(r, row, 21);
+	out->run_code = db_text(r, row, 22);
 }
+
+#define IDENTITY                                                                             \
+	"SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "           \
+	"    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused, " \
+	"    s.cron, s.time_zone, s.is_overridden, s.failures, s.next_due_at"
 
 int
 sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *integration_key,
@@ -81,21 +95,19 @@ sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *in
 	  struct error *err)
 {
 	static const char sql[] =
-	    "SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "
-	    "    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused, "
-	    "    s.next_due_at, r.id, r.state, r.result, r.cause, r.message, r.created_at, "
-	    "    r.finished_at, r.code "
-	    "FROM nango.sync s "
-	    "JOIN nango.connection c ON c.id = s.connection_id "
-	    "JOIN nango.integration i ON i.id = s.integration_id "
-	    "LEFT JOIN LATERAL (SELECT * FROM nango.run WHERE sync_id = s.id "
-	    "                   ORDER BY id DESC LIMIT 1) r ON true "
-	    "WHERE s.environment_id = $1 AND s.deleted_at IS NULL "
-	    "  AND ($2::text IS NULL OR i.unique_key = $2) "
-	    "  AND ($3::text IS NULL OR c.connection_id = $3) "
-	    "  AND ($4::text IS NULL OR (s.name, s.variant) IN ("
-	    "       SELECT n->>0, n->>1 FROM json_array_elements($4::json) n)) "
-	    "ORDER BY i.unique_key, c.connection_id, s.name, s.variant";
+	    IDENTITY ", r.id, r.state, r.result, r.cause, r.message, r.created_at, "
+		     "    r.finished_at, r.code "
+		     "FROM nango.sync s "
+		     "JOIN nango.connection c ON c.id = s.connection_id "
+		     "JOIN nango.integration i ON i.id = s.integration_id "
+		     "LEFT JOIN LATERAL (SELECT * FROM nango.any_run r WHERE r.sync_id = s.id "
+		     "                   ORDER BY r.id DESC LIMIT 1) r ON true "
+		     "WHERE s.environment_id = $1 AND s.deleted_at IS NULL "
+		     "  AND ($2::text IS NULL OR i.unique_key = $2) "
+		     "  AND ($3::text IS NULL OR c.connection_id = $3) "
+		     "  AND ($4::text IS NULL OR (s.name, s.variant) IN ("
+		     "       SELECT n->>0, n->>1 FROM json_array_elements($4::json) n)) "
+		     "ORDER BY i.unique_key, c.connection_id, s.name, s.variant";
 	struct db_result *found;
 	struct sync *list;
 
@@ -117,12 +129,10 @@ int
 sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "
-	    "    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused "
-	    "FROM nango.sync s "
-	    "JOIN nango.connection c ON c.id = s.connection_id "
-	    "JOIN nango.integration i ON i.id = s.integration_id "
-	    "WHERE s.id = $1::uuid AND s.deleted_at IS NULL";
+	    IDENTITY " FROM nango.sync s "
+		     "JOIN nango.connection c ON c.id = s.connection_id "
+		     "JOIN nango.integration i ON i.id = s.integration_id "
+		     "WHERE s.id = $1::uuid AND s.deleted_at IS NULL";
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(id))) < 0)
@@ -151,93 +161,165 @@ sync_pause(struct db *db, const char *id, struct error *err)
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
 }
 
+static int
+next_slot(const struct sync *sync, const struct sync_timing *t, int64_t now_ms,
+	  int64_t *next_ms, struct error *err)
+{
+	struct schedule schedule;
+
+	if (schedule_init(&schedule, t->interval_ms, t->cron, t->time_zone, sync->id, err) < 0)
+		return -1;
+	*next_ms = schedule_next(&schedule, now_ms);
+	return 0;
+}
+
+static int
+database_now(struct db *db, int64_t *now_ms, struct error *err)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *found;
+	int result = db_exec(db, mem, &found, err, "SELECT nango.clock_now()", DB_NONE);
+
+	if (result == 0)
+		*now_ms = db_time_ms(found, 0, 0);
+	talloc_free(mem);
+	return result;
+}
+
 int
-sync_start(struct db *db, const char *id, bool *was_paused, struct error *err)
+sync_start(struct db *db, const struct sync *sync, bool *was_paused, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync t SET is_paused = false, next_due_at = n.slot, "
-	    "    updated_at = nango.clock_now() "
-	    "FROM (SELECT s.id, " NEXT_SLOT " AS slot FROM nango.sync s, " PHASE ") n "
-	    "WHERE t.id = n.id AND t.id = $1::uuid AND t.is_paused";
+	    "UPDATE nango.sync SET is_paused = false, failures = 0, owed = 0, "
+	    "    next_due_at = to_timestamp($2 / 1000.0), updated_at = nango.clock_now() "
+	    "WHERE id = $1::uuid AND is_paused";
+	const struct sync_timing timing = {sync->interval_ms, sync->cron, sync->time_zone,
+					   false};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_TEXT(id)));
+	int64_t now_ms, next_ms;
+	int result = database_now(db, &now_ms, err);
 
+	if (result == 0)
+		result = next_slot(sync, &timing, now_ms, &next_ms, err);
+	if (result == 0)
+		result = db_exec(db, mem, &done, err, sql,
+				 DB_PARAMS(DB_TEXT(sync->id), DB_INTEGER(next_ms)));
 	if (result == 0)
 		*was_paused = db_affected(done) > 0;
 	talloc_free(mem);
 	return result;
 }
 
-/*
- * The queue's unique index decides, not the look before it: a run that was queued meanwhile is
- * seen by the index only. Therefore the queue's row comes first and the run's follows it.
- */
-#define ENQUEUE                                                                               \
-	"queued AS ("                                                                         \
-	"    INSERT INTO nango.queue (run_id, environment_id, sync_id, due_at) "              \
-	"    SELECT nextval(pg_get_serial_sequence('nango.run', 'id')), environment_id, id, " \
-	"        nango.clock_now() FROM wanted w "                                            \
-	"    WHERE NOT EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = w.id) "            \
-	"    ON CONFLICT DO NOTHING RETURNING run_id, sync_id) "                              \
-	"INSERT INTO nango.run (id, account_id, environment_id, connection_id, sync_id, "     \
-	"kind) "                                                                              \
-	"OVERRIDING SYSTEM VALUE "                                                            \
-	"SELECT q.run_id, w.account_id, w.environment_id, w.connection_id, w.id, 1 "          \
-	"FROM queued q JOIN wanted w ON w.id = q.sync_id RETURNING id"
+int
+sync_set_timing(struct db *db, const struct sync *sync, const struct sync_timing *t,
+		struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango.sync SET interval_ms = $2, cron = $3, time_zone = $4, "
+	    "    is_overridden = $5, next_due_at = to_timestamp($6 / 1000.0), "
+	    "    updated_at = nango.clock_now() "
+	    "WHERE id = $1::uuid AND deleted_at IS NULL";
+	int64_t now_ms, next_ms;
+
+	if (database_now(db, &now_ms, err) < 0 || next_slot(sync, t, now_ms, &next_ms, err) < 0)
+		return -1;
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_TEXT(sync->id), DB_INTEGER(t->interval_ms),
+				 DB_TEXT(t->cron), DB_TEXT(t->time_zone),
+				 DB_BOOLEAN(t->is_overridden), DB_INTEGER(next_ms)));
+}
+
+/* The connection's row is locked, so that two at a time cannot both be the hundredth. */
+static int
+count_variants(struct db *db, int64_t connection_row, struct error *err)
+{
+	static const char lock[] = "SELECT 1 FROM nango.connection WHERE id = $1 FOR UPDATE";
+	static const char sql[] = "SELECT count(*) FROM nango.sync WHERE connection_id = $1 "
+				  "AND variant <> 'base' AND deleted_at IS NULL";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *found;
+	int result = db_exec(db, NULL, NULL, err, lock, DB_PARAMS(DB_INTEGER(connection_row)));
+
+	if (result == 0)
+		result =
+		    db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(connection_row)));
+	if (result == 0 && db_integer(found, 0, 0) >= SYNC_VARIANTS_MAX)
+		result = error_set(err, ERR_CAPPED, "the connection has %d variants already",
+				   SYNC_VARIANTS_MAX);
+	talloc_free(mem);
+	return result;
+}
 
 int
-sync_enqueue(struct db *db, const char *id, int64_t *run_id, struct error *err)
+sync_create_variant(TALLOC_CTX *mem, struct db *db, const struct sync *base,
+		    const char *variant, const char **id, struct error *err)
 {
-	static const char sql[] = "WITH wanted AS ("
-				  "    SELECT * FROM nango.sync WHERE id = $1::uuid AND "
-				  "deleted_at IS NULL FOR UPDATE), " ENQUEUE;
+	static const char sql[] =
+	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
+	    "connection_id, "
+	    "    name, variant, interval_ms, cron, time_zone, missed, is_overridden, "
+	    "next_due_at) "
+	    "SELECT account_id, environment_id, integration_id, connection_id, name, $2, "
+	    "    interval_ms, cron, time_zone, missed, is_overridden, nango.clock_now() "
+	    "FROM nango.sync WHERE id = $1::uuid AND deleted_at IS NULL "
+	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO NOTHING "
+	    "RETURNING id::text";
+	struct db_result *made;
+
+	if (count_variants(db, base->connection_row, err) < 0 ||
+	    db_exec(db, mem, &made, err, sql, DB_PARAMS(DB_TEXT(base->id), DB_TEXT(variant))) <
+		0)
+		return -1;
+	if (db_rows(made) == 0)
+		return error_set(
+		    err, ERR_VARIANT_EXISTS,
+		    "sync \"%s\" of connection \"%s\" has a variant \"%s\" already", base->name,
+		    base->connection_id, variant);
+	*id = db_text(made, 0, 0);
+	return 0;
+}
+
+int
+sync_delete(struct db *db, const char *id, struct error *err)
+{
+	static const char sql[] = "UPDATE nango.sync SET deleted_at = nango.clock_now() "
+				  "WHERE id = $1::uuid AND deleted_at IS NULL";
+
+	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
+}
+
+int
+sync_wake(struct db *db, int64_t connection_row, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango.sync SET failures = 0, "
+	    "    next_due_at = CASE WHEN is_paused THEN next_due_at ELSE nango.clock_now() END "
+	    "WHERE connection_id = $1 AND failures > 0 AND deleted_at IS NULL";
+
+	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(connection_row)));
+}
+
+int
+sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
+	     struct error *err)
+{
+	/* The queue's unique index decides: a run that was queued meanwhile is seen by it only.
+	 */
+	static const char sql[] =
+	    "INSERT INTO nango.queue (account_id, environment_id, integration_id, "
+	    "    connection_id, sync_id, kind, due_at, force_deletes) "
+	    "SELECT account_id, environment_id, integration_id, connection_id, id, 1, "
+	    "    nango.clock_now(), $2 FROM nango.sync "
+	    "WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE "
+	    "ON CONFLICT DO NOTHING RETURNING run_id";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
-	int result = db_exec(db, mem, &made, err, sql, DB_PARAMS(DB_TEXT(id)));
+	int result = db_exec(db, mem, &made, err, sql,
+			     DB_PARAMS(DB_TEXT(id), DB_BOOLEAN(force_deletes)));
 
 	if (result == 0)
 		*run_id = db_rows(made) > 0 ? db_integer(made, 0, 0) : 0;
-	talloc_free(mem);
-	return result;
-}
-
-int
-sync_enqueue_due(struct db *db, int64_t limit, int64_t *queued, struct error *err)
-{
-	static const char sql[] =
-	    "WITH wanted AS ("
-	    "    SELECT * FROM nango.sync "
-	    "    WHERE next_due_at <= (SELECT nango.clock_now()) AND NOT is_paused "
-	    "      AND deleted_at IS NULL "
-	    "    ORDER BY next_due_at LIMIT $1 FOR UPDATE SKIP LOCKED), "
-	    "moved AS ("
-	    "    UPDATE nango.sync t SET next_due_at = n.slot FROM ("
-	    "        SELECT s.id, " NEXT_SLOT " AS slot FROM wanted s, " PHASE ") n "
-	    "    WHERE t.id = n.id), " ENQUEUE;
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *made;
-	int result = db_exec(db, mem, &made, err, sql, DB_PARAMS(DB_INTEGER(limit)));
-
-	if (result == 0)
-		*queued = (int64_t)db_rows(made);
-	talloc_free(mem);
-	return result;
-}
-
-int
-sync_next_due(struct db *db, int64_t *in_ms, struct error *err)
-{
-	static const char sql[] =
-	    "SELECT greatest(0, ceil(extract(epoch FROM min(next_due_at) - "
-	    "    (SELECT nango.clock_now())) * 1000))::int8 "
-	    "FROM nango.sync WHERE deleted_at IS NULL AND NOT is_paused";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_NONE);
-
-	if (result == 0)
-		*in_ms = db_is_null(found, 0, 0) ? -1 : db_integer(found, 0, 0);
 	talloc_free(mem);
 	return result;
 }

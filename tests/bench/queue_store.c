@@ -1,36 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * queue_store -- see queue_store.h. store/run completes one run at a time.
+ * queue_store -- see queue_store.h.
  */
 #include "queue_store.h"
-#include "store/run.h"
+#include "store/queue.h"
+
+#include <stdlib.h>
 
 #define LEASE_MS 60000
+#define QUIET_MS 86400000
 
 int
 bench_enqueue(struct db *db, const struct bench_queue *q, size_t count, struct error *err)
 {
-	static const char sql[] =
-	    "WITH made AS ("
-	    "    INSERT INTO nango.run (account_id, environment_id, connection_id, kind) "
-	    "    SELECT $1, $2, $3, 1 FROM generate_series(1, $4) RETURNING id) "
-	    "INSERT INTO nango.queue (run_id, environment_id, due_at) "
-	    "SELECT id, $2, nango.clock_now() FROM made";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct queue_item *items = talloc_zero_array(mem, struct queue_item, (unsigned)count);
+	int64_t *ids = talloc_zero_array(mem, int64_t, (unsigned)count);
+	int result;
 
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(q->account), DB_INTEGER(q->environment),
-				 DB_INTEGER(q->connection), DB_INTEGER((int64_t)count)));
+	if (items == NULL || ids == NULL)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct queue_item){.account_id = q->account,
+					       .environment_id = q->environment,
+					       .integration_id = q->integration,
+					       .connection_row = q->connection,
+					       .kind = QUEUE_KIND_ACTION};
+	result = queue_add(db, items, count, ids, err);
+	talloc_free(mem);
+	return result;
 }
 
 int
 bench_claim(struct db *db, const struct bench_queue *q, struct bench_claim *out, size_t max,
 	    size_t *count, struct error *err)
 {
+	const struct queue_limits limits = {.room = (int64_t)max, .lease_ms = LEASE_MS};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct run_claim *claims;
-	int result =
-	    run_claim(mem, db, q->environment, (int64_t)max, LEASE_MS, &claims, count, err);
+	int64_t environments;
+	int result = queue_claim(mem, db, &limits, &claims, count, &environments, err);
 
+	(void)q;
 	for (size_t i = 0; result == 0 && i < *count; i++)
 		out[i] = (struct bench_claim){claims[i].run_id, claims[i].token};
 	talloc_free(mem);
@@ -40,14 +51,23 @@ bench_claim(struct db *db, const struct bench_queue *q, struct bench_claim *out,
 int
 bench_complete(struct db *db, const struct bench_claim *claims, size_t count, struct error *err)
 {
-	static const struct run_outcome outcome = {
-	    .state = "success", .cause = "", .code = "", .message = "", .result = "{}"};
-	bool held;
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct run_outcome *outcomes =
+	    talloc_zero_array(mem, struct run_outcome, (unsigned)count + 1);
+	size_t held;
+	int result;
 
-	if (db_begin(db, err) < 0)
-		return -1;
+	if (outcomes == NULL)
+		abort();
 	for (size_t i = 0; i < count; i++)
-		if (run_finish(db, claims[i].run_id, claims[i].token, &outcome, &held, err) < 0)
-			return -1;
-	return db_commit(db, err);
+		outcomes[i] = (struct run_outcome){.run_id = claims[i].run_id,
+						   .token = claims[i].token,
+						   .state = "success",
+						   .cause = "",
+						   .code = "",
+						   .message = "",
+						   .result = "{}"};
+	result = queue_complete(db, outcomes, count, QUIET_MS, &held, err);
+	talloc_free(mem);
+	return result;
 }

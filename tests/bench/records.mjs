@@ -39,7 +39,7 @@ class Made {
     await this.nangod.ok("POST", "/sync/trigger", { body: { ...of, syncs: [sync] } });
     for (;;) {
       await new Promise((done) => setTimeout(done, 50));
-      const [last] = await query(this.nangod, `SELECT state, cause, message, extract(epoch FROM finished_at - started_at) * 1000, added, updated, deleted FROM nango.run WHERE connection_id = ${this.row} ORDER BY id DESC LIMIT 1`);
+      const [last] = await query(this.nangod, `SELECT state, cause, message, extract(epoch FROM finished_at - started_at) * 1000, added, updated, deleted FROM nango.any_run WHERE connection_id = ${this.row} ORDER BY id DESC LIMIT 1`);
       if (!last || ["queued", "running"].includes(last[0])) continue;
       const counts = last.slice(4).map(Number);
       if (last[0] !== "success" || String(counts) !== String(expected)) throw new Error(`${last.join(" ")}, expected ${expected}`);

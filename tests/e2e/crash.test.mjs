@@ -112,7 +112,7 @@ class World {
   /** Until the queue is empty; a run whose process was killed is a failure, and triggered again. */
   async settled() {
     for (let attempt = 0; ; attempt++) {
-      await until(async () => (await this.cluster.sql(`SELECT count(*) FROM nango.queue q JOIN nango.run r ON r.id = q.run_id WHERE r.connection_id = ${this.row}`)) === "0", () => this.nangod.log().slice(-4000), 40);
+      await until(async () => (await this.cluster.sql(`SELECT count(*) FROM nango.queue WHERE connection_id = ${this.row}`)) === "0", () => this.nangod.log().slice(-4000), 40);
       const [state, cause] = (await this.cluster.sql(`SELECT state, cause FROM nango.run WHERE connection_id = ${this.row} ORDER BY id DESC LIMIT 1`)).split("|");
       if (state === "success") return;
       assert.ok(attempt < 3, `${state}: ${cause}\n${this.nangod.log().slice(-4000)}`);

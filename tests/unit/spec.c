@@ -89,12 +89,25 @@ test_intervals(void **state)
 	    {"every 32d", 0},
 	    {"", 0},
 	    {"every", 0},
-	    {"every 2 weeks", 0},
+	    {"every 2 weeks", 1209600},
+	    {"every 2.5 hrs", 9000},
+	    {".5h", 1800},
+	    {"every 1.5 Minutes", 90},
+	    {"2w", 1209600},
+	    {"every 60000", 60},
+	    {"45000 ms", 45},
+	    {"every 30000 milliseconds", 30},
+	    {"every 1y", 0},
+	    {"every 5 weeks", 0},
+	    {"1.h", 0},
+	    {".", 0},
+	    {"every half", 0},
+	    {"every 2 half hours", 0},
 	    {"5", 0},
 	    {"every 5 fortnights", 0},
 	    {"-5m", 0},
 	    {"every 99999999999h", 0},
-	    {"1.5h", 0},
+	    {"1.5h", 5400},
 	    {"5m 3s", 0},
 	};
 
@@ -150,6 +163,37 @@ test_canonical_round_trip(void **state)
 	assert_int_equal(spec_model(again, "NewThing")->fields.count, 3);
 	assert_string_equal(spec_action(again, "make-thing")->input, "NewThing");
 	assert_null(spec_action(again, "things"));
+	talloc_free(mem);
+}
+
+/* Cron, its zone and the policy for missed runs survive; UTC and "one" are the defaults. */
+static void
+test_canonical_cron(void **state)
+{
+	static const char text[] =
+	    "nango: 1\nprovider: p\nversion: 1.0.0\nmodels: {M: {id: string}}\nsyncs:\n"
+	    "  a: {runs: {cron: 0 6 * * 1-5, time_zone: Europe/Berlin}, missed: all, models: "
+	    "M}\n"
+	    "  b: {runs: {cron: \"@hourly\"}, models: M}\n";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct spec *spec, *again;
+	struct error err;
+	char *json;
+
+	(void)state;
+	if (spec_read_text(mem, "x", text, strlen(text), &spec, &err) < 0)
+		fail_msg("%s", err.message);
+	json = spec_json(mem, spec);
+	if (spec_parse(mem, json, strlen(json), &again, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_string_equal(spec_json(mem, again), json);
+	assert_string_equal(again->syncs[0].cron, "0 6 * * 1-5");
+	assert_string_equal(again->syncs[0].time_zone, "Europe/Berlin");
+	assert_int_equal(again->syncs[0].missed, SCHEDULE_ALL);
+	assert_null(again->syncs[0].runs);
+	assert_string_equal(again->syncs[1].time_zone, "UTC");
+	assert_int_equal(again->syncs[1].runs_ms, 3600000);
+	assert_int_equal(again->syncs[1].missed, SCHEDULE_ONE);
 	talloc_free(mem);
 }
 
@@ -230,6 +274,7 @@ main(void)
 	    cmocka_unit_test(test_types),
 	    cmocka_unit_test(test_intervals),
 	    cmocka_unit_test(test_canonical_round_trip),
+	    cmocka_unit_test(test_canonical_cron),
 	    cmocka_unit_test(test_canonical_order),
 	    cmocka_unit_test(test_hostile_json),
 	    cmocka_unit_test(test_suggestions),

@@ -71,7 +71,7 @@ void command_help(const struct command *command); /* NULL: of the program */
 
 /* Rows, one a file. */
 extern const struct command command_init, command_generate, command_build, command_check,
-    command_test, command_deploy, command_list, command_webhooks, command_replay,
+    command_test, command_deploy, command_list, command_runs, command_webhooks, command_replay,
     command_explain, command_completion, command_version;
 
 #endif

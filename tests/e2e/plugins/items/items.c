@@ -12,7 +12,7 @@ static bool
 sync_page(struct nango_run *run, int64_t number, struct items_checkpoint *checkpoint)
 {
 	struct nango_response response = nango_http(
-	    run, NANGO_REQUEST(.path = "/items",
+	    run, NANGO_REQUEST(.path = "/items", .retries = 2,
 			       .query = NANGO_PAIRS(
 				   {"page", nango_format(run, "%lld", (long long)number)})));
 	bool has_any = false;

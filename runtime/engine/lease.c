@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/lease -- heartbeats: one statement renews the leases of all runs of this node, and
+ * tells which of them were cancelled or lost.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/worker_internal.h"
+#include "run/cause.h"
+
+#include <stdlib.h>
+
+#define ASK_APART_MS 250 /* cancelling many runs one by one asks a node so often at most */
+
+struct beat {
+	struct worker *worker;
+	struct queue_held *held;
+	size_t held_count;
+	struct queue_gone *gone;
+	size_t gone_count;
+	int result;
+	struct error err;
+};
+
+static int
+compare_gone(const void *a, const void *b)
+{
+	int64_t x = ((const struct queue_gone *)a)->run_id;
+	int64_t y = ((const struct queue_gone *)b)->run_id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A run that ended while the answer was on its way is not on the list any more. */
+static void
+heed_gone(struct worker *worker, const struct beat *beat)
+{
+	qsort(beat->gone, beat->gone_count, sizeof(*beat->gone), compare_gone);
+	for (struct job *job = worker->jobs, *next; job != NULL; job = next) {
+		const struct queue_gone key = {.run_id = job->claim.run_id}, *gone;
+
+		next = job->next;
+		gone = bsearch(&key, beat->gone, beat->gone_count, sizeof(*beat->gone),
+			       compare_gone);
+		if (gone == NULL || job->run == NULL)
+			continue;
+		job->is_gone = true;
+		run_cancel(job->run,
+			   cause_text(gone->is_cancelled ? CAUSE_CANCELLED : CAUSE_LOST_LEASE));
+	}
+}
+
+static void
+beaten(void *arg)
+{
+	struct beat *beat = arg;
+	struct worker *worker = beat->worker;
+
+	worker->is_beating = false;
+	if (beat->result < 0)
+		log_warn("worker", "cannot renew leases: %s", beat->err.message);
+	else if (beat->gone_count > 0)
+		heed_gone(worker, beat);
+	talloc_free(beat);
+	worker_maybe_stopped(worker);
+}
+
+static void
+beat_in_pool(void *arg)
+{
+	struct beat *beat = arg;
+	struct node *node = beat->worker->node;
+	struct db *db;
+
+	beat->result = db_acquire(node->control, &db, &beat->err);
+	if (beat->result == 0) {
+		beat->result = queue_heartbeat(beat, db, beat->held, beat->held_count,
+					       node->config->lease_ms, &beat->gone,
+					       &beat->gone_count, &beat->err);
+		db_release(db);
+	}
+	loop_post(node->loop, beaten, beat);
+}
+
+static void
+send_beat(struct worker *worker)
+{
+	struct beat *beat;
+
+	if (worker->is_beating || worker->jobs == NULL)
+		return;
+	beat = talloc_zero(NULL, struct beat);
+	beat->worker = worker;
+	beat->held = talloc_array(beat, struct queue_held, (unsigned)worker->jobs_count);
+	for (const struct job *job = worker->jobs; job != NULL; job = job->next)
+		if (!job->is_written_off)
+			beat->held[beat->held_count++] =
+			    (struct queue_held){job->claim.run_id, job->claim.token};
+	worker->is_beating = true;
+	if (pool_submit(worker->node->worker_pool, beat_in_pool, beat) < 0) {
+		worker->is_beating = false;
+		talloc_free(beat);
+	}
+}
+
+void
+lease_timer(void *arg)
+{
+	struct worker *worker = arg;
+
+	loop_timer_set(worker->heartbeat, worker->node->config->lease_ms / 3);
+	worker->asked_ms = clock_monotonic_ms();
+	send_beat(worker);
+}
+
+void
+lease_ask(struct worker *worker)
+{
+	int64_t since = clock_monotonic_ms() - worker->asked_ms;
+
+	if (worker->is_stopping)
+		return;
+	loop_timer_set(worker->heartbeat,
+		       since >= ASK_APART_MS && !worker->is_beating ? 0 : ASK_APART_MS);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/queue -- what is to be done and what is under way.
+ *
+ * A row lives from its enqueueing to its end, when it becomes a row of nango.run. due_at is
+ * also the lease: a claim moves it ahead, a heartbeat moves it on, and a run whose node fell
+ * silent becomes due again. A claim draws a token, which is the run's fence. Claim and
+ * completion are separate transactions (one that did both deadlocked); whatever locks several
+ * rows locks them in the order of their ids.
+ */
+#ifndef NANGO_STORE_QUEUE_H
+#define NANGO_STORE_QUEUE_H
+
+#include "db/db.h"
+
+#define QUEUE_KIND_SYNC 1 /* enum nango_kind of the SDK; a webhook is the server's own */
+#define QUEUE_KIND_ACTION 2
+#define QUEUE_KIND_EVENT 3
+#define QUEUE_KIND_WEBHOOK 4
+
+/* ---- in ---- */
+struct queue_item {
+	int64_t account_id, environment_id, integration_id, connection_row;
+	int64_t kind;
+	const char *sync_id; /* uuid or NULL; a sync has one row in the queue at a time */
+	bool force_deletes;
+};
+/* All in one statement; ids[i] is 0 for a sync that is queued or under way already. */
+MUST_CHECK int queue_add(struct db *db, const struct queue_item *items, size_t count,
+			 int64_t *ids, struct error *err);
+
+/* ---- out ---- */
+struct run_claim {
+	int64_t run_id, token, environment_id, connection_row, attempts;
+	const char *sync_id; /* uuid or NULL */
+	int64_t kind;
+	int64_t waited_ms;  /* since it was queued */
+	int64_t started_ms; /* how long ago it was begun first */
+	bool force_deletes;
+	bool has_build; /* chosen at the first claim; without a deployment there is none */
+	unsigned char sha256[32];
+};
+struct queue_limits {
+	int64_t room; /* at most so many */
+	int64_t lease_ms;
+	/* In flight at once in all nodes; 0: no limit. */
+	int64_t environment_max, integration_max, connection_max;
+};
+/*
+ * Claims runs of one environment, the one whose turn it is. *environments is how many had
+ * something due. Each gets its share of the room, so *count may be 0 (somebody else was
+ * faster) or less than the room although there is more: draw again, up to *environments times
+ * without an answer.
+ */
+MUST_CHECK int queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
+			   struct run_claim **out, size_t *count, int64_t *environments,
+			   struct error *err);
+
+/* ---- while it runs ---- */
+struct queue_held {
+	int64_t run_id, token;
+};
+/* A claim that is not held any more. */
+struct queue_gone {
+	int64_t run_id;
+	bool is_cancelled; /* by a person or a deletion; otherwise lost to another node */
+};
+/* Renews the leases; gives back those that are gone. */
+MUST_CHECK int queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
+			       size_t held_count, int64_t lease_ms, struct queue_gone **out,
+			       size_t *count, struct error *err);
+
+/* ---- the end ---- */
+struct run_outcome {
+	int64_t run_id, token;
+	const char *state; /* success, failed, cancelled */
+	const char *cause, *code, *message;
+	const char *result; /* JSON: {"Model":{"added","updated","deleted"}} */
+	int64_t pages, added, updated, deleted, requests, request_bytes, response_bytes, cpu_us,
+	    max_rss_kb;
+};
+/*
+ * Takes runs from the queue whose token still holds them, and writes them to the history. A
+ * failed sync is counted, and from the third failure in a row on its next run is put off: by
+ * its interval times 2, 4, 8 …, at most quiet_max_ms. *held is how many were still held.
+ */
+MUST_CHECK int queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
+			      int64_t quiet_max_ms, size_t *held, struct error *err);
+
+struct queue_return {
+	int64_t run_id, token, delay_ms;
+	bool is_parked; /* the attempt does not count */
+};
+/* Due again after delay_ms, for this or another node. */
+MUST_CHECK int queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
+			       struct error *err);
+
+/* Runs that are queued or under way: one, or those of a sync, a connection, an integration, or
+ * of an integration's deleted syncs. The other members are NULL or 0. */
+struct run_scope {
+	const char *sync_id;
+	int64_t connection_row, integration_id, deleted_syncs_of, run_id;
+};
+struct run_queued {
+	int64_t run_id, connection_row;
+};
+/* Locks their rows until the transaction's end. */
+MUST_CHECK int queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
+			  struct run_queued **out, size_t *count, struct error *err);
+/* Ends locked ones as cancelled. */
+MUST_CHECK int queue_cancel(struct db *db, const struct run_queued *runs, size_t count,
+			    const char *message, struct error *err);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/sync_due -- moving schedules to their next slots: those that are due, and those whose
+ * timing changed.
+ *
+ * Slots are computed here and not in SQL, because cron with time zones is ours. A batch is read
+ * under lock, computed, and written back with its queue rows in one more statement.
+ */
+#include "store/pgbinary.h"
+#include "store/sync_internal.h"
+
+#include <stdlib.h>
+
+#define BROKEN_RETRY_MS 3600000 /* a schedule that cannot be read here: no such time zone */
+
+struct moves { /* arrays of one length */
+	struct buf ids, next_ms, owed, is_due;
+	size_t count;
+};
+
+static void
+moves_begin(TALLOC_CTX *mem, struct moves *m, size_t count)
+{
+	buf_init(&m->ids, mem, 32 + count * 20);
+	buf_init(&m->next_ms, mem, 32 + count * 12);
+	buf_init(&m->owed, mem, 32 + count * 12);
+	buf_init(&m->is_due, mem, 32 + count * 12);
+	pg_array_begin(&m->ids, PG_OID_UUID, count);
+	pg_array_begin(&m->next_ms, PG_OID_INT8, count);
+	pg_array_begin(&m->owed, PG_OID_INT8, count);
+	pg_array_begin(&m->is_due, PG_OID_INT8, count);
+	m->count = count;
+}
+
+/* A row of the two statements below. */
+static void
+add_move(struct moves *m, const struct db_result *r, size_t row)
+{
+	int64_t due_ms = db_time_ms(r, row, 6), now_ms = db_time_ms(r, row, 9);
+	int64_t policy = db_integer(r, row, 5), owed = db_integer(r, row, 7);
+	bool is_busy = db_boolean(r, row, 8);
+	struct schedule_step step = {false, now_ms + BROKEN_RETRY_MS, 0};
+	struct schedule schedule;
+	struct error ignored;
+	size_t length;
+	const void *id = db_bytes(r, row, 0, &length);
+
+	if (schedule_init(&schedule, db_integer(r, row, 2), db_text(r, row, 3),
+			  db_text(r, row, 4), db_text(r, row, 1), &ignored) == 0)
+		step = schedule_step(&schedule, (enum schedule_missed)policy, due_ms, now_ms);
+	if (policy == SCHEDULE_ALL)
+		owed += step.missed + (is_busy ? 1 : 0);
+	if (owed > SCHEDULE_MISSED_MAX)
+		owed = SCHEDULE_MISSED_MAX;
+	pg_field(&m->ids, id, length);
+	pg_field_int8(&m->next_ms, step.next_ms);
+	pg_field_int8(&m->owed, owed);
+	pg_field_int8(&m->is_due, step.is_due && !is_busy);
+}
+
+static int
+write_moves(struct db *db, const struct moves *m, int64_t *queued, struct error *err)
+{
+	static const char sql[] =
+	    "WITH moved AS ("
+	    "    UPDATE nango.sync s SET next_due_at = to_timestamp(m.next_ms / 1000.0), "
+	    "        owed = m.owed::int4 "
+	    "    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[]) "
+	    "        m(id, next_ms, owed, is_due) "
+	    "    WHERE s.id = m.id RETURNING s.id, s.account_id, s.environment_id, "
+	    "        s.integration_id, s.connection_id, m.is_due) "
+	    "INSERT INTO nango.queue (account_id, environment_id, integration_id, "
+	    "    connection_id, sync_id, kind, due_at) "
+	    "SELECT account_id, environment_id, integration_id, connection_id, id, 1, "
+	    "    (SELECT nango.clock_now()) "
+	    "FROM moved WHERE is_due <> 0 ON CONFLICT DO NOTHING";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *made;
+	int result =
+	    db_exec(db, mem, &made, err, sql,
+		    DB_PARAMS(DB_BINARY(PG_OID_UUID_ARRAY, m->ids.data, m->ids.length),
+			      DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data, m->next_ms.length),
+			      DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length),
+			      DB_BINARY(PG_OID_INT8_ARRAY, m->is_due.data, m->is_due.length)));
+
+	if (result == 0)
+		*queued = (int64_t)db_affected(made);
+	talloc_free(mem);
+	return result;
+}
+
+static int
+move_rows(TALLOC_CTX *mem, struct db *db, const struct db_result *due, int64_t *queued,
+	  struct error *err)
+{
+	struct moves moves;
+
+	moves_begin(mem, &moves, db_rows(due));
+	for (size_t i = 0; i < db_rows(due); i++)
+		add_move(&moves, due, i);
+	return write_moves(db, &moves, queued, err);
+}
+
+static int
+move_due(TALLOC_CTX *mem, struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
+	 struct error *err)
+{
+	static const char sql[] =
+	    "SELECT s.id, s.id::text, s.interval_ms, s.cron, s.time_zone, s.missed, "
+	    "    s.next_due_at, s.owed, "
+	    "    EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = s.id), nango.clock_now() "
+	    "FROM nango.sync s "
+	    "WHERE s.next_due_at <= (SELECT nango.clock_now()) AND NOT s.is_paused "
+	    "  AND s.deleted_at IS NULL "
+	    "ORDER BY s.next_due_at LIMIT $1 FOR UPDATE SKIP LOCKED";
+	struct db_result *due;
+
+	if (db_begin(db, err) < 0 ||
+	    db_exec(db, mem, &due, err, sql, DB_PARAMS(DB_INTEGER(limit))) < 0)
+		return -1;
+	*moved = (int64_t)db_rows(due);
+	if (*moved > 0 && move_rows(mem, db, due, queued, err) < 0)
+		return -1;
+	return db_commit(db, err);
+}
+
+int
+sync_enqueue_due(struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
+		 struct error *err)
+{
+	/* The order makes the planner take the index, whatever it thinks of the comparison. */
+	static const char any[] =
+	    "SELECT 1::int8 FROM nango.sync WHERE next_due_at <= (SELECT nango.clock_now()) "
+	    "AND NOT is_paused AND deleted_at IS NULL ORDER BY next_due_at LIMIT 1";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *found;
+	int result = db_exec(db, mem, &found, err, any, DB_NONE);
+
+	*moved = *queued = 0;
+	if (result == 0 && db_rows(found) > 0) {
+		result = move_due(mem, db, limit, moved, queued, err);
+		if (result < 0)
+			db_rollback(db);
+	}
+	talloc_free(mem);
+	return result;
+}
+
+int
+sync_replan(struct db *db, int64_t integration_id, int64_t connection_row, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT s.id, s.id::text, s.interval_ms, s.cron, s.time_zone, 1::int2, "
+	    "    '-infinity'::timestamptz, s.owed, false, nango.clock_now() "
+	    "FROM nango.sync s "
+	    "WHERE s.integration_id = $1 AND ($2 = 0 OR s.connection_id = $2) "
+	    "  AND s.next_due_at = 'infinity' AND s.deleted_at IS NULL FOR UPDATE";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *rows;
+	int64_t queued;
+	int result = db_exec(db, mem, &rows, err, sql,
+			     DB_PARAMS(DB_INTEGER(integration_id), DB_INTEGER(connection_row)));
+
+	if (result == 0 && db_rows(rows) > 0)
+		result = move_rows(mem, db, rows, &queued, err);
+	talloc_free(mem);
+	return result;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ten thousand runs that wait on a slow API, in one node: no error, bounded memory and descriptors.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { descriptors, latencies, manyRuns, pss } from "./lib/many-runs.mjs";
+import { psql, until } from "./lib/nangod.mjs";
+
+const COUNT = 10_000;
+
+test("ten thousand runs in flight", async (t) => {
+  const { provider, nangod, forked, begin } = await manyRuns(t, { count: COUNT });
+  // Looking at ten thousand processes costs more than a statement, so that is asked first.
+  const claimed = async () => Number(await psql(nangod, "SELECT count(*) FROM nango.queue WHERE is_claimed"));
+  await until(async () => (await claimed()) === COUNT, async () => `${await claimed()} of ${COUNT} claimed\n${nangod.log().slice(-3000)}`, 400);
+  await until(() => forked() === COUNT, () => `${forked()} of ${COUNT} processes\n${nangod.log().slice(-3000)}`, 200);
+  const started = performance.now() - begin;
+  const memory = pss(nangod.pid) / 2 ** 30;
+  const open = descriptors(nangod.pid);
+  const get = await latencies(nangod, "/connections?limit=20", 200);
+  assert.equal(forked(), COUNT, "all are still there");
+  t.diagnostic(`${COUNT} started in ${(started / 1000).toFixed(1)} s, ${memory.toFixed(2)} GiB, ${open} descriptors, GET /connections p50 ${get[100].toFixed(1)} p99 ${get[198].toFixed(1)} ms`);
+  assert.ok(memory <= 2, `${memory} GiB`);
+  assert.ok(open <= COUNT + 1000, `${open} descriptors`);
+  await provider.finish();
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.queue")) === "0", async () => psql(nangod, "SELECT count(*) FROM nango.queue"), 120);
+  assert.equal(await psql(nangod, "SELECT state || ' ' || cause || ' ' || count(*) FROM nango.run GROUP BY state, cause"), `success  ${COUNT}`);
+  assert.equal(await psql(nangod, "SELECT max(attempts) FROM nango.run"), "1", "none lost its lease");
+});
