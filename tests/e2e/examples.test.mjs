@@ -61,3 +61,61 @@ test("issues: absent, null and value are three things, pages are linked, the tok
   assert.deepEqual(byId[3].extra, { kept: [1.5, null] });
   assert.equal(byId[4].closed_at, "2026-01-05T00:00:00Z");
 });
+
+test("deletes: what a full list does not hold any more, and what the API says", async (t) => {
+  const provider = await fakeProvider(t);
+  const nangod = await start(t);
+  const key = "unauthenticated";
+  const live = async (model) => (await nangod.records(key, "acme", model)).records
+    .filter((r) => r._nango_metadata.deleted_at === null)
+    .map(({ _nango_metadata, ...r }) => r)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const run = async (sync) => {
+    await nangod.ok("POST", "/sync/trigger", { body: { syncs: [sync], provider_config_key: key, connection_id: "acme" } });
+    const status = await nangod.settled(key, "acme", sync);
+    assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+    return status;
+  };
+
+  provider.reply("GET /contacts", { json: [{ id: 1, name: "Ada" }, { id: 2, name: "Ken" }, { id: 3, name: "Grace", seen_at: "2026-01-01" }] });
+  provider.reply("GET /now", { json: { now: "2026-01-01T00:00:00Z" } });
+  provider.reply("GET /orders", { json: [{ id: "7", total: "1.50", state: "open" }, { id: "8", total: "2", state: "paid" }] });
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  await nangod.deploy(await buildPlugin(t, examples("deletes"), key), key);
+  await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" } });
+  assert.equal((await nangod.settled(key, "acme", "contacts")).status, "SUCCESS");
+  assert.equal((await nangod.settled(key, "acme", "orders")).status, "SUCCESS");
+
+  // track_deletes: a complete run deletes what it did not save; seen_at alone is no change.
+  provider.reply("GET /contacts", { json: [{ id: 1, name: "Ada" }, { id: 3, name: "Grace", seen_at: "2026-02-02" }] });
+  const second = await run("contacts");
+  assert.deepEqual(second.latestResult, { Contact: { added: 0, updated: 0, deleted: 1 } });
+  assert.deepEqual((await live("Contact")).map((r) => r.id), ["1", "3"]);
+
+  // A run that fails on its second page deletes nothing.
+  provider.reply("GET /contacts", ({ query }) =>
+    query.get("page") === "2" ? { status: 400 } : { headers: { link: `<${provider.url}/contacts?page=2>; rel="next"` }, json: [{ id: 1, name: "Ada" }] });
+  await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["contacts"], provider_config_key: key, connection_id: "acme" } });
+  assert.equal((await nangod.settled(key, "acme", "contacts")).status, "ERROR");
+  assert.deepEqual((await live("Contact")).map((r) => r.id), ["1", "3"]);
+
+  // Events: one is new, one is changed (merged, its other members stay), one is deleted.
+  provider.reply("GET /events", ({ query }) => {
+    assert.equal(query.get("since"), "2026-01-01T00:00:00Z");
+    return {
+      json: [
+        { kind: "created", at: "2026-01-02T00:00:00Z", order_id: "9", order: { id: "9", total: "3", state: "open" } },
+        { kind: "changed", at: "2026-01-03T00:00:00Z", order_id: "7" },
+        { kind: "deleted", at: "2026-01-04T00:00:00Z", order_id: "8" },
+        { kind: "changed", at: "2026-01-05T00:00:00Z", order_id: "nobody" },
+      ],
+    };
+  });
+  const events = await run("orders");
+  assert.deepEqual(events.latestResult, { Order: { added: 1, updated: 1, deleted: 1 } });
+  assert.deepEqual(events.checkpoint, { since: "2026-01-05T00:00:00Z" });
+  assert.deepEqual(await live("Order"), [
+    { id: "7", note: "changed by an event", state: "open", total: "1.50" },
+    { id: "9", state: "open", total: "3" },
+  ]);
+});

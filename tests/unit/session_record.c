@@ -212,6 +212,32 @@ say_large_record(struct talk *t, size_t size)
 	free(bytes);
 }
 
+/* 1,000 records in a frame are taken, 1,001 are not. */
+static void
+test_frame_records(void **state)
+{
+	static char bytes[64 * 1024];
+
+	(void)state;
+	for (uint32_t count = 1000; count <= 1001; count++) {
+		char *at = rpc_put_text(bytes + RPC_HEADER_BYTES, "Item", 4);
+		struct talk t;
+
+		at = rpc_put_u32(rpc_put_u32(at, 0), count);
+		for (uint32_t i = 0; i < count; i++)
+			at = rpc_put_u32(rpc_put_text(at, "{\"id\":1}", 8), RPC_NO_TEXT);
+		rpc_header_write(bytes, RPC_SAVE, (uint32_t)(at - bytes - RPC_HEADER_BYTES));
+		talk_open(&t);
+		say_letter(&t, 'h');
+		say_much(&t, bytes, (size_t)(at - bytes));
+		say_letter(&t, 'c');
+		talk_close(&t);
+		assert_int_equal(t.records, count == 1000 ? 1000 : 0);
+		if (count == 1001)
+			assert_non_null(strstr(t.end.message, "1 to 1000 records"));
+	}
+}
+
 static void
 test_record_size(void **state)
 {
