@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/ingest_batch -- a page's records of one model: folded, so that each id is there once,
- * then classified against what is stored.
+ * engine/ingest_batch -- a page's records of one model, folded, so that each id is there once;
+ * and those that are for the quarantine.
  */
 #include "engine/ingest_internal.h"
 #include "base/jsonmerge.h"
@@ -126,11 +126,10 @@ clean(TALLOC_CTX *mem, const char *text, size_t length)
 	return out;
 }
 
-/* key: of the id where there is one, else of the bytes. path and reason are copied. */
-static int
-bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
-	   const char *path, size_t path_length, const char *reason, struct jsonspan bytes,
-	   struct error *err)
+int
+batch_bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
+		 const char *path, size_t path_length, const char *reason,
+		 struct jsonspan bytes, struct error *err)
 {
 	char *key;
 
@@ -164,8 +163,9 @@ bad_staged(struct commit *c, struct batch *batch, const struct run_record *recor
 			     c->ingest->hash_secret);
 		buf_add(&batch->bad_marks, key_bytes, INGEST_MARK_BYTES);
 	}
-	return bad_record(c, batch, id, record->problem, path_length,
-			  split == NULL ? record->problem : split + 2, record->bytes, err);
+	return batch_bad_record(c, batch, id, record->problem, path_length,
+				split == NULL ? record->problem : split + 2, record->bytes,
+				err);
 }
 
 /* ---- folding ---- */
@@ -240,8 +240,8 @@ add_row(struct commit *c, struct batch *batch, const struct run_record *record,
 		     c->ingest->hash_secret);
 }
 
-static void
-hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *row)
+void
+batch_hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *row)
 {
 	const struct spec_model *spec = batch->model->spec;
 
@@ -262,7 +262,7 @@ take_record(struct commit *c, struct batch *batch, const struct run_record *reco
 	if (record->problem != NULL)
 		return bad_staged(c, batch, record, fault == NULL ? &row->write : NULL, err);
 	if (fault != NULL)
-		return bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
+		return batch_bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
 	batch->all_count++;
 	add_row(c, batch, record, row);
 	return 0;
@@ -295,131 +295,8 @@ batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *f
 			continue;
 		list_add(c->mem, &batch->rows, &row->write);
 		if (row->change == RUN_SAVE)
-			hash_row(c, batch, row);
+			batch_hash_row(c, batch, row);
 		batch->has_updates |= row->change == RUN_UPDATE;
 	}
 	return 0;
-}
-
-void
-batch_look_up(struct batch *batch)
-{
-	for (size_t i = 0; i < batch->rows.count; i++) {
-		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
-
-		manifest_find(batch->model->manifest, row->key, &row->write.old);
-	}
-}
-
-/* ---- classification ---- */
-
-static void
-mark_seen(struct batch *batch, const struct ingest_row *row)
-{
-	if (batch->after.window_id != 0)
-		buf_add(&batch->marks, row->key, INGEST_MARK_BYTES);
-}
-
-static void
-give_number(struct batch *batch, struct record_write *write, enum record_action action)
-{
-	write->seq = ++batch->after.seq;
-	write->action = action;
-}
-
-static void
-classify_delete(struct commit *c, struct batch *batch, struct ingest_row *row)
-{
-	if (!row->write.old.is_known || row->write.old.is_deleted)
-		return;
-	memcpy(row->write.hash, row->write.old.hash, RECORD_HASH_BYTES);
-	give_number(batch, &row->write, RECORD_DELETED);
-	batch->after.live--;
-	batch->removed++;
-	list_add(c->attempt, &batch->deleted, &row->write);
-}
-
-/* Does the model allow it? 1 yes, 0 it is in quarantine, -1 it fails the run. */
-static int
-validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
-{
-	struct validate_fault fault;
-
-	if (batch->model->spec == NULL ||
-	    validate_record(c->ingest->spec, batch->model->spec, row->record, &fault) == 0)
-		return 1;
-	return bad_record(c, batch, &row->write, fault.path, strlen(fault.path), fault.reason,
-			  row->record, err);
-}
-
-static int
-classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
-{
-	struct record_write *w = &row->write;
-	bool is_live = w->old.is_known && !w->old.is_deleted;
-	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
-	int verdict = 1;
-
-	/* What is stored passed the model of its day. */
-	if (!is_same || batch->model->model_hash != batch->before.model_hash)
-		verdict = validate(c, batch, row, err);
-	if (verdict < 0)
-		return -1;
-	if (is_same || verdict == 0) {
-		mark_seen(batch, row); /* a bad one was there, all the same */
-		return 0;
-	}
-	give_number(batch, w, is_live ? RECORD_UPDATED : RECORD_ADDED);
-	if (is_live) {
-		batch->updated++;
-	} else {
-		batch->added++;
-		batch->after.live++;
-	}
-	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
-	return 0;
-}
-
-int
-batch_classify(struct commit *c, struct batch *batch, struct error *err)
-{
-	batch->after = batch->before;
-	batch->fresh = batch->changed = batch->deleted = (struct ingest_list){0};
-	batch->added = batch->updated = batch->removed = 0;
-	batch->bad_count = batch->bad_staged;
-	buf_init(&batch->marks, c->attempt, 64);
-	if (batch->from->opens_window && batch->after.window_id == 0) {
-		batch->after.window_id = batch->next_window_id;
-		batch->after.window_seq = batch->after.seq;
-		batch->after.window_run_id = c->ingest->run_id;
-	}
-	if (batch->after.window_id != 0) /* bad ones were there, all the same */
-		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
-	for (size_t i = 0; i < batch->rows.count; i++) {
-		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
-
-		if (row->change == RUN_DELETE) {
-			classify_delete(c, batch, row);
-			continue;
-		}
-		if (row->change == RUN_UPDATE) {
-			if (!row->write.old.is_known || row->write.old.is_deleted ||
-			    row->record.data == NULL)
-				continue; /* only what is live is updated */
-			hash_row(c, batch, row);
-		}
-		if (classify_save(c, batch, row, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-bool
-batch_is_quiet(const struct batch *batch)
-{
-	return batch->fresh.count + batch->changed.count + batch->deleted.count +
-		       batch->bad_count ==
-		   0 &&
-	       !batch->has_updates && !batch->from->closes_window &&
-	       (!batch->from->opens_window || batch->before.window_id != 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
- * ingest_batch.c (a page's records of one model, folded and classified), ingest_write.c (the
- * transaction), ingest_window.c (deletions of a closed window).
+ * ingest_batch.c (a page's records of one model, folded), ingest_classify.c (against what is
+ * stored), ingest_write.c (the transaction), ingest_window.c (deletions of a closed window).
  */
 #ifndef NANGO_ENGINE_INGEST_INTERNAL_H
 #define NANGO_ENGINE_INGEST_INTERNAL_H
@@ -72,6 +72,15 @@ struct ingest_model *ingest_model_of(struct ingest *ingest, const char *name);
 MUST_CHECK int batch_fill(struct commit *c, struct batch *batch,
 			  const struct run_page_model *from, struct error *err);
 record_find_fn batch_find;
+void batch_hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *row);
+/* Into the quarantine (path and reason are copied; id may be NULL), or -1 where the model says
+ * that it fails the run. */
+MUST_CHECK int batch_bad_record(struct commit *c, struct batch *batch,
+				const struct record_write *id, const char *path,
+				size_t path_length, const char *reason, struct jsonspan bytes,
+				struct error *err);
+
+/* ---- ingest_classify.c ---- */
 void batch_look_up(struct batch *batch); /* in the manifest */
 /* Decides for each record: new, changed, deleted, bad, or unchanged. before is set; after is
  * made. */

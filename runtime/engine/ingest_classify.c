@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/ingest_classify -- what each record of a page is to what is stored: new, changed,
+ * deleted, bad, or the same.
+ */
+#include "engine/ingest_internal.h"
+
+#include <string.h>
+
+void
+batch_look_up(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->rows.count; i++) {
+		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+
+		manifest_find(batch->model->manifest, row->key, &row->write.old);
+	}
+}
+
+/* ---- classification ---- */
+
+static void
+mark_seen(struct batch *batch, const struct ingest_row *row)
+{
+	if (batch->after.window_id != 0)
+		buf_add(&batch->marks, row->key, INGEST_MARK_BYTES);
+}
+
+static void
+give_number(struct batch *batch, struct record_write *write, enum record_action action)
+{
+	write->seq = ++batch->after.seq;
+	write->action = action;
+}
+
+static void
+classify_delete(struct commit *c, struct batch *batch, struct ingest_row *row)
+{
+	if (!row->write.old.is_known || row->write.old.is_deleted)
+		return;
+	memcpy(row->write.hash, row->write.old.hash, RECORD_HASH_BYTES);
+	give_number(batch, &row->write, RECORD_DELETED);
+	batch->after.live--;
+	batch->removed++;
+	list_add(c->attempt, &batch->deleted, &row->write);
+}
+
+/* Does the model allow it? 1 yes, 0 it is in quarantine, -1 it fails the run. */
+static int
+validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
+{
+	struct validate_fault fault;
+
+	if (batch->model->spec == NULL ||
+	    validate_record(c->ingest->spec, batch->model->spec, row->record, &fault) == 0)
+		return 1;
+	return batch_bad_record(c, batch, &row->write, fault.path, strlen(fault.path), fault.reason,
+			  row->record, err);
+}
+
+static int
+classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
+{
+	struct record_write *w = &row->write;
+	bool is_live = w->old.is_known && !w->old.is_deleted;
+	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
+	int verdict = 1;
+
+	/* What is stored passed the model of its day. */
+	if (!is_same || batch->model->model_hash != batch->before.model_hash)
+		verdict = validate(c, batch, row, err);
+	if (verdict < 0)
+		return -1;
+	if (is_same || verdict == 0) {
+		mark_seen(batch, row); /* a bad one was there, all the same */
+		return 0;
+	}
+	give_number(batch, w, is_live ? RECORD_UPDATED : RECORD_ADDED);
+	if (is_live) {
+		batch->updated++;
+	} else {
+		batch->added++;
+		batch->after.live++;
+	}
+	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
+	return 0;
+}
+
+int
+batch_classify(struct commit *c, struct batch *batch, struct error *err)
+{
+	batch->after = batch->before;
+	batch->fresh = batch->changed = batch->deleted = (struct ingest_list){0};
+	batch->added = batch->updated = batch->removed = 0;
+	batch->bad_count = batch->bad_staged;
+	buf_init(&batch->marks, c->attempt, 64);
+	if (batch->from->opens_window && batch->after.window_id == 0) {
+		batch->after.window_id = batch->next_window_id;
+		batch->after.window_seq = batch->after.seq;
+		batch->after.window_run_id = c->ingest->run_id;
+	}
+	if (batch->after.window_id != 0) /* bad ones were there, all the same */
+		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
+	for (size_t i = 0; i < batch->rows.count; i++) {
+		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+
+		if (row->change == RUN_DELETE) {
+			classify_delete(c, batch, row);
+			continue;
+		}
+		if (row->change == RUN_UPDATE) {
+			if (!row->write.old.is_known || row->write.old.is_deleted ||
+			    row->record.data == NULL)
+				continue; /* only what is live is updated */
+			batch_hash_row(c, batch, row);
+		}
+		if (classify_save(c, batch, row, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool
+batch_is_quiet(const struct batch *batch)
+{
+	return batch->fresh.count + batch->changed.count + batch->deleted.count +
+		       batch->bad_count ==
+		   0 &&
+	       !batch->has_updates && !batch->from->closes_window &&
+	       (!batch->from->opens_window || batch->before.window_id != 0);
+}
