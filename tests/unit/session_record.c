@@ -423,10 +423,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_checkpoint),	    cmocka_unit_test(test_checkpoint_lengths),
 	    cmocka_unit_test(test_clear),	    cmocka_unit_test(test_records),
-	    cmocka_unit_test(test_record_size),	    cmocka_unit_test(test_page_size),
-	    cmocka_unit_test(test_id_length),	    cmocka_unit_test(test_windows),
-	    cmocka_unit_test(test_incomplete_walk), cmocka_unit_test(test_walk_at_the_end),
-	    cmocka_unit_test(test_lookup),
+	    cmocka_unit_test(test_frame_records),   cmocka_unit_test(test_record_size),
+	    cmocka_unit_test(test_page_size),	    cmocka_unit_test(test_id_length),
+	    cmocka_unit_test(test_windows),	    cmocka_unit_test(test_incomplete_walk),
+	    cmocka_unit_test(test_walk_at_the_end), cmocka_unit_test(test_lookup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
