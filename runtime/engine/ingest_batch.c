@@ -113,16 +113,40 @@ bad_refuse(const struct batch *batch, const char *path, const char *reason,
 	    bytes.data == NULL ? "" : bytes.data, bytes.length > 200 ? "…" : "");
 }
 
-/* Postgres' text takes no U+0000 and no broken UTF-8; a reason is ours, a path may hold names.
- */
+/* The bytes of the UTF-8 character at `at`, 1 for what is none. */
+static size_t
+character(const unsigned char *at, const unsigned char *end, bool *is_text)
+{
+	size_t n = *at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+	*is_text = *at >= 0x20 && *at != 0x7f && (*at < 0x80 || *at >= 0xc2) && *at < 0xf5 &&
+		   (size_t)(end - at) >= n;
+	for (size_t i = 1; *is_text && i < n; i++)
+		*is_text = (at[i] & 0xc0) == 0x80;
+	/* Overlong forms, surrogates and what lies over U+10FFFF. */
+	if (*is_text && n > 2)
+		*is_text = !(at[0] == 0xe0 && at[1] < 0xa0) &&
+			   !(at[0] == 0xed && at[1] > 0x9f) &&
+			   !(at[0] == 0xf0 && at[1] < 0x90) && !(at[0] == 0xf4 && at[1] > 0x8f);
+	return *is_text ? n : 1;
+}
+
+/* Postgres' text takes no broken UTF-8; a reason is ours, but a path holds names of theirs, and
+ * both were cut. */
 static char *
 clean(TALLOC_CTX *mem, const char *text, size_t length)
 {
 	char *out = talloc_strndup(mem, text, length);
+	unsigned char *at = (unsigned char *)out, *end = at + strlen(out);
+	bool is_text;
 
-	for (char *at = out; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f)
+	while (at < end) {
+		size_t n = character(at, end, &is_text);
+
+		if (!is_text)
 			*at = '?';
+		at += n;
+	}
 	return out;
 }
 

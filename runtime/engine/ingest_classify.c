@@ -54,8 +54,8 @@ validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct e
 	if (batch->model->spec == NULL ||
 	    validate_record(c->ingest->spec, batch->model->spec, row->record, &fault) == 0)
 		return 1;
-	return batch_bad_record(c, batch, &row->write, fault.path, strlen(fault.path), fault.reason,
-			  row->record, err);
+	return batch_bad_record(c, batch, &row->write, fault.path, strlen(fault.path),
+				fault.reason, row->record, err);
 }
 
 static int

@@ -574,6 +574,13 @@ test_quarantine(void **state)
 	assert_int_equal(commit(in, &p, &err), 0);
 	assert_int_equal(in_quarantine(mem, in, &rows), 4);
 	assert_int_equal(in->models[0].quarantined, 6);
+	/* Names of all languages, and what a cut leaves of them. */
+	page_make(&p, "!10=x");
+	p.records[0].problem = "größe.\xe6\xb0: it is \x01 bad";
+	assert_int_equal(commit(in, &p, &err), 0);
+	assert_int_equal(in_quarantine(mem, in, &rows), 5);
+	assert_string_equal(rows[4].path, "größe.??");
+	assert_string_equal(rows[4].reason, "it is ? bad");
 	talloc_free(in);
 	talloc_free(mem);
 }
