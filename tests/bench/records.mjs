@@ -4,6 +4,7 @@
 // rows in transactions of the same size into an equally indexed table.
 import { fileURLToPath } from "node:url";
 import { buildPlugin, program, run, socketDir } from "../e2e/lib/nangod.mjs";
+import { Contacts } from "./lib/contacts.mjs";
 import { median, query, row, startNangod, within } from "./lib/measure.mjs";
 
 const key = "unauthenticated";
@@ -102,22 +103,62 @@ async function measure(made, count, times) {
   };
 }
 
-export async function records(times) {
+/** The same with pages of 1,000 fetched from a server on this machine, and read into structs. */
+async function fetched(count, times) {
   return within(async (t) => {
+    const contacts = await Contacts.start(t, count / PAGE);
+    await contacts.connect();
+    await contacts.run(); // the zygote, the pools' connections
+    const first = [], same = [], tenth = [];
+    let copy = [];
+    for (let i = 0; i < times; i++) {
+      await contacts.provider.change(1);
+      await contacts.connect();
+      first.push((await contacts.run()).wall);
+      await query(contacts.nangod, "VACUUM ANALYZE nango_data.record");
+      if (i === 0) {
+        const made = await run(program("bench-copy"), [`host=${socketDir(contacts.nangod)} user=nango dbname=postgres`, await contacts.connectionRow(), String(times), String(PAGE)], { timeout: 600_000 });
+        if (made.code !== 0) throw new Error(`bench-copy: ${made.stderr}`);
+        copy = JSON.parse(made.stdout).write;
+      }
+      same.push((await contacts.run()).wall);
+      await contacts.provider.change(10);
+      await contacts.run(); // back from "all differ" to "a tenth differs"
+      await contacts.provider.change(10);
+      tenth.push((await contacts.run()).wall);
+    }
+    const limit = median(rate(count, copy));
+    const against = (list) => rate(count, list).map((one) => one / limit);
+    const name = count.toLocaleString("en-US");
+    return [
+      row(`${name} fetched and parsed: first load`, "records/s", rate(count, first)),
+      row("  against COPY", "x", against(first), "≥ 0.4"),
+      row("  unchanged", "records/s", rate(count, same)),
+      row("  against COPY", "x", against(same), "≥ 0.8"),
+      row("  a tenth changed", "records/s", rate(count, tenth)),
+      row("  against COPY", "x", against(tenth), "≥ 0.6"),
+    ];
+  });
+}
+
+export async function records(times) {
+  const few = Math.max(3, Math.round(times / 2));
+  const isLarge = process.env.BENCH_LARGE !== "0";
+  const made = await within(async (t) => {
     const made = await Made.start(t);
     await made.connect(10_000);
     await made.run("made", 0, [10_000, 0, 0]); // the zygote, the pools' connections
-    const few = Math.max(3, Math.round(times / 2));
     const small = [];
     for (let i = 0; i < times; i++) small.push(await made.run("made", 0, [0, 0, 0]));
     const middle = await measure(made, 100_000, few);
-    const large = process.env.BENCH_LARGE === "0" ? { rows: [], same: [] } : await measure(made, 1_000_000, 3);
+    const large = isLarge ? await measure(made, 1_000_000, 3) : { rows: [], same: [] };
     const each = (count, list) => list.map((ms) => (ms * 1000) / count);
     return [
       ...middle.rows,
       ...large.rows,
       row("an unchanged record among 10,000", "µs", each(10_000, small)),
-      ...(large.same.length ? [row("an unchanged record among 1,000,000", "µs", each(1_000_000, large.same), "≤ 1.2 of that")] : []),
+      ...(isLarge ? [row("an unchanged record among 1,000,000", "µs", each(1_000_000, large.same), "≤ 1.2 of that")] : []),
     ];
   });
+  return [...made, ...(await fetched(100_000, few)), ...(isLarge ? await fetched(1_000_000, 3) : [])];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nangod with the plugin contacts deployed and a provider of 10,000 contacts to sync from.
 import { fileURLToPath } from "node:url";
-import { buildPlugin } from "../../e2e/lib/nangod.mjs";
+import { buildPlugin, until } from "../../e2e/lib/nangod.mjs";
 import { query, startNangod, startProvider } from "./measure.mjs";
 
 const key = "unauthenticated";
@@ -26,9 +26,10 @@ function nextEnd(nangod) {
 export class Contacts {
   #connections = 0;
 
-  static async start(t) {
+  /** `pages` of 1,000. */
+  static async start(t, pages = 10) {
     const contacts = new Contacts();
-    contacts.provider = await startProvider(t);
+    contacts.provider = await startProvider(t, pages);
     contacts.nangod = await startNangod(t);
     const file = await buildPlugin(t, source, key);
     await contacts.nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
@@ -57,6 +58,7 @@ export class Contacts {
     const end = nextEnd(this.nangod);
     await this.#trigger();
     await end;
+    await until(async () => (await query(this.nangod, "SELECT count(*) FROM nango.queue"))[0][0] === "0", "the run does not leave the queue");
     const [[wall, queued, cpu, added, updated]] = await query(
       this.nangod,
       "SELECT extract(epoch FROM finished_at - started_at) * 1000, " +

@@ -21,8 +21,8 @@ export async function within(work) {
 export const startNangod = (t, options = {}) => start(t, { ...options, env: { NANGO_LOG: "info", ...options.env } });
 
 /** { url, change(step) }: from then on one contact in `step` differs from what it was before. */
-export async function startProvider(t) {
-  const child = fork(fileURLToPath(new URL("provider.mjs", import.meta.url)));
+export async function startProvider(t, pages = 10) {
+  const child = fork(fileURLToPath(new URL("provider.mjs", import.meta.url)), [String(pages)]);
   t.after(() => child.disconnect());
   const answer = () => new Promise((done) => child.once("message", done));
   child.once("error", (err) => {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A provider in a process of its own, so that it never waits for the measuring one. Bodies are
-// made before it listens: 10 pages of 1,000 contacts of about 1 KB. It ends with its parent.
+// made before it listens: so many pages (an argument) of 1,000 contacts of about 1 KB. It ends with
+// its parent.
 import { createServer } from "node:http";
 
-export const PAGES = 10;
-export const PAGE = 1000;
+const PAGES = Number(process.argv[2] ?? 10);
+const PAGE = 1000;
 const words = "account renewal quarter pipeline called back wants offer meeting décor contract legal budget team north".split(" ");
 const text = (seed, length) => {
   let out = "";
