@@ -150,6 +150,23 @@ test("a walk deletes what is gone, survives a failure in the middle, and stops a
   assert.deepEqual(forced.latestResult, { Entry: { added: 0, updated: 0, deleted: 27 } });
 });
 
+test("what makes a change: not the order of members, not white space, not what is volatile", async (t) => {
+  const { nangod, provider, trigger } = await deployed(t, "items");
+  const page = (text) => provider.reply("GET /items", ({ query }) => ({ text: query.get("page") === "1" ? text : "[]" }));
+  const after = async (text) => {
+    page(text);
+    await trigger("items", { reset: true });
+    return (await nangod.settled(key, "acme", "items")).latestResult.Item;
+  };
+  await nangod.settled(key, "acme", "items");
+  const same = { added: 0, updated: 0, deleted: 0 };
+  const changed = { ...same, updated: 1 };
+  assert.deepEqual(await after('[{"id":"1","title":"a","extra":{"x":1,"y":[{"p":1,"q":2}]},"meta":{"etag":"1","by":"me"},"seen_at":1}]'), { ...same, added: 1 });
+  assert.deepEqual(await after('[ {"seen_at":2, "meta":{"by":"me", "etag":"2"}, "extra":{"y":[{"q":2,"p":1}],"x":1}, "title":"a","id":"1"} ]'), same);
+  assert.deepEqual(await after('[{"id":"1","title":"a","extra":{"x":1,"y":[{"p":1,"q":2}]},"meta":{"etag":"1","by":"you"},"seen_at":1}]'), changed);
+  assert.deepEqual(await after('[{"id":"1","title":"a","extra":{"x":1.0,"y":[{"p":1,"q":2}]},"meta":{"etag":"1","by":"you"},"seen_at":1}]'), changed, "1.0 is not 1");
+});
+
 test("a record that its model does not allow is in quarantine, and leaves when a good one comes", async (t) => {
   const { nangod, provider, trigger } = await deployed(t, "items");
   const items = [{ id: "1", title: "good" }, { id: "2", title: "bad", rank: "9223372036854775808" }, { id: "3" }];
