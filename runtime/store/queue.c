@@ -28,9 +28,10 @@ queue_add(struct db *db, const struct queue_item *items, size_t count, int64_t *
 	    "        w(account, environment, integration, connection, kind, force, sync, n)), "
 	    "added AS ("
 	    "    INSERT INTO nango.queue (run_id, account_id, environment_id, integration_id, "
-	    "        connection_id, due_at, kind, force_deletes, sync_id) "
+	    "        connection_id, due_at, created_at, kind, force_deletes, sync_id) "
 	    "    SELECT run_id, account, environment, integration, connection, "
-	    "        nango.clock_now(), kind, force <> 0, nullif(sync, '')::uuid FROM wanted "
+	    "        (SELECT nango.clock_now()), (SELECT nango.clock_now()), kind, force <> 0, "
+	    "nullif(sync, '')::uuid FROM wanted "
 	    "    ON CONFLICT DO NOTHING RETURNING run_id) "
 	    "SELECT coalesce(a.run_id, 0) FROM wanted w LEFT JOIN added a USING (run_id) "
 	    "ORDER BY w.n";

@@ -2,12 +2,13 @@
 // Runs the benchmarks that are named, or all, and prints one table. Figures never fail it.
 import { machine, table } from "./lib/measure.mjs";
 import { memory } from "./memory.mjs";
+import { runs } from "./runs.mjs";
 import { schedules } from "./schedules.mjs";
 import { start } from "./start.mjs";
 import { read, sync } from "./sync.mjs";
 import { tiny } from "./tiny.mjs";
 
-const all = { start, memory, schedules, sync, read, tiny };
+const all = { start, memory, runs, schedules, sync, read, tiny };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(all, name));
 if (unknown.length > 0) {
