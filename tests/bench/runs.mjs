@@ -2,7 +2,7 @@
 // Runs: from a trigger's answer to the claim, and ten thousand that wait on a slow API at once.
 import { psql, until } from "../e2e/lib/nangod.mjs";
 import { deployItems, key } from "../e2e/lib/items.mjs";
-import { descriptors, latencies, manyRuns, pss } from "../e2e/lib/many-runs.mjs";
+import { claimed, descriptors, latencies, manyRuns, pss } from "../e2e/lib/many-runs.mjs";
 import { repeat, row, within } from "./lib/measure.mjs";
 
 const COUNT = Number(process.env.BENCH_RUNS_IN_FLIGHT ?? 10_000);
@@ -27,7 +27,7 @@ async function pickup() {
 async function inFlight() {
   return within(async (t) => {
     const { provider, nangod, forked, begin } = await manyRuns(t, { count: COUNT });
-    await until(async () => Number(await psql(nangod, "SELECT count(*) FROM nango.queue WHERE is_claimed")) === COUNT, "not all were claimed", 600);
+    await claimed(nangod, COUNT);
     await until(() => forked() === COUNT, "not all were forked", 200);
     const started = (performance.now() - begin) / 1000;
     const memory = pss(nangod.pid) / 2 ** 30;
