@@ -31,6 +31,7 @@ struct call_queue {
 	struct call_group *groups;
 	struct call_host *hosts;
 	size_t waiting, per_host_max;
+	bool is_blocked; /* nobody's host has room: no use to look until a call leaves */
 };
 
 static int
@@ -89,12 +90,23 @@ host_for(struct call_queue *queue, const char *name)
 	return host;
 }
 
+static bool
+host_has_room(const struct call_queue *queue, const char *name)
+{
+	struct call_host *host;
+
+	HASH_FIND_STR(queue->hosts, name, host);
+	return host == NULL || host->running < queue->per_host_max;
+}
+
 void
 call_queue_add(struct call_queue *queue, struct queued_call *call, const char *group)
 {
 	call->group = group_for(queue, group);
 	TAILQ_INSERT_TAIL(&call->group->calls, call, next);
 	queue->waiting++;
+	if (host_has_room(queue, call->host))
+		queue->is_blocked = false;
 }
 
 void
@@ -107,20 +119,12 @@ call_queue_remove(struct call_queue *queue, struct queued_call *call)
 	TAILQ_REMOVE(&group->calls, call, next);
 	call->group = NULL;
 	queue->waiting--;
+	queue->is_blocked = false; /* one behind it may come into view (LOOK_AHEAD) */
 	if (!TAILQ_EMPTY(&group->calls))
 		return;
 	TAILQ_REMOVE(&queue->ring, group, next);
 	HASH_DEL(queue->groups, group);
 	talloc_free(group);
-}
-
-static bool
-host_has_room(const struct call_queue *queue, const char *name)
-{
-	struct call_host *host;
-
-	HASH_FIND_STR(queue->hosts, name, host);
-	return host == NULL || host->running < queue->per_host_max;
 }
 
 static struct queued_call *
@@ -140,14 +144,18 @@ call_queue_next(struct call_queue *queue)
 	struct call_group *group;
 	struct queued_call *call = NULL;
 
+	if (queue->is_blocked)
+		return NULL;
 	TAILQ_FOREACH(group, &queue->ring, next)
 	{
 		call = group_ready(queue, group);
 		if (call != NULL)
 			break;
 	}
-	if (call == NULL)
+	if (call == NULL) {
+		queue->is_blocked = true;
 		return NULL;
+	}
 	TAILQ_REMOVE(&queue->ring, group, next);
 	TAILQ_INSERT_TAIL(&queue->ring, group, next);
 	call_queue_remove(queue, call);
@@ -161,6 +169,7 @@ call_queue_left(struct call_queue *queue, struct queued_call *call)
 {
 	if (call->at == NULL)
 		return;
+	queue->is_blocked = false;
 	if (--call->at->running == 0) {
 		HASH_DEL(queue->hosts, call->at);
 		talloc_free(call->at);

@@ -28,9 +28,10 @@ queue_add(struct db *db, const struct queue_item *items, size_t count, int64_t *
 	    "        w(account, environment, integration, connection, kind, force, sync, n)), "
 	    "added AS ("
 	    "    INSERT INTO nango.queue (run_id, account_id, environment_id, integration_id, "
-	    "        connection_id, due_at, kind, force_deletes, sync_id) "
+	    "        connection_id, due_at, created_at, kind, force_deletes, sync_id) "
 	    "    SELECT run_id, account, environment, integration, connection, "
-	    "        nango.clock_now(), kind, force <> 0, nullif(sync, '')::uuid FROM wanted "
+	    "        (SELECT nango.clock_now()), (SELECT nango.clock_now()), kind, force <> 0, "
+	    "nullif(sync, '')::uuid FROM wanted "
 	    "    ON CONFLICT DO NOTHING RETURNING run_id) "
 	    "SELECT coalesce(a.run_id, 0) FROM wanted w LEFT JOIN added a USING (run_id) "
 	    "ORDER BY w.n";
@@ -68,82 +69,6 @@ queue_add(struct db *db, const struct queue_item *items, size_t count, int64_t *
 	return result;
 }
 
-/*
- * env skips from one environment to the next by the index; due are those that have something
- * and are below their limit; flying is what the chosen one has under way. A connection (and an
- * integration) may go on up to its own limit, counted with those picked here.
- */
-static const char claim_sql[] =
-    "WITH RECURSIVE env(id) AS ("
-    "    (SELECT environment_id FROM nango.queue ORDER BY environment_id LIMIT 1) "
-    "    UNION ALL "
-    "    SELECT (SELECT q.environment_id FROM nango.queue q "
-    "            WHERE q.environment_id > e.id ORDER BY q.environment_id LIMIT 1) "
-    "    FROM env e WHERE e.id IS NOT NULL), "
-    "moment AS MATERIALIZED (SELECT nango.clock_now() AS at), "
-    "due AS MATERIALIZED ("
-    "    SELECT id, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS of, "
-    "        flying "
-    "    FROM env, moment, LATERAL ("
-    "        SELECT CASE WHEN $3 > 0 THEN (SELECT count(*) FROM ("
-    "            SELECT FROM nango.queue q WHERE q.environment_id = env.id "
-    "              AND q.due_at > moment.at AND q.is_claimed LIMIT $3) f) ELSE 0 END AS flying"
-    "        ) f "
-    "    WHERE id IS NOT NULL AND ($3 = 0 OR flying < $3) AND EXISTS ("
-    "        SELECT FROM nango.queue q "
-    "        WHERE q.environment_id = env.id AND q.due_at <= moment.at)), "
-    "turn AS MATERIALIZED ("
-    "    SELECT nextval('nango.claim_turn') AS number WHERE EXISTS (SELECT FROM due)), "
-    "chosen AS MATERIALIZED ("
-    "    SELECT d.id, least(ceil($1::numeric / d.of)::int8, "
-    "        CASE WHEN $3 > 0 THEN $3 - d.flying ELSE $1 END) AS share "
-    "    FROM due d, turn t WHERE d.place = t.number % d.of), "
-    "flying AS MATERIALIZED ("
-    "    SELECT q.integration_id, q.connection_id FROM nango.queue q "
-    "    WHERE ($4 > 0 OR $5 > 0) AND q.environment_id = (SELECT id FROM chosen) "
-    "      AND q.due_at > (SELECT at FROM moment) AND q.is_claimed), "
-    "by_integration AS MATERIALIZED ("
-    "    SELECT integration_id, count(*) AS n FROM flying WHERE $4 > 0 GROUP BY 1), "
-    "by_connection AS MATERIALIZED ("
-    "    SELECT connection_id, count(*) AS n FROM flying WHERE $5 > 0 GROUP BY 1), "
-    "free AS MATERIALIZED ("
-    "    SELECT q.run_id, q.integration_id, q.connection_id, q.due_at FROM nango.queue q "
-    "    WHERE q.environment_id = (SELECT id FROM chosen) "
-    "      AND q.due_at <= (SELECT at FROM moment) "
-    "      AND ($4 = 0 OR q.integration_id NOT IN ("
-    "           SELECT integration_id FROM by_integration WHERE n >= $4)) "
-    "      AND ($5 = 0 OR q.connection_id NOT IN ("
-    "           SELECT connection_id FROM by_connection WHERE n >= $5)) "
-    "    ORDER BY q.due_at LIMIT (SELECT share * 4 FROM chosen)), "
-    "ranked AS MATERIALIZED ("
-    "    SELECT run_id, due_at, "
-    "        coalesce(i.n, 0) + row_number() OVER (PARTITION BY integration_id "
-    "                                              ORDER BY due_at, run_id) AS in_integration, "
-    "        coalesce(c.n, 0) + row_number() OVER (PARTITION BY connection_id "
-    "                                              ORDER BY due_at, run_id) AS in_connection "
-    "    FROM free LEFT JOIN by_integration i USING (integration_id) "
-    "        LEFT JOIN by_connection c USING (connection_id)), "
-    "picked AS MATERIALIZED ("
-    "    SELECT q.run_id FROM nango.queue q JOIN ranked r USING (run_id) "
-    "    WHERE ($4 = 0 OR r.in_integration <= $4) AND ($5 = 0 OR r.in_connection <= $5) "
-    "      AND q.due_at <= (SELECT at FROM moment) "
-    "    ORDER BY r.due_at, q.run_id LIMIT (SELECT share FROM chosen) "
-    "    FOR UPDATE OF q SKIP LOCKED), "
-    "claimed AS ("
-    "    UPDATE nango.queue q SET token = nextval('nango.claim_token'), is_claimed = true, "
-    "        is_parked = false, attempts = q.attempts + 1, "
-    "        due_at = (SELECT at FROM moment) + $2 * interval '1 millisecond', "
-    "        started_at = coalesce(q.started_at, (SELECT at FROM moment)), "
-    "        sha256 = coalesce(q.sha256, (SELECT d.sha256 FROM nango.deployment d "
-    "            WHERE d.integration_id = q.integration_id AND d.is_active)) "
-    "    FROM picked p WHERE q.run_id = p.run_id "
-    "    RETURNING q.run_id, q.token, q.environment_id, q.connection_id, q.attempts, "
-    "        q.sync_id::text, q.kind, q.sha256, q.force_deletes, "
-    "        (extract(epoch FROM (SELECT at FROM moment) - q.created_at) * 1000)::int8, "
-    "        (extract(epoch FROM (SELECT at FROM moment) - q.started_at) * 1000)::int8) "
-    "SELECT (SELECT coalesce(max(of), 0) FROM due), c.* "
-    "FROM (VALUES (1)) v LEFT JOIN claimed c ON true";
-
 static void
 read_claim(struct run_claim *claim, const struct db_result *r, size_t row)
 {
@@ -169,11 +94,13 @@ int
 queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 	    struct run_claim **out, size_t *count, int64_t *environments, struct error *err)
 {
+	/* A function, in migration 0003: planned once a connection and not at each call. */
+	static const char sql[] = "SELECT * FROM nango.claim_runs($1, $2, $3, $4, $5)";
 	struct db_result *found;
 	struct run_claim *claims;
 	size_t rows;
 
-	if (db_exec(db, mem, &found, err, claim_sql,
+	if (db_exec(db, mem, &found, err, sql,
 		    DB_PARAMS(DB_INTEGER(limits->room), DB_INTEGER(limits->lease_ms),
 			      DB_INTEGER(limits->environment_max),
 			      DB_INTEGER(limits->integration_max),

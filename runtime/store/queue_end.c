@@ -81,54 +81,12 @@ add_outcome(struct buf *out, const struct run_outcome *o)
 	buf_addc(out, '}');
 }
 
-/*
- * The sync's row is left alone where somebody holds it (a pause, a reset): what they set
- * stands, and waiting for them while holding the queue's rows could be a circle.
- */
-static const char complete_sql[] =
-    "WITH o AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS o("
-    "    run_id int8, token int8, pages int8, added int8, updated int8, deleted int8, "
-    "    requests int8, request_bytes int8, response_bytes int8, cpu_us int8, "
-    "    max_rss_kb int8, state text, cause text, code text, message text, result text)), "
-    "locked AS MATERIALIZED ("
-    "    SELECT q.run_id FROM nango.queue q JOIN o USING (run_id) WHERE q.token = o.token "
-    "    ORDER BY q.run_id FOR UPDATE OF q), "
-    "taken AS ("
-    "    DELETE FROM nango.queue q USING locked l WHERE q.run_id = l.run_id RETURNING q.*), "
-    "kept AS ("
-    "    INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
-    "        connection_id, sync_id, kind, state, sha256, cause, code, message, attempts, "
-    "        pages, added, updated, deleted, result, requests, request_bytes, "
-    "        response_bytes, cpu_us, max_rss_kb, force_deletes, created_at, started_at) "
-    "    OVERRIDING SYSTEM VALUE "
-    "    SELECT t.run_id, t.account_id, t.environment_id, t.integration_id, "
-    "        t.connection_id, t.sync_id, t.kind, o.state, t.sha256, o.cause, o.code, "
-    "        o.message, t.attempts, o.pages, o.added, o.updated, o.deleted, o.result, "
-    "        o.requests, o.request_bytes, o.response_bytes, o.cpu_us, o.max_rss_kb, "
-    "        t.force_deletes, t.created_at, t.started_at "
-    "    FROM taken t JOIN o USING (run_id) RETURNING sync_id, state), "
-    "syncs AS MATERIALIZED ("
-    "    SELECT s.id, k.state = 'failed' AS has_failed FROM nango.sync s "
-    "    JOIN kept k ON k.sync_id = s.id WHERE k.state <> 'cancelled' "
-    "      AND (k.state = 'failed' OR s.failures > 0 OR s.owed > 0) "
-    "    ORDER BY s.id FOR UPDATE OF s SKIP LOCKED), "
-    "counted AS ("
-    "    UPDATE nango.sync s SET "
-    "        failures = CASE WHEN n.has_failed THEN s.failures + 1 ELSE 0 END, "
-    "        owed = greatest(s.owed - 1, 0), "
-    "        next_due_at = CASE "
-    "            WHEN n.has_failed AND s.failures >= 2 AND $2 > 0 THEN greatest("
-    "                s.next_due_at, nango.clock_now() + interval '1 millisecond' * "
-    "                least($2, s.interval_ms * (2 ^ least(s.failures - 1, 40)))) "
-    "            WHEN s.owed > 0 THEN least(s.next_due_at, nango.clock_now()) "
-    "            ELSE s.next_due_at END "
-    "    FROM syncs n WHERE s.id = n.id) "
-    "SELECT count(*) FROM kept";
-
 int
 queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
 	       int64_t quiet_max_ms, size_t *held, struct error *err)
 {
+	/* A function, in migration 0003: planned once a connection and not at each call. */
+	static const char sql[] = "SELECT nango.complete_runs($1::json, $2)";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
 	struct buf json;
@@ -139,7 +97,7 @@ queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
 	for (size_t i = 0; i < count; i++)
 		add_outcome(&json, &outcomes[i]);
 	buf_addc(&json, ']');
-	result = db_exec(db, mem, &done, err, complete_sql,
+	result = db_exec(db, mem, &done, err, sql,
 			 DB_PARAMS(DB_TEXT(json.data), DB_INTEGER(quiet_max_ms)));
 	if (result == 0)
 		*held = (size_t)db_integer(done, 0, 0);

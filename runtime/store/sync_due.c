@@ -4,28 +4,30 @@
  * timing changed.
  *
  * Slots are computed here and not in SQL, because cron with time zones is ours. A batch is read
- * under lock, computed, and written back with its queue rows in one more statement.
+ * under lock, computed, and written back with its queue rows in one more statement, which finds
+ * the rows by their place (ctid): while they are locked they do not move.
  */
 #include "store/pgbinary.h"
 #include "store/sync_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BROKEN_RETRY_MS 3600000 /* a schedule that cannot be read here: no such time zone */
 
 struct moves { /* arrays of one length */
-	struct buf ids, next_ms, owed, is_due;
+	struct buf places, next_ms, owed, is_due;
 	size_t count;
 };
 
 static void
 moves_begin(TALLOC_CTX *mem, struct moves *m, size_t count)
 {
-	buf_init(&m->ids, mem, 32 + count * 20);
+	buf_init(&m->places, mem, 32 + count * 20);
 	buf_init(&m->next_ms, mem, 32 + count * 12);
 	buf_init(&m->owed, mem, 32 + count * 12);
 	buf_init(&m->is_due, mem, 32 + count * 12);
-	pg_array_begin(&m->ids, PG_OID_UUID, count);
+	pg_array_begin(&m->places, PG_OID_TEXT, count);
 	pg_array_begin(&m->next_ms, PG_OID_INT8, count);
 	pg_array_begin(&m->owed, PG_OID_INT8, count);
 	pg_array_begin(&m->is_due, PG_OID_INT8, count);
@@ -42,8 +44,7 @@ add_move(struct moves *m, const struct db_result *r, size_t row)
 	struct schedule_step step = {false, now_ms + BROKEN_RETRY_MS, 0};
 	struct schedule schedule;
 	struct error ignored;
-	size_t length;
-	const void *id = db_bytes(r, row, 0, &length);
+	const char *place = db_text(r, row, 0);
 
 	if (schedule_init(&schedule, db_integer(r, row, 2), db_text(r, row, 3),
 			  db_text(r, row, 4), db_text(r, row, 1), &ignored) == 0)
@@ -52,7 +53,7 @@ add_move(struct moves *m, const struct db_result *r, size_t row)
 		owed += step.missed + (is_busy ? 1 : 0);
 	if (owed > SCHEDULE_MISSED_MAX)
 		owed = SCHEDULE_MISSED_MAX;
-	pg_field(&m->ids, id, length);
+	pg_field(&m->places, place, strlen(place));
 	pg_field_int8(&m->next_ms, step.next_ms);
 	pg_field_int8(&m->owed, owed);
 	pg_field_int8(&m->is_due, step.is_due && !is_busy);
@@ -65,20 +66,20 @@ write_moves(struct db *db, const struct moves *m, int64_t *queued, struct error 
 	    "WITH moved AS ("
 	    "    UPDATE nango.sync s SET next_due_at = to_timestamp(m.next_ms / 1000.0), "
 	    "        owed = m.owed::int4 "
-	    "    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[]) "
-	    "        m(id, next_ms, owed, is_due) "
-	    "    WHERE s.id = m.id RETURNING s.id, s.account_id, s.environment_id, "
+	    "    FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[], $4::int8[]) "
+	    "        m(place, next_ms, owed, is_due) "
+	    "    WHERE s.ctid = m.place RETURNING s.id, s.account_id, s.environment_id, "
 	    "        s.integration_id, s.connection_id, m.is_due) "
 	    "INSERT INTO nango.queue (account_id, environment_id, integration_id, "
-	    "    connection_id, sync_id, kind, due_at) "
+	    "    connection_id, sync_id, kind, due_at, created_at) "
 	    "SELECT account_id, environment_id, integration_id, connection_id, id, 1, "
-	    "    (SELECT nango.clock_now()) "
+	    "    (SELECT nango.clock_now()), (SELECT nango.clock_now()) "
 	    "FROM moved WHERE is_due <> 0 ON CONFLICT DO NOTHING";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
 	int result =
 	    db_exec(db, mem, &made, err, sql,
-		    DB_PARAMS(DB_BINARY(PG_OID_UUID_ARRAY, m->ids.data, m->ids.length),
+		    DB_PARAMS(DB_BINARY(PG_OID_TEXT_ARRAY, m->places.data, m->places.length),
 			      DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data, m->next_ms.length),
 			      DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length),
 			      DB_BINARY(PG_OID_INT8_ARRAY, m->is_due.data, m->is_due.length)));
@@ -106,9 +107,10 @@ move_due(TALLOC_CTX *mem, struct db *db, int64_t limit, int64_t *moved, int64_t 
 	 struct error *err)
 {
 	static const char sql[] =
-	    "SELECT s.id, s.id::text, s.interval_ms, s.cron, s.time_zone, s.missed, "
+	    "SELECT s.ctid::text, s.id::text, s.interval_ms, s.cron, s.time_zone, s.missed, "
 	    "    s.next_due_at, s.owed, "
-	    "    EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = s.id), nango.clock_now() "
+	    "    EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = s.id), "
+	    "    (SELECT nango.clock_now()) "
 	    "FROM nango.sync s "
 	    "WHERE s.next_due_at <= (SELECT nango.clock_now()) AND NOT s.is_paused "
 	    "  AND s.deleted_at IS NULL "
@@ -150,7 +152,7 @@ int
 sync_replan(struct db *db, int64_t integration_id, int64_t connection_row, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT s.id, s.id::text, s.interval_ms, s.cron, s.time_zone, 1::int2, "
+	    "SELECT s.ctid::text, s.id::text, s.interval_ms, s.cron, s.time_zone, 1::int2, "
 	    "    '-infinity'::timestamptz, s.owed, false, nango.clock_now() "
 	    "FROM nango.sync s "
 	    "WHERE s.integration_id = $1 AND ($2 = 0 OR s.connection_id = $2) "

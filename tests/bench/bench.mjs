@@ -4,12 +4,13 @@ import { machine, table } from "./lib/measure.mjs";
 import { memory } from "./memory.mjs";
 import { records } from "./records.mjs";
 import { queue } from "./queue.mjs";
+import { runs } from "./runs.mjs";
 import { schedules } from "./schedules.mjs";
 import { start } from "./start.mjs";
 import { read, sync } from "./sync.mjs";
 import { tiny } from "./tiny.mjs";
 
-const all = { start, memory, schedules, queue, sync, records, read, tiny };
+const all = { start, memory, runs, schedules, queue, sync, records, read, tiny };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(all, name));
 if (unknown.length > 0) {

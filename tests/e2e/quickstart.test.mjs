@@ -50,7 +50,7 @@ test("a quickstart the day after does not wait for the run that lost its provide
   await until(() => !isAlive(replay), "the replay did not end");
   const nangod = { data_dir: join(state, "data") };
   await psql(nangod, "UPDATE nango.clock SET offset_by = '1 day'");
-  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.run WHERE state = 'running'")) === "1", "no run began");
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.any_run WHERE state = 'running'")) === "1", "no run began");
 
   const second = await run("sh", [script], { env, timeout: 60_000 });
   assert.equal(second.code, 0, second.stdout + second.stderr);

@@ -76,6 +76,18 @@ export async function manyRuns(t, { count, delay = 2000, env = {} }) {
   return { provider, nangod, begin, forked };
 }
 
+/** Waits until `count` runs are claimed. One statement in the database looks four times a second: to
+ * start a psql for each look would take a core from the node. */
+export async function claimed(nangod, count, seconds = 600) {
+  const wait = `DO $$ BEGIN FOR i IN 1..40 LOOP EXIT WHEN (SELECT count(*) >= ${count} FROM nango.queue WHERE is_claimed); COMMIT; PERFORM pg_sleep(0.25); END LOOP; END $$`;
+  for (const end = Date.now() + seconds * 1000; ; ) {
+    await psql(nangod, wait);
+    const now = Number(await psql(nangod, "SELECT count(*) FROM nango.queue WHERE is_claimed"));
+    if (now >= count) return;
+    if (Date.now() > end) throw new Error(`${now} of ${count} were claimed\n${nangod.log().slice(-3000)}`);
+  }
+}
+
 /** Milliseconds of requests, one after the other, sorted. */
 export async function latencies(nangod, path, times) {
   const all = [];

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queue: limits, shares, leases, attempts, waiting too long, notices between nodes.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deployItems, item, key } from "./lib/items.mjs";
+import { children, psql, serve, start, until } from "./lib/nangod.mjs";
+
+/** A claim as a node makes it: connections of the claimed runs. */
+const claim = (nangod, { room = 100, lease = 30_000, environment = 0, integration = 0, connection = 0 } = {}) =>
+  psql(nangod, `SELECT connection_id FROM nango.claim_runs(${room}, ${lease}, ${environment}, ${integration}, ${connection}) WHERE run_id IS NOT NULL ORDER BY 1`).then((out) => (out === "" ? [] : out.split("\n").map(Number)));
+/** Runs by [environment, integration, connection, how many]. */
+const fill = (nangod, rows) =>
+  psql(nangod, rows.map(([e, i, c, n]) => `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, kind, due_at) SELECT 1, ${e}, ${i}, ${c}, 1, nango.clock_now() - interval '1 second' FROM generate_series(1, ${n})`).join(";"));
+
+test("a claim keeps to the limits of environment, integration and connection, in all nodes together", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  const count = (list) => Object.fromEntries([...new Set(list)].map((c) => [c, list.filter((x) => x === c).length]));
+  const cases = [
+    ["no limit", [[1, 1, 1, 5]], {}, { 1: 5 }, {}],
+    ["the room", [[1, 1, 1, 5]], { room: 2 }, { 1: 2 }, { 1: 2 }],
+    ["a connection's limit holds over claims", [[1, 1, 1, 5], [1, 1, 2, 1]], { connection: 2 }, { 1: 2, 2: 1 }, {}],
+    ["an integration's", [[1, 1, 1, 3], [1, 1, 2, 3], [1, 2, 3, 3]], { integration: 4 }, { 1: 3, 2: 1, 3: 3 }, {}],
+    ["an environment's", [[1, 1, 1, 9]], { environment: 4 }, { 1: 4 }, {}],
+    ["a full connection does not hide the others, however much it has queued", [[1, 1, 1, 2000], [1, 1, 2, 1]], { connection: 3, room: 10 }, { 1: 3 }, { 2: 1 }],
+    ["an environment at its limit leaves the turn to the other", [[1, 1, 1, 4], [2, 2, 2, 2]], { environment: 2, room: 4 }, { 1: 2 }, { 2: 2 }],
+  ];
+  for (const [why, rows, limits, first, second] of cases) {
+    await psql(nangod, "TRUNCATE nango.queue; SELECT setval('nango.claim_turn', 2, false)");
+    await fill(nangod, rows);
+    assert.deepEqual([count(await claim(nangod, limits)), count(await claim(nangod, limits))], [first, second], why);
+  }
+});
+
+test("each environment gets its share of the room; a lease that ran out is due again and counts no more", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await fill(nangod, [[1, 1, 1, 50], [2, 2, 2, 50], [3, 3, 3, 50]]);
+  const turns = [];
+  for (let i = 0; i < 6; i++) turns.push(await claim(nangod, { room: 9 }));
+  assert.deepEqual(turns.map((list) => list.length), [3, 3, 3, 3, 3, 3]);
+  for (const at of [0, 1, 2, 3]) assert.equal(new Set(turns.slice(at, at + 3).map((list) => list[0])).size, 3, "any three turns serve all three");
+
+  await psql(nangod, "TRUNCATE nango.queue");
+  await fill(nangod, [[1, 1, 1, 1]]);
+  assert.deepEqual(await claim(nangod, { environment: 1 }), [1]);
+  assert.deepEqual(await claim(nangod, { environment: 1 }), []);
+  const before = await psql(nangod, "SELECT token FROM nango.queue");
+  await psql(nangod, "UPDATE nango.clock SET offset_by = '31 seconds'");
+  assert.deepEqual(await claim(nangod, { environment: 1 }), [1]);
+  assert.ok(Number(await psql(nangod, "SELECT token FROM nango.queue")) > Number(before));
+  assert.equal(await psql(nangod, "SELECT attempts FROM nango.queue"), "2");
+});
+
+test("a run that waited too long, or was begun too often, is not started", async (t) => {
+  const { nangod, provider, connect, trigger } = await deployItems(t, { env: { NANGO_SYNC_START_MS: "60000", NANGO_RUN_ATTEMPTS_MAX: "3" } });
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  const asked = provider.requests.length;
+  const put = (columns, values) => psql(nangod, `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at, ${columns})
+    SELECT account_id, environment_id, integration_id, connection_id, id, 1, nango.clock_now(), ${values} FROM nango.sync WHERE name = 'items'`);
+  const ended = async (message) => {
+    await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.queue")) === "0");
+    const status = await nangod.settled(key, "acme", "items");
+    assert.deepEqual([status.latestError.cause, status.latestError.code], ["expired", "run_expired"]);
+    assert.match(status.latestError.message, message);
+  };
+  await put("created_at", "nango.clock_now() - interval '2 minutes'");
+  await ended(/waited for 12\d{4} ms; after 60000 ms/);
+  await put("attempts", "3");
+  await ended(/begun 3 times and never came to an end/);
+  assert.equal(provider.requests.length, asked, "nothing was asked of the provider");
+  await trigger();
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+});
+
+test("a run whose process was lost comes back after a pause that grows", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t);
+  const gates = [];
+  provider.reply("GET /items", () => new Promise((done) => gates.push(() => done({ json: [] }))));
+  await connect();
+  for (const attempt of [1, 2]) {
+    await until(() => gates.length === attempt);
+    process.kill(children(nangod.pid).at(-1), "SIGKILL");
+    const row = await until(async () => (await psql(nangod, "SELECT attempts, extract(epoch FROM due_at - nango.clock_now()) FROM nango.queue WHERE NOT is_claimed")) || undefined, "it did not come back");
+    const [attempts, wait] = row.split("|").map(Number);
+    assert.equal(attempts, attempt);
+    assert.ok(wait <= 0.5 * attempt && wait > 0.5 * attempt - 0.45, `${wait} s after attempt ${attempt}`);
+  }
+  await until(() => gates.length === 3);
+  for (const open of gates) open();
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+});
+
+test("work is noticed by another node at once, and without notices by the tick", async (t) => {
+  const { nangod, connect, trigger } = await deployItems(t, { pages: [[item(1)]], env: { NANGO_ROLES: "api,scheduler" } });
+  const worker = await serve(t, nangod, { NANGO_ROLES: "api,worker", NANGO_TICK_MS: "60000" });
+  const runs = () => psql(nangod, "SELECT count(*) FROM nango.run").then(Number);
+  await connect();
+  await until(async () => (await runs()) === 1, () => worker.log());
+  for (const n of [2, 3]) {
+    await trigger();
+    await until(async () => (await runs()) === n, () => worker.log(), 10); // far below its tick
+  }
+  await worker.stop();
+  const deaf = await serve(t, nangod, { NANGO_ROLES: "api,worker", NANGO_DATABASE_DIRECT_URL: "host=/nowhere dbname=none" });
+  await trigger();
+  await until(async () => (await runs()) === 4, () => deaf.log());
+  assert.match(deaf.log(), /no notices, work is found by the tick: cannot listen/);
+});
