@@ -254,6 +254,7 @@ move_schedules(struct look *look, struct db *control)
 	}
 	if (all > 0)
 		notices_send(look->worker->node, "due");
+	look->is_full |= all > 0;
 	look->has_more_due = moved == DUE_MAX;
 	return 0;
 }
@@ -270,10 +271,11 @@ look_for_work(void *arg)
 	if (db_acquire(node->control, &control, &look->err) == 0) {
 		int result = 0;
 
-		if (look->with_schedules && (node->roles & ROLE_SCHEDULER) != 0)
-			result = move_schedules(look, control);
-		if (result == 0 && (node->roles & ROLE_WORKER) != 0)
-			claim_all(look, control);
+		/* What waits goes first; what the schedules add is found by the next look. */
+		if ((node->roles & ROLE_WORKER) != 0)
+			result = claim_all(look, control);
+		if (result == 0 && look->with_schedules && (node->roles & ROLE_SCHEDULER) != 0)
+			move_schedules(look, control);
 		db_release(control);
 	}
 	loop_post(node->loop, looked, look);

@@ -6,6 +6,9 @@
  * Slots are computed here and not in SQL, because cron with time zones is ours. A batch is read
  * under lock, computed, and written back with its queue rows in one more statement, which finds
  * the rows by their place (ctid): while they are locked they do not move.
+ *
+ * XXX: about 8,000 schedules a second where a million do not fit into Postgres' buffers: a move
+ * writes a wide row and three indexes. A narrow table of due times was three times as fast.
  */
 #include "store/pgbinary.h"
 #include "store/sync_internal.h"
