@@ -72,7 +72,7 @@ spawn(struct embedded *pg, struct error *err)
 				    "-c",
 				    "max_connections=100",
 				    "-c",
-				    "shared_buffers=64MB",
+				    "shared_buffers=256MB",
 				    "-c",
 				    "max_wal_size=1GB",
 				    "-c",

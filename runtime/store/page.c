@@ -56,49 +56,12 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 }
 
 /*
- * `held` is what must be so, `fence` is the gate: every write below joins it, so all of them
- * are done or none. A fence that another transaction closes meanwhile fails the UPDATE's own
- * condition once that one has committed.
+ * The statement is a function of the data family (migration 0006), because its planning took
+ * longer than its work and longer than the COMMIT: a function is planned once a connection.
  */
 static const char write_sql[] =
-    "WITH wanted AS ("
-    "    SELECT * FROM unnest($6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::int8[], "
-    "        $11::int8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::bytea[]) "
-    "    AS w (id, epoch, seq, win, new_seq, new_live, new_win, new_win_seq, new_win_run, "
-    "        new_quarantined, marks)), "
-    "held AS ("
-    "    SELECT (SELECT count(*) FROM wanted w JOIN nango_data.dataset d "
-    "            ON d.connection_id = $1 AND d.id = w.id WHERE d.epoch = w.epoch "
-    "            AND d.seq = w.seq AND d.window_id = w.win) "
-    "           = (SELECT count(*) FROM wanted) AS heads, "
-    "        $17 = 0 OR $20 = coalesce((SELECT version FROM nango_data.checkpoint "
-    "            WHERE connection_id = $1 AND key = $18), 0) AS checkpoint), "
-    "fence AS ("
-    "    UPDATE nango_data.fence f SET pages = $4, result = $5, "
-    "        updated_at = nango_data.clock_now() FROM held h "
-    "    WHERE f.connection_id = $1 AND f.run_id = $2 AND f.token = $3 "
-    "      AND f.state = 'open' AND f.pages = $4 - 1 AND h.heads AND h.checkpoint "
-    "    RETURNING f.run_id), "
-    "moved AS ("
-    "    UPDATE nango_data.dataset d SET seq = w.new_seq, live = w.new_live, "
-    "        window_id = w.new_win, window_seq = w.new_win_seq, "
-    "        window_run_id = w.new_win_run, quarantined = w.new_quarantined, "
-    "        window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at "
-    "            WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END "
-    "    FROM wanted w, fence WHERE d.connection_id = $1 AND d.id = w.id "
-    "      AND (d.seq, d.live, d.window_id, d.quarantined) IS DISTINCT FROM "
-    "          (w.new_seq, w.new_live, w.new_win, w.new_quarantined)), "
-    "seen AS ("
-    "    INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks) "
-    "    SELECT $1, w.new_win, $2, $4, w.marks FROM wanted w, fence "
-    "    WHERE w.new_win <> 0 AND length(w.marks) > 0), "
-    "checkpoint AS ("
-    "    INSERT INTO nango_data.checkpoint AS c (connection_id, key, version, body) "
-    "    SELECT $1, $18, $20 + 1, $19 FROM fence WHERE $17 <> 0 "
-    "    ON CONFLICT (connection_id, key) DO UPDATE SET version = c.version + 1, "
-    "        body = excluded.body, updated_at = nango_data.clock_now() "
-    "    WHERE c.version = $20) "
-    "SELECT EXISTS (SELECT FROM fence), h.heads, h.checkpoint FROM held h";
+    "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "    $13, $14, $15, $16, $17, $18, $19, $20)";
 
 int
 page_write(struct db *db, const struct page_write *p, struct page_verdict *out,

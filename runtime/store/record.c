@@ -295,15 +295,17 @@ record_states(struct db *db, const struct dataset *d, int64_t after_seq, record_
 {
 	struct states states = {fn, arg};
 	struct copy_reader reader = {states_row, &states, false};
-	char sql[512];
+	char sql[512], since[64] = "";
 
-	/* COPY takes no parameters; these are numbers of our own. */
+	/* COPY takes no parameters; these are numbers of our own. All rows are in the primary
+	 * key with what is asked for; only "seq > 0" leads to the feed's index. */
+	if (after_seq > 0)
+		snprintf(since, sizeof(since), " AND seq > 0 AND seq > %" PRId64, after_seq);
 	snprintf(sql, sizeof(sql),
 		 "COPY (SELECT external_id, hash, action FROM nango_data.record "
-		 "WHERE connection_id = %" PRId64 " AND dataset_id = %" PRId64 "%s%" PRId64 ") "
-		 "TO STDOUT (FORMAT binary)",
-		 d->connection_row, d->id,
-		 after_seq > 0 ? " AND seq > 0 AND seq > " : " AND seq > ", after_seq);
+		 "WHERE connection_id = %" PRId64 " AND dataset_id = %" PRId64
+		 "%s) TO STDOUT (FORMAT binary)",
+		 d->connection_row, d->id, since);
 	return db_copy_out(db, sql, copy_data, &reader, err);
 }
 
