@@ -70,7 +70,7 @@ spawn(struct embedded *pg, struct error *err)
 				    "-c",
 				    "unix_socket_permissions=0700",
 				    "-c",
-				    "max_connections=100",
+				    "max_connections=200",
 				    "-c",
 				    "shared_buffers=256MB",
 				    "-c",

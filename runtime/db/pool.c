@@ -109,22 +109,21 @@ static int
 pool_take(struct db_pool *pool, struct db **out, struct error *err)
 {
 	struct timespec until;
-	int result = 0;
+	int waited = 0, result = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += DB_ACQUIRE_MS / 1000;
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->idle == NULL && pool->count >= pool->size && result == 0)
-		result = pthread_cond_timedwait(&pool->freed, &pool->mutex, &until);
+	while (pool->idle == NULL && pool->count >= pool->size && waited == 0)
+		waited = pthread_cond_timedwait(&pool->freed, &pool->mutex, &until);
 	*out = pool->idle;
 	if (pool->idle != NULL)
 		pool->idle = pool->idle->next;
 	else if (pool->count < pool->size)
 		pool->count++;
 	else
-		error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use",
-			  pool->size);
-	result = *out == NULL && result == ETIMEDOUT ? -1 : 0;
+		result = error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use",
+				   pool->size);
 	pthread_mutex_unlock(&pool->mutex);
 	return result;
 }

@@ -27,6 +27,7 @@ struct ingest_model {
 	int64_t model_hash;
 	int64_t added, updated, deleted, quarantined; /* by this run, in all its attempts */
 	bool has_head;
+	bool is_whole; /* all its records passed this model: it was empty, or walked whole */
 	struct dataset head;  /* as of the last page */
 	int64_t touched;      /* records looked up by asking Postgres */
 	bool has_no_manifest; /* one did not fit, or was wrong */
@@ -66,7 +67,7 @@ void ingest_set_counts(struct ingest *ingest, const char *result_json);
 char *ingest_result(TALLOC_CTX *mem, const struct ingest *ingest);
 
 /* Opens a delete window for the run in each of these models (full refresh), or goes on with
- * the run's own. */
+ * the run's own. ERR_FENCED. */
 MUST_CHECK int ingest_open_windows(struct ingest *ingest, const char *const *models,
 				   struct error *err);
 
@@ -84,6 +85,7 @@ struct ingest_end {
 	/* Models whose window, opened by ingest_open_windows, is closed with it; ends with
 	 * NULL, or NULL. */
 	const char *const *closes;
+	const char *const *models; /* all of the sync's; ends with NULL */
 	/* In the transaction, behind all else; may be called again. NULL: nothing. */
 	int (*release)(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err);
 	void *arg;

@@ -150,6 +150,21 @@ clean(TALLOC_CTX *mem, const char *text, size_t length)
 	return out;
 }
 
+/* It was there, all the same; or something was, and nobody can say what. */
+static void
+mark_bad(struct commit *c, struct batch *batch, const struct record_write *id)
+{
+	const uint64_t blind = INGEST_MARK_BLIND;
+	unsigned char key[MANIFEST_KEY_BYTES];
+
+	if (id == NULL || id->external_id_length == 0) {
+		buf_add(&batch->bad_marks, &blind, INGEST_MARK_BYTES);
+		return;
+	}
+	manifest_key(key, id->external_id, id->external_id_length, c->ingest->hash_secret);
+	buf_add(&batch->bad_marks, key, INGEST_MARK_BYTES);
+}
+
 int
 batch_bad_record(struct commit *c, struct batch *batch, const struct record_write *id,
 		 const char *path, size_t path_length, const char *reason,
@@ -162,6 +177,7 @@ batch_bad_record(struct commit *c, struct batch *batch, const struct record_writ
 	reason = clean(c->mem, reason, strnlen(reason, QUARANTINE_REASON_MAX));
 	if (batch->model->spec != NULL && batch->model->spec->fails_run)
 		return bad_refuse(batch, path, reason, bytes, err);
+	mark_bad(c, batch, id);
 	if (id != NULL && id->external_id_length > 0)
 		key = talloc_asprintf(c->mem, "i%.*s", (int)id->external_id_length,
 				      id->external_id);
@@ -180,13 +196,6 @@ bad_staged(struct commit *c, struct batch *batch, const struct run_record *recor
 	const char *split = strstr(record->problem, ": ");
 	size_t path_length = split == NULL ? 0 : (size_t)(split - record->problem);
 
-	if (id != NULL) {
-		unsigned char key_bytes[MANIFEST_KEY_BYTES];
-
-		manifest_key(key_bytes, id->external_id, id->external_id_length,
-			     c->ingest->hash_secret);
-		buf_add(&batch->bad_marks, key_bytes, INGEST_MARK_BYTES);
-	}
 	return batch_bad_record(c, batch, id, record->problem, path_length,
 				split == NULL ? record->problem : split + 2, record->bytes,
 				err);

@@ -73,6 +73,8 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 		return -1;
 	if (is_same || verdict == 0) {
 		mark_seen(batch, row); /* a bad one was there, all the same */
+		if (verdict == 1 && batch->before.quarantined > 0)
+			list_add(c->attempt, &batch->mended, w);
 		return 0;
 	}
 	give_number(batch, w, is_live ? RECORD_UPDATED : RECORD_ADDED);
@@ -90,7 +92,8 @@ int
 batch_classify(struct commit *c, struct batch *batch, struct error *err)
 {
 	batch->after = batch->before;
-	batch->fresh = batch->changed = batch->deleted = (struct ingest_list){0};
+	batch->fresh = batch->changed = batch->deleted = batch->mended =
+	    (struct ingest_list){0};
 	batch->added = batch->updated = batch->removed = 0;
 	batch->bad_count = batch->bad_staged;
 	buf_init(&batch->marks, c->attempt, 64);
@@ -124,7 +127,7 @@ bool
 batch_is_quiet(const struct batch *batch)
 {
 	return batch->fresh.count + batch->changed.count + batch->deleted.count +
-		       batch->bad_count ==
+		       batch->mended.count + batch->bad_count ==
 		   0 &&
 	       !batch->has_updates && !batch->from->closes_window &&
 	       (!batch->from->opens_window || batch->before.window_id != 0);

@@ -11,32 +11,51 @@
 
 struct opening {
 	struct ingest *ingest;
-	const char *const *models;
+	const char **models; /* in the order in which heads are locked */
+	size_t count;
 };
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static int
 open_run(struct db *db, void *arg, struct error *err)
 {
 	struct opening *o = arg;
+	const struct ingest *in = o->ingest;
 
-	for (const char *const *model = o->models; *model != NULL; model++) {
+	for (size_t i = 0; i < o->count; i++) {
 		struct dataset head;
 
-		if (dataset_heads(db, o->ingest->connection_row, o->ingest->variant, model, 1,
-				  true, &head, err) < 0 ||
-		    window_open_for(db, &head, o->ingest->run_id, err) < 0)
+		if (dataset_heads(db, in->connection_row, in->variant, &o->models[i], 1, true,
+				  &head, err) < 0 ||
+		    window_open_for(db, &head, in->run_id, err) < 0)
 			return -1;
 	}
-	return 0;
+	/* Last, as in a page: a run that lost its lease takes no window from its successor. */
+	return fence_check(db, in->connection_row, in->run_id, in->token, err);
 }
 
 int
 ingest_open_windows(struct ingest *ingest, const char *const *models, struct error *err)
 {
-	struct opening opening = {ingest, models};
+	struct opening opening = {.ingest = ingest};
 	const struct db_work work = {.run = open_run, .arg = &opening};
+	int result;
 
-	return db_transaction(ingest->data, &work, err);
+	while (models[opening.count] != NULL)
+		opening.count++;
+	opening.models = talloc_array(NULL, const char *, (unsigned)opening.count + 1);
+	if (opening.models == NULL)
+		abort();
+	memcpy(opening.models, models, opening.count * sizeof(*models));
+	qsort(opening.models, opening.count, sizeof(*models), compare_names);
+	result = db_transaction(ingest->data, &work, err);
+	talloc_free(opening.models);
+	return result;
 }
 
 /* ---- the end ---- */
@@ -76,8 +95,9 @@ end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 		return -1;
 	e->removed[index] = batch.removed;
 	model->deleted += batch.removed;
-	return strcmp(e->end->state, "success") == 0
-		   ? dataset_touch(db, &batch.after, model->model_hash, err)
+	model->is_whole |= batch.before.window_id != batch.after.window_id;
+	return strcmp(e->end->state, "success") == 0 && model->is_whole
+		   ? dataset_set_model(db, &batch.after, model->model_hash, err)
 		   : 0;
 }
 
@@ -97,6 +117,9 @@ end_run(struct db *db, void *arg, struct error *err)
 		if ((closes(e->end, in->models[i].model) || in->models[i].has_head) &&
 		    end_model(e, db, i, err) < 0)
 			return -1;
+	if (e->end->models != NULL &&
+	    dataset_touch(db, in->connection_row, in->variant, e->end->models, err) < 0)
+		return -1;
 	if (fence_close(db, in->connection_row, in->run_id, in->token, e->end->state,
 			ingest_result(e->commit.attempt, in), e->end->outcome, err) < 0)
 		return -1;

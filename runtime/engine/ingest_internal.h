@@ -12,7 +12,8 @@
 #include "store/page.h"
 #include "store/quarantine.h"
 
-#define INGEST_MARK_BYTES 8 /* the beginning of a record's key */
+#define INGEST_MARK_BYTES 8	     /* the beginning of a record's key */
+#define INGEST_MARK_BLIND UINT64_MAX /* a record was seen whose id could not be read */
 
 struct ingest_patch {
 	struct jsonspan bytes;
@@ -47,6 +48,7 @@ struct batch {
 
 	/* Made by batch_classify, afresh each time. */
 	struct ingest_list fresh, changed, deleted;
+	struct ingest_list mended; /* as stored, while something is in quarantine */
 	struct quarantine_write *bad;
 	size_t bad_count, bad_staged, bad_capacity;
 	struct buf marks, bad_marks; /* INGEST_MARK_BYTES each */

@@ -121,8 +121,16 @@ check_guard(const struct closing *closing, bool overrides_guard, struct error *e
 	const struct ingest *in = closing->c->ingest;
 	int64_t live = closing->batch->after.live, count = (int64_t)closing->count;
 
-	if (overrides_guard || in->may_delete_all || count <= INGEST_GUARD_ROWS ||
-	    count * 100 <= live * in->guard_percent)
+	if (overrides_guard || in->may_delete_all || count == 0)
+		return 0;
+	if (mark_has(&closing->seen, INGEST_MARK_BLIND))
+		return error_set(
+		    err, ERR_DELETE_GUARD,
+		    "the walk met records of %s whose id could not be read (see the "
+		    "quarantine), so nobody can say which of the %lld that it did not "
+		    "see are gone: nothing was deleted",
+		    closing->batch->model->model, (long long)count);
+	if (count <= INGEST_GUARD_ROWS || count * 100 <= live * in->guard_percent)
 		return 0;
 	return error_set(err, ERR_DELETE_GUARD,
 			 "the walk did not see %lld of %lld live records of %s, which is over "

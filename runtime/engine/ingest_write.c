@@ -217,6 +217,7 @@ quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *e
 	if (quarantine_drop(db, head, batch->fresh.at, batch->fresh.count, err) < 0 ||
 	    quarantine_drop(db, head, batch->changed.at, batch->changed.count, err) < 0 ||
 	    quarantine_drop(db, head, batch->deleted.at, batch->deleted.count, err) < 0 ||
+	    quarantine_drop(db, head, batch->mended.at, batch->mended.count, err) < 0 ||
 	    quarantine_put(db, head, c->ingest->run_id, bad, batch->bad_count, err) < 0)
 		return -1;
 	if (head->quarantined > INGEST_QUARANTINE_MAX)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "run/cause.h"
 #include "store/checkpoint.h"
+#include "store/fence.h"
 #include "store/outbox.h"
 
 #include <inttypes.h>
@@ -24,6 +25,7 @@
 
 #define RETURN_FIRST_MS 500 /* before a run is begun again; doubles with each attempt */
 #define RETURN_MAX_MS 60000
+#define RETURN_PASSING_MS 2000 /* when the database was away before it began */
 
 /* ---- commits: from the loop to a pool thread and back ---- */
 
@@ -311,6 +313,7 @@ finish_data(struct job *job, struct error *err)
 	    .state = o.state,
 	    .outcome = outcome_json(job, &o),
 	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
+	    .models = job->start.models,
 	    .release = release_webhooks,
 	    .arg = job,
 	};
@@ -335,6 +338,46 @@ close_data(struct job *job, struct error *err)
 	job->end.is_done = false;
 	job_fail(job, CAUSE_GUARD, err);
 	return finish_data(job, err);
+}
+
+struct unprepared {
+	const struct run_claim *claim;
+	const char *outcome;
+};
+
+static int
+close_unprepared_run(struct db *db, void *arg, struct error *err)
+{
+	static const char *const none[] = {NULL};
+	const struct unprepared *u = arg;
+	const struct outbox_release release = {.connection_row = u->claim->connection_row,
+					       .environment_id = u->claim->environment_id,
+					       .run_id = u->claim->run_id,
+					       .state = "cancelled",
+					       .models = none,
+					       .facts = "{}",
+					       .outcome = "{}"};
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct fence fence;
+	int result = fence_raise(mem, db, u->claim->connection_row, u->claim->run_id,
+				 u->claim->token, &fence, err);
+
+	if (result == 0 && strcmp(fence.state, "open") == 0)
+		result = fence_close(db, u->claim->connection_row, u->claim->run_id,
+				     u->claim->token, "failed", fence.result, u->outcome, err);
+	talloc_free(mem);
+	return result < 0 ? -1 : outbox_release(db, &release, err);
+}
+
+/* It never began this time. What its earlier attempts committed is announced. */
+static int
+close_unprepared(struct job *job, struct error *err)
+{
+	struct run_outcome o = outcome_of(job, job);
+	struct unprepared unprepared = {&job->claim, outcome_json(job, &o)};
+	const struct db_work work = {.run = close_unprepared_run, .arg = &unprepared};
+
+	return db_transaction(job->node->data, &work, err);
 }
 
 /* The database was away or busy: that passes, and says nothing about the run. */
@@ -375,7 +418,7 @@ return_delay_ms(const struct job *job)
 	if (job->is_parked)
 		return job->end.park_ms;
 	if (cause_fits(job->end.cause, CAUSE_CANCELLED))
-		return 0;
+		return is_passing(job->end.code) ? RETURN_PASSING_MS : 0;
 	for (int64_t i = 1; i < job->claim.attempts && delay < RETURN_MAX_MS; i++)
 		delay *= 2;
 	return delay > RETURN_MAX_MS ? RETURN_MAX_MS : delay;
@@ -399,7 +442,7 @@ finish(struct job *job, struct error *err)
 		job->after = JOB_RETURN;
 		return 0;
 	}
-	if (job->ingest != NULL && close_data(job, err) < 0)
+	if ((job->ingest != NULL ? close_data(job, err) : close_unprepared(job, err)) < 0)
 		return -1;
 	job->outcome = outcome_of(job, job); /* with the deletions of its end */
 	job->after = JOB_COMPLETE;

@@ -106,16 +106,22 @@ purge(struct db *control, struct db *data, struct removed *removed, struct error
 static int
 work(struct node *node, struct removed *removed, struct error *err)
 {
+	bool is_one = node->data == node->control; /* one database, one connection */
 	struct db *control = NULL, *data = NULL;
-	int result = -1;
+	int result = db_acquire(node->control, &control, err);
 
-	if (db_acquire(node->control, &control, err) == 0 &&
-	    db_acquire(node->data, &data, err) == 0 && prune(node, data, removed, err) == 0 &&
+	if (result == 0 && is_one)
+		data = control;
+	else if (result == 0)
+		result = db_acquire(node->data, &data, err);
+	if (result == 0 && prune(node, data, removed, err) == 0 &&
 	    remove_unused(node, data, removed, err) == 0 &&
 	    purge(control, data, removed, err) == 0 &&
 	    fence_forget(data, RETENTION_FENCE_MS, PIECE_ROWS, &removed->fences, err) == 0)
 		result = 0;
-	db_release(data);
+	else
+		result = -1;
+	db_release(is_one ? NULL : data);
 	db_release(control);
 	return result;
 }

@@ -97,7 +97,10 @@ build_loaded(void *arg)
 	if (result == 0)
 		result = run_host_add(job->node->host, job->build_key, load->bytes,
 				      load->length, &load->err);
-	if (result == 0) {
+	if (job->node->worker->is_stopping) {
+		job_fail(job, CAUSE_CANCELLED, NULL);
+		finish_unstarted(job);
+	} else if (result == 0) {
 		job_start(job);
 	} else {
 		job_fail(job, CAUSE_LOAD, &load->err);

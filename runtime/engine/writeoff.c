@@ -49,9 +49,9 @@ write_batch(struct writeoff *w, struct db *db, struct error *err)
 		if (job->after == JOB_COMPLETE)
 			w->outcomes[outcomes++] = job->outcome;
 		else if (job->after == JOB_RETURN)
-			w->returns[returns++] =
-			    (struct queue_return){job->claim.run_id, job->claim.token,
-						  job->return_ms, job->is_parked};
+			w->returns[returns++] = (struct queue_return){
+			    job->claim.run_id, job->claim.token, job->return_ms, job->is_parked,
+			    job->is_parked || cause_fits(job->end.cause, CAUSE_CANCELLED)};
 	}
 	if (write_outcomes(w, db, outcomes, err) < 0)
 		return -1;

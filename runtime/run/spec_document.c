@@ -189,6 +189,12 @@ read_sync(struct spec_reader *r, const struct yaml_node *key, const struct yaml_
 	    read_boolean(r, yaml_get(node, "track_deletes"), "track_deletes",
 			 &sync->tracks_deletes) < 0)
 		return -1;
+	if (sync->tracks_deletes && sync->has_checkpoint)
+		return spec_fault(
+		    r, yaml_get(node, "track_deletes"), "E0121",
+		    "a sync that goes on in the middle uses nango_track_deletes_start and _end",
+		    "a sync with track_deletes walks everything in one run and has no "
+		    "checkpoint");
 	return read_boolean(r, yaml_get(node, "auto_start"), "auto_start", &sync->auto_start);
 }
 

@@ -111,15 +111,22 @@ dataset_find(struct db *db, int64_t connection_row, const char *model, const cha
 	return result;
 }
 
-int
-dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
-	      const char *variant, struct error *err)
+/*
+ * Two statements: what deletes has to see what those who held the heads had written when they
+ * let go of them.
+ */
+static int
+empty_locked(struct db *db, const struct db_param *params, struct error *err)
 {
-	static const char sql[] =
-	    "WITH old AS ("
+	static const char lock[] =
+	    "SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $3 "
+	    "  AND model IN (SELECT json_array_elements_text($2::json)) "
+	    "ORDER BY model FOR UPDATE";
+	static const char empty[] =
+	    "WITH old AS MATERIALIZED ("
 	    "    SELECT id, window_id FROM nango_data.dataset "
 	    "    WHERE connection_id = $1 AND variant = $3 "
-	    "      AND model IN (SELECT json_array_elements_text($2::json)) FOR UPDATE), "
+	    "      AND model IN (SELECT json_array_elements_text($2::json))), "
 	    "heads AS ("
 	    "    UPDATE nango_data.dataset d SET epoch = epoch + 1, seq = 0, live = 0, "
 	    "        window_id = 0, window_seq = 0, window_run_id = 0, window_opened_at = "
@@ -135,9 +142,24 @@ dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
 	    "DELETE FROM nango_data.record "
 	    "WHERE connection_id = $1 AND dataset_id IN (SELECT id FROM old)";
 
-	return db_exec(
-	    db, NULL, NULL, err, sql,
-	    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(models_json), DB_TEXT(variant)));
+	if (db_exec(db, NULL, NULL, err, lock, params, 3) < 0)
+		return -1;
+	return db_exec(db, NULL, NULL, err, empty, params, 3);
+}
+
+int
+dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
+	      const char *variant, struct error *err)
+{
+	const struct db_param params[] = {DB_INTEGER(connection_row), DB_TEXT(models_json),
+					  DB_TEXT(variant)};
+
+	if (db_begin(db, err) < 0)
+		return -1;
+	if (empty_locked(db, params, err) == 0)
+		return db_commit(db, err);
+	db_rollback(db);
+	return -1;
 }
 
 int
@@ -249,12 +271,40 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 }
 
 int
-dataset_touch(struct db *db, const struct dataset *head, int64_t model_hash, struct error *err)
+dataset_touch(struct db *db, int64_t connection_row, const char *variant,
+	      const char *const *models, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango_data.dataset SET model_hash = $3, used_at = nango_data.clock_now() "
-	    "WHERE connection_id = $1 AND id = $2 AND (model_hash <> $3 "
-	    "   OR used_at < nango_data.clock_now() - interval '1 hour')";
+	    "UPDATE nango_data.dataset SET used_at = nango_data.clock_now() "
+	    "WHERE connection_id = $1 AND id IN ("
+	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
+	    "      AND model = ANY ($3) "
+	    "      AND used_at < (SELECT nango_data.clock_now()) - interval '1 hour' "
+	    "    ORDER BY model FOR UPDATE)";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	size_t count = 0;
+	struct buf list;
+	int result;
+
+	while (models[count] != NULL)
+		count++;
+	buf_init(&list, mem, 256);
+	pg_array_begin(&list, PG_OID_TEXT, count);
+	for (size_t i = 0; i < count; i++)
+		pg_field(&list, models[i], strlen(models[i]));
+	result = db_exec(db, NULL, NULL, err, sql,
+			 DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(variant),
+				   DB_BINARY(PG_OID_TEXT_ARRAY, list.data, list.length)));
+	talloc_free(mem);
+	return result;
+}
+
+int
+dataset_set_model(struct db *db, const struct dataset *head, int64_t model_hash,
+		  struct error *err)
+{
+	static const char sql[] = "UPDATE nango_data.dataset SET model_hash = $3 "
+				  "WHERE connection_id = $1 AND id = $2 AND model_hash <> $3";
 
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),

@@ -32,7 +32,7 @@ MUST_CHECK int dataset_lock(struct db *db, struct dataset *head, struct error *e
 MUST_CHECK int dataset_find(struct db *db, int64_t connection_row, const char *model,
 			    const char *variant, struct dataset *out, struct error *err);
 
-/* Records and heads of a connection's models: a new epoch, and nothing in it. */
+/* A transaction of its own: a new epoch of a connection's models, and nothing in it. */
 MUST_CHECK int dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
 			     const char *variant, struct error *err);
 
@@ -55,9 +55,12 @@ MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t wind
 /* Writes a locked head's sequence, counts and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
 
-/* A run ended: its datasets are in use, and every record in them passed this model. */
-MUST_CHECK int dataset_touch(struct db *db, const struct dataset *head, int64_t model_hash,
-			     struct error *err);
+/* A run ended, however: its datasets are in use. Models that have none are passed over. */
+MUST_CHECK int dataset_touch(struct db *db, int64_t connection_row, const char *variant,
+			     const char *const *models, struct error *err);
+/* Every record in it passed this model. */
+MUST_CHECK int dataset_set_model(struct db *db, const struct dataset *head, int64_t model_hash,
+				 struct error *err);
 
 /* All cursors of all datasets become stale: after a restore, or a promotion that lost commits.
  */

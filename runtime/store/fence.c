@@ -66,6 +66,25 @@ fence_is_open(struct db *db, int64_t connection_row, int64_t run_id, bool *is_op
 }
 
 int
+fence_check(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
+	    struct error *err)
+{
+	static const char sql[] =
+	    "SELECT 1::int8 FROM nango_data.fence WHERE connection_id = $1 AND run_id = $2 "
+	    "  AND token = $3 AND state = 'open' FOR UPDATE";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *found;
+	int result = db_exec(
+	    db, mem, &found, err, sql,
+	    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id), DB_INTEGER(token)));
+
+	if (result == 0 && db_rows(found) == 0)
+		result = error_set(err, ERR_FENCED, "the run lost its lease");
+	talloc_free(mem);
+	return result;
+}
+
+int
 fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 	    const char *state, const char *counts, const char *outcome, struct error *err)
 {
@@ -106,7 +125,7 @@ fence_forget(struct db *db, int64_t age_ms, int64_t limit, int64_t *count, struc
 	static const char sql[] =
 	    "DELETE FROM nango_data.fence WHERE (connection_id, run_id) IN ("
 	    "    SELECT connection_id, run_id FROM nango_data.fence "
-	    "    WHERE state <> 'open' AND updated_at < nango_data.clock_now() "
+	    "    WHERE state <> 'open' AND updated_at < (SELECT nango_data.clock_now()) "
 	    "        - $1 * interval '1 millisecond' LIMIT $2)";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;

@@ -27,6 +27,10 @@ MUST_CHECK int fence_pages(struct db *db, int64_t connection_row, int64_t run_id
 MUST_CHECK int fence_is_open(struct db *db, int64_t connection_row, int64_t run_id,
 			     bool *is_open, struct error *err);
 
+/* ERR_FENCED unless the token holds it; locked until the transaction's end. */
+MUST_CHECK int fence_check(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
+			   struct error *err);
+
 /* Closes it: nothing more may be written. ERR_FENCED when the token lost it. */
 MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 			   const char *state, const char *result, const char *outcome,

@@ -154,14 +154,14 @@ outbox_settle(struct db *db, enum outbox_family family, const char *results, str
 	return db_exec(db, NULL, NULL, err, sql[family], DB_PARAMS(DB_TEXT(results)));
 }
 
-#define CLEAN(schema)                                                               \
-	"DELETE FROM " schema ".outbox o USING ("                                   \
-	"    SELECT connection_id, id FROM " schema ".outbox "                      \
-	"    WHERE (state = 'delivered' AND "                                       \
-	"           finished_at < " schema ".clock_now() - $1 * interval '1 day') " \
-	"       OR (state = 'dead' AND "                                            \
-	"           finished_at < " schema ".clock_now() - $2 * interval '1 day') " \
-	"    LIMIT $3 FOR UPDATE SKIP LOCKED) old "                                 \
+#define CLEAN(schema)                                                                        \
+	"DELETE FROM " schema ".outbox o USING ("                                            \
+	"    SELECT connection_id, id FROM " schema ".outbox "                               \
+	"    WHERE (state = 'delivered' AND "                                                \
+	"           finished_at < (SELECT " schema ".clock_now()) - $1 * interval '1 day') " \
+	"       OR (state = 'dead' AND "                                                     \
+	"           finished_at < (SELECT " schema ".clock_now()) - $2 * interval '1 day') " \
+	"    LIMIT $3 FOR UPDATE SKIP LOCKED) old "                                          \
 	"WHERE o.connection_id = old.connection_id AND o.id = old.id"
 
 /* How many rows a statement touched. */

@@ -51,8 +51,10 @@ quarantine_put(struct db *db, struct dataset *head, int64_t run_id,
 {
 	static const char sql[] =
 	    "WITH bad AS ("
-	    "    SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::bytea[], "
-	    "        $8::int2[]) AS b (key, path, reason, bytes, codec)), "
+	    "    SELECT DISTINCT ON (key) key, path, reason, bytes, codec "
+	    "    FROM unnest($4::text[], $5::text[], $6::text[], $7::bytea[], $8::int2[]) "
+	    "        WITH ORDINALITY AS b (key, path, reason, bytes, codec, n) "
+	    "    ORDER BY key, n DESC), "
 	    "old AS ("
 	    "    SELECT q.key FROM bad b JOIN nango_data.quarantine q "
 	    "      ON q.connection_id = $1 AND q.dataset_id = $2 AND q.key = b.key), "

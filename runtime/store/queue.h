@@ -89,7 +89,8 @@ MUST_CHECK int queue_complete(struct db *db, const struct run_outcome *outcomes,
 
 struct queue_return {
 	int64_t run_id, token, delay_ms;
-	bool is_parked; /* the attempt does not count */
+	bool is_parked;
+	bool is_free; /* the attempt does not count */
 };
 /* Due again after delay_ms, for this or another node. */
 MUST_CHECK int queue_give_back(struct db *db, const struct queue_return *returns, size_t count,

@@ -111,12 +111,12 @@ queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 {
 	static const char sql[] =
 	    "WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS r("
-	    "    run_id int8, token int8, delay_ms int8, is_parked bool)), "
+	    "    run_id int8, token int8, delay_ms int8, is_parked bool, is_free bool)), "
 	    "locked AS MATERIALIZED ("
 	    "    SELECT q.run_id FROM nango.queue q JOIN r USING (run_id) "
 	    "    WHERE q.token = r.token ORDER BY q.run_id FOR UPDATE OF q) "
 	    "UPDATE nango.queue q SET is_claimed = false, is_parked = r.is_parked, "
-	    "    attempts = q.attempts - r.is_parked::int4, "
+	    "    attempts = q.attempts - r.is_free::int4, "
 	    "    due_at = nango.clock_now() + r.delay_ms * interval '1 millisecond' "
 	    "FROM locked l JOIN r USING (run_id) WHERE q.run_id = l.run_id";
 	TALLOC_CTX *mem = talloc_new(NULL);
@@ -128,9 +128,10 @@ queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 	for (size_t i = 0; i < count; i++)
 		buf_addf(&json,
 			 "%s{\"run_id\":%" PRId64 ",\"token\":%" PRId64 ",\"delay_ms\":%" PRId64
-			 ",\"is_parked\":%s}",
+			 ",\"is_parked\":%s,\"is_free\":%s}",
 			 i == 0 ? "" : ",", returns[i].run_id, returns[i].token,
-			 returns[i].delay_ms, returns[i].is_parked ? "true" : "false");
+			 returns[i].delay_ms, returns[i].is_parked ? "true" : "false",
+			 returns[i].is_free ? "true" : "false");
 	buf_addc(&json, ']');
 	result = db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(json.data)));
 	talloc_free(mem);

@@ -40,7 +40,7 @@ dataset_list_prunable(TALLOC_CTX *mem, struct db *db, int64_t age_ms, int64_t li
 	    "    WHERE r.connection_id = d.connection_id AND r.dataset_id = d.id "
 	    "      AND r.seq > 0 AND r.seq > d.pruned_seq ORDER BY r.seq LIMIT 1) oldest "
 	    "WHERE d.pruned_seq < d.seq AND oldest.last_modified_at < "
-	    "    nango_data.clock_now() - $1 * interval '1 millisecond' LIMIT $2";
+	    "    (SELECT nango_data.clock_now()) - $1 * interval '1 millisecond' LIMIT $2";
 
 	return list_datasets(mem, db, sql, age_ms, limit, out, count, err);
 }
@@ -157,7 +157,7 @@ connection_list_purgeable(TALLOC_CTX *mem, struct db *db, int64_t age_ms, int64_
 	static const char sql[] =
 	    "SELECT id FROM nango.connection WHERE deleted_at IS NOT NULL "
 	    "  AND data_purged_at IS NULL "
-	    "  AND deleted_at < nango.clock_now() - $1 * interval '1 millisecond' "
+	    "  AND deleted_at < (SELECT nango.clock_now()) - $1 * interval '1 millisecond' "
 	    "ORDER BY deleted_at LIMIT $2";
 	struct db_result *found;
 	int64_t *list;

@@ -300,6 +300,24 @@ sync_wake(struct db *db, int64_t connection_row, struct error *err)
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(connection_row)));
 }
 
+/* A run that waits already takes it over; one that is under way cannot any more. */
+static int
+force_queued(struct db *db, const char *id, struct error *err)
+{
+	static const char sql[] = "UPDATE nango.queue SET force_deletes = true "
+				  "WHERE sync_id = $1::uuid AND NOT is_claimed";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *done;
+	int result = db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_TEXT(id)));
+
+	if (result == 0 && db_affected(done) == 0)
+		result = error_set_at(err, ERR_CONFLICT, "opts.force_deletes",
+				      "a run of the sync is under way and does not force "
+				      "deletions: trigger it again once that has ended");
+	talloc_free(mem);
+	return result;
+}
+
 int
 sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
 	     struct error *err)
@@ -320,6 +338,8 @@ sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
 
 	if (result == 0)
 		*run_id = db_rows(made) > 0 ? db_integer(made, 0, 0) : 0;
+	if (result == 0 && *run_id == 0 && force_deletes)
+		result = force_queued(db, id, err);
 	talloc_free(mem);
 	return result;
 }

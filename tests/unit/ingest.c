@@ -418,6 +418,28 @@ test_guard(void **state)
 	talloc_free(in);
 }
 
+/* What a walk saw without an id may be anything: nothing is deleted on its word. */
+static void
+test_blind(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	struct page p;
+	struct error err;
+
+	(void)state;
+	save(in, "s1=a s2=a s3=a");
+	page_make(&p, "s1=a s9=x");
+	p.model.opens_window = true;
+	p.records[1].id = (struct jsonspan){NULL, 0};
+	p.records[1].problem = "byte 9: lone surrogate";
+	assert_int_equal(commit(in, &p, &err), 0);
+	window(in, "s2=a", false, true, "delete_guard");
+	assert_int_equal(in->models[0].head.live, 3);
+	window(in, "s2=a s3=a", false, true, NULL); /* all were seen: nothing to ask */
+	assert_int_equal(in->models[0].head.live, 3);
+	talloc_free(in);
+}
+
 static void
 test_full_refresh(void **state)
 {
@@ -574,6 +596,16 @@ test_quarantine(void **state)
 	assert_int_equal(commit(in, &p, &err), 0);
 	assert_int_equal(in_quarantine(mem, in, &rows), 4);
 	assert_int_equal(in->models[0].quarantined, 6);
+	/* One id twice in a page: the newest is kept, and the page goes in. */
+	save(in, "!20=a !20=b s21=a");
+	assert_int_equal(in_quarantine(mem, in, &rows), 5);
+	assert_memory_equal(rows[4].bytes, "{\"id\":\"20\",\"v\":\"b\"}", rows[4].bytes_length);
+	/* A good one that is stored already mends it, too. */
+	save(in, "s20=good");
+	save(in, "!20=c");
+	assert_int_equal(in_quarantine(mem, in, &rows), 5);
+	save(in, "s20=good");
+	assert_int_equal(in_quarantine(mem, in, &rows), 4);
 	/* Names of all languages, and what a cut leaves of them. */
 	page_make(&p, "!10=x");
 	p.records[0].problem = "größe.\xe6\xb0: it is \x01 bad";
@@ -788,8 +820,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),      cmocka_unit_test(test_window),
 	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
-	    cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_lost_lease),
-	    cmocka_unit_test(test_quarantine), cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_blind),      cmocka_unit_test(test_checkpoint),
+	    cmocka_unit_test(test_lost_lease), cmocka_unit_test(test_quarantine),
+	    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, set_up, tear_down);

@@ -130,7 +130,13 @@ BEGIN
         v_place := nextval('nango.claim_turn') % v_count + 1;
         v_id := v_ids[v_place];
         v_share := (p_room + v_count - 1) / v_count;
+        -- Who counts what is in flight and then adds to it does so alone, or two nodes that count
+        -- at once go over the limit together.
+        PERFORM pg_advisory_xact_lock(7406, v_id::int4);
         IF p_environment_max > 0 THEN
+            v_flying[v_place] := (SELECT count(*) FROM (SELECT FROM nango.queue q
+                WHERE q.environment_id = v_id AND q.due_at > v_now AND q.is_claimed
+                LIMIT p_environment_max) f);
             v_share := least(v_share, p_environment_max - v_flying[v_place]);
         END IF;
         IF p_integration_max > 0 THEN

@@ -12,6 +12,12 @@ RETURNS TABLE (fence_held bool, heads_held bool, checkpoint_held bool)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
+    -- A page that only marks what it saw must not slip past the closing of the window: the heads
+    -- are shared here, in the order in which others lock them. With changes they are locked already.
+    IF EXISTS (SELECT FROM unnest(p_windows) w WHERE w <> 0) THEN
+        PERFORM FROM nango_data.dataset d WHERE d.connection_id = p_connection
+            AND d.id = ANY (p_ids) ORDER BY d.model FOR SHARE;
+    END IF;
     RETURN QUERY
     WITH wanted AS (
         SELECT * FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_new_seqs, p_new_lives,
