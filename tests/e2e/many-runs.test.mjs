@@ -11,7 +11,7 @@ test("ten thousand runs in flight", async (t) => {
   const { provider, nangod, forked, begin } = await manyRuns(t, { count: COUNT });
   // Looking at ten thousand processes is dear: the database waits for their claims first.
   await claimed(nangod, COUNT);
-  await until(() => forked() === COUNT, () => `${forked()} of ${COUNT} processes\n${nangod.log().slice(-3000)}`, 200);
+  await until(() => forked() === COUNT, () => `${forked()} of ${COUNT} processes\n${nangod.log().slice(-3000)}`, 400);
   const started = performance.now() - begin;
   const memory = pss(nangod.pid) / 2 ** 30;
   const open = descriptors(nangod.pid);
