@@ -208,7 +208,10 @@ async function disturb(world, point, victim) {
   const was = await victims[victim](world);
   go();
   if (victim === "postgres") await world.cluster.up();
-  if (victim === "nangod") await world.serve();
+  if (victim === "nangod") {
+    await world.cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'"); // its lease is over
+    await world.serve();
+  }
   await world.settled();
   return was ? "killed" : "nobody";
 }
