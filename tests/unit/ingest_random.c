@@ -215,5 +215,6 @@ main(void)
 	    cmocka_unit_test(test_random),
 	};
 
-	return cmocka_run_group_tests_name("ingest_random", tests, ingest_set_up, ingest_tear_down);
+	return cmocka_run_group_tests_name("ingest_random", tests, ingest_set_up,
+					   ingest_tear_down);
 }

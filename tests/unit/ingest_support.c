@@ -131,4 +131,3 @@ save(struct ingest *in, const char *text)
 	if (commit(in, &p, &err) < 0)
 		fail_msg("%s: %s", text, err.message);
 }
-

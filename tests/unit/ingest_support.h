@@ -35,8 +35,8 @@ struct page {
 	struct run_page page;
 };
 
-/* "s1=a u2=b d3 !4=c": saves id 1 with {"id":"1","v":"a"}, updates, deletes, and a record with a
- * problem. */
+/* "s1=a u2=b d3 !4=c": saves id 1 with {"id":"1","v":"a"}, updates, deletes, and a record with
+ * a problem. */
 void page_make(struct page *page, const char *text);
 int commit(struct ingest *ingest, struct page *page, struct error *err); /* frees the page's */
 void save(struct ingest *ingest, const char *text);
