@@ -22,7 +22,7 @@ queue_add(struct db *db, const struct queue_item *items, size_t count, int64_t *
 {
 	static const char sql[] =
 	    "WITH wanted AS MATERIALIZED ("
-	    "    SELECT nextval('nango.run_id_seq') AS run_id, w.*, n "
+	    "    SELECT nextval('nango.run_id_seq') AS run_id, w.* "
 	    "    FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], "
 	    "        $6::int8[], $7::text[]) WITH ORDINALITY "
 	    "        w(account, environment, integration, connection, kind, force, sync, n)), "
