@@ -128,6 +128,8 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	    "  AND ($5::text IS NULL OR s.name = $5) "
 	    "  AND ($6::text IS NULL OR i.unique_key = $6) "
 	    "  AND ($7::text IS NULL OR c.connection_id = $7) "
+	    "  AND ($8::text IS NULL OR r.state = $8) "
+	    "  AND ($9::text IS NULL OR s.variant = $9) "
 	    "GROUP BY c.id, i.unique_key, c.connection_id "
 	    "ORDER BY sum(r.cpu_us) DESC, c.id LIMIT $2";
 	struct db_result *found;
@@ -136,7 +138,8 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	if (db_exec(db, mem, &found, err, sql,
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_INTEGER(f->limit),
 			      DB_INTEGER(f->kind), DB_INTEGER(f->since_ms), DB_TEXT(f->sync),
-			      DB_TEXT(f->integration), DB_TEXT(f->connection))) < 0)
+			      DB_TEXT(f->integration), DB_TEXT(f->connection),
+			      DB_TEXT(f->state), DB_TEXT(f->variant))) < 0)
 		return -1;
 	list = talloc_zero_array(mem, struct run_cost, (unsigned)db_rows(found) + 1);
 	if (list == NULL)

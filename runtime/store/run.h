@@ -39,7 +39,8 @@ struct run_cost {
 	int64_t runs, failed, pages, added, updated, deleted, requests, request_bytes,
 	    response_bytes, cpu_us, max_rss_kb, wall_ms;
 };
-/* Of the filter's integration, connection, sync, kind and since_ms; dearest by CPU first. */
+/* Of the filter's state, integration, connection, sync, variant, kind and since_ms; dearest by
+ * CPU first. */
 MUST_CHECK int run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *filter,
 			 struct run_cost **out, size_t *count, struct error *err);
 

@@ -46,6 +46,8 @@ test("runs: list, filters, pages, show, costs", async (t) => {
   assert.deepEqual(await nangod.ok("GET", `/runs?limit=3&cursor=${page.next_cursor}`), { runs: [first], next_cursor: null });
 
   const { connections } = await nangod.ok("GET", `/runs/costs?integration=${key}`);
+  const cancelled = await nangod.ok("GET", `/runs/costs?integration=${key}&state=cancelled`);
+  assert.deepEqual(cancelled.connections, [], "none was cancelled");
   const acme = connections.find((c) => c.connection_id === "acme");
   assert.deepEqual([acme.runs, acme.failed, acme.added, acme.requests], [3, 1, 3, 6]);
   assert.equal(acme.cpu_us, all[0].cpu_us + all[1].cpu_us + first.cpu_us);
