@@ -33,9 +33,10 @@ code_of_state(const char *state)
 		const char *prefix;
 		enum error_code code;
 	} rows[] = {
-	    {"40001", ERR_DB_RETRY},	{"40P01", ERR_DB_RETRY},
-	    {"23505", ERR_CONFLICT},	{"57P0", ERR_DB_UNAVAILABLE},
-	    {"08", ERR_DB_UNAVAILABLE}, {"53300", ERR_DB_UNAVAILABLE},
+	    {"40001", ERR_DB_RETRY},	   {"40P01", ERR_DB_RETRY},
+	    {"23505", ERR_CONFLICT},	   {"55P03", ERR_CONFLICT},
+	    {"57P0", ERR_DB_UNAVAILABLE},  {"08", ERR_DB_UNAVAILABLE},
+	    {"53300", ERR_DB_UNAVAILABLE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -83,6 +83,12 @@ ingest_model_of(struct ingest *ingest, const char *name)
 }
 
 void
+ingest_add_model(struct ingest *ingest, const char *model)
+{
+	ingest_model_of(ingest, model);
+}
+
+void
 ingest_set_spec(struct ingest *ingest, const struct spec *spec)
 {
 	ingest->spec = spec;
@@ -198,7 +204,7 @@ resolve(struct commit *c, struct db *db, struct error *err)
 static int
 commit_quietly(struct db *db, void *arg, struct error *err)
 {
-	return commit_page_row(arg, db, err);
+	return commit_page_row(arg, db, false, err);
 }
 
 static bool
@@ -257,7 +263,7 @@ page_in(struct commit *c, struct error *err)
 	struct db *db;
 	int result;
 
-	if (fill(c, err) < 0 || db_acquire(c->ingest->data, &db, err) < 0)
+	if (db_acquire(c->ingest->data, &db, err) < 0)
 		return -1;
 	c->attempt = talloc_new(c->mem);
 	result = resolve(c, db, err);
@@ -274,14 +280,39 @@ page_in(struct commit *c, struct error *err)
 	return commit_in_transaction(c, err);
 }
 
-int
-ingest_page(struct ingest *ingest, const struct run_page *page, struct error *err)
-{
-	struct commit c = {.ingest = ingest, .page = page, .mem = talloc_new(NULL)};
-	int result = page_in(&c, err);
+struct ingest_prepared {
+	struct commit commit;
+	int result;
+	struct error err;
+};
 
+struct ingest_prepared *
+ingest_prepare(struct ingest *ingest, const struct run_page *page)
+{
+	struct ingest_prepared *p = talloc_zero(NULL, struct ingest_prepared);
+
+	if (p == NULL)
+		abort();
+	p->commit = (struct commit){.ingest = ingest, .page = page, .mem = p};
+	p->result = fill(&p->commit, &p->err);
+	return p;
+}
+
+int
+ingest_page(struct ingest *ingest, const struct run_page *page,
+	    struct ingest_prepared *prepared, struct error *err)
+{
+	int result;
+
+	if (prepared == NULL)
+		prepared = ingest_prepare(ingest, page);
+	result = prepared->result;
+	if (result < 0)
+		*err = prepared->err;
+	else
+		result = page_in(&prepared->commit, err);
 	if (result == 0)
-		note_page(&c);
-	talloc_free(c.mem);
+		note_page(&prepared->commit);
+	talloc_free(prepared);
 	return result;
 }

@@ -31,6 +31,7 @@ struct ingest_model {
 	struct dataset head;  /* as of the last page */
 	int64_t touched;      /* records looked up by asking Postgres */
 	bool has_no_manifest; /* one did not fit, or was wrong */
+	bool is_contended;    /* others write to it too: its head is locked first */
 	struct manifest *manifest;
 };
 
@@ -71,12 +72,20 @@ char *ingest_result(TALLOC_CTX *mem, const struct ingest *ingest);
 MUST_CHECK int ingest_open_windows(struct ingest *ingest, const char *const *models,
 				   struct error *err);
 
+/* A page's records, read, hashed and folded; talloc_free ends it. */
+struct ingest_prepared;
+/* Another thread than the one that commits the page before may call this, if all models of the
+ * page were named by ingest_add_model. What is wrong with the page, ingest_page says. */
+struct ingest_prepared *ingest_prepare(struct ingest *ingest, const struct run_page *page);
+void ingest_add_model(struct ingest *ingest, const char *model);
+
 /*
- * ERR_FENCED when the run lost its lease; ERR_INVALID_RECORD for a record that its model does
- * not allow where that fails the run; ERR_DELETE_GUARD; ERR_CHECKPOINT_CONFLICT.
+ * prepared is freed; NULL: it is prepared now. ERR_FENCED when the run lost its lease;
+ * ERR_INVALID_RECORD for a record that its model does not allow where that fails the run;
+ * ERR_DELETE_GUARD; ERR_CHECKPOINT_CONFLICT.
  */
 MUST_CHECK int ingest_page(struct ingest *ingest, const struct run_page *page,
-			   struct error *err);
+			   struct ingest_prepared *prepared, struct error *err);
 
 /* How the run ends in the data family. */
 struct ingest_end {

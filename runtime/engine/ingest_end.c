@@ -5,6 +5,7 @@
  */
 #include "engine/ingest_internal.h"
 #include "store/fence.h"
+#include "store/outbox.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,25 @@ closes(const struct ingest_end *end, const char *model)
 }
 
 static int
+announce(const struct ingest *in, struct db *db, const struct batch *batch, struct error *err)
+{
+	const struct outbox_page page = {
+	    .connection_row = in->connection_row,
+	    .environment_id = in->environment_id,
+	    .run_id = in->run_id,
+	    .model = batch->model->model,
+	    .facts = in->facts == NULL ? "{}" : in->facts,
+	    .added = batch->added,
+	    .updated = batch->updated,
+	    .deleted = batch->removed,
+	};
+
+	if (batch->added + batch->updated + batch->removed == 0)
+		return 0;
+	return outbox_page(db, &page, err);
+}
+
+static int
 end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 {
 	static const struct run_page_model nothing = {0};
@@ -91,7 +111,7 @@ end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 	if (closes(e->end, model->model) && batch.before.window_run_id == c->ingest->run_id &&
 	    (batch_close_window(c, db, &batch, false, err) < 0 ||
 	     dataset_advance(db, &batch.after, err) < 0 ||
-	     batch_announce(c, db, &batch, err) < 0))
+	     announce(c->ingest, db, &batch, err) < 0))
 		return -1;
 	e->removed[index] = batch.removed;
 	model->deleted += batch.removed;

@@ -2,7 +2,8 @@
 /*
  * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
  * ingest_batch.c (a page's records of one model, folded), ingest_classify.c (against what is
- * stored), ingest_write.c (the transaction), ingest_window.c (deletions of a closed window).
+ * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_window.c
+ * (deletions of a closed window).
  */
 #ifndef NANGO_ENGINE_INGEST_INTERNAL_H
 #define NANGO_ENGINE_INGEST_INTERNAL_H
@@ -94,17 +95,24 @@ void list_add(TALLOC_CTX *mem, struct ingest_list *list, struct record_write *ro
 struct jsonspan batch_merge(TALLOC_CTX *mem, struct jsonspan base,
 			    const struct ingest_patch *patches);
 
-/* ---- ingest_write.c ---- */
+/* ---- ingest_known.c ---- */
 MUST_CHECK int ingest_load_manifest(struct ingest *ingest, struct db *db,
 				    struct ingest_model *model, struct error *err);
 /* Fills `old` of all rows, from the manifest or by asking. */
 MUST_CHECK int batch_resolve(struct db *db, struct batch *batch, struct error *err);
+/* The head is locked, and as it is now: what others wrote since the run saw it is taken up. */
+MUST_CHECK int batch_catch_up(struct commit *c, struct db *db, struct batch *batch,
+			      const struct dataset *now, struct error *err);
+/* Updates are laid over what is stored, which the locked head keeps as it is. */
+MUST_CHECK int batch_merge_updates(struct commit *c, struct db *db, struct batch *batch,
+				   struct error *err);
+void ingest_drop_manifest(struct ingest_model *model);
+
+/* ---- ingest_write.c ---- */
 MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
 /* The page's last statement; c->verdict says whether it took effect. */
-MUST_CHECK int commit_page_row(struct commit *c, struct db *db, struct error *err);
-/* In the transaction of changes to its model: no change that no webhook will tell of. */
-MUST_CHECK int batch_announce(struct commit *c, struct db *db, const struct batch *batch,
-			      struct error *err);
+MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads,
+			       struct error *err);
 int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
 
 /* ---- ingest_window.c ---- */

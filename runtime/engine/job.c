@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/job -- a run while it runs and when it ends; its beginning is job_prepare.c.
+ * engine/job -- a run while it runs and when it ends; its beginning is job_prepare.c, its pages
+ * are in job_commit.c.
  *
  * The end is two transactions: the data family closes the fence with the outcome, then the run
  * leaves the queue (writeoff.c). A node that dies between them leaves a closed fence, and the
  * next claim of the run finds it and only does the second.
  */
-#include "engine/job.h"
+#include "engine/job_internal.h"
 #include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
 #include "engine/lookup.h"
@@ -26,42 +27,6 @@
 #define RETURN_FIRST_MS 500 /* before a run is begun again; doubles with each attempt */
 #define RETURN_MAX_MS 60000
 #define RETURN_PASSING_MS 2000 /* when the database was away before it began */
-
-/* ---- commits: from the loop to a pool thread and back ---- */
-
-static void
-commit_answered(void *arg)
-{
-	struct job *job = arg;
-	run_commit_done *done = job->commit_done;
-
-	job->commit_done = NULL;
-	done(job->commit_arg, job->commit_result < 0 ? &job->commit_err : NULL);
-}
-
-static void
-commit_in_pool(void *arg)
-{
-	struct job *job = arg;
-
-	job->commit_result = ingest_page(job->ingest, job->page, &job->commit_err);
-	loop_post(job->node->loop, commit_answered, job);
-}
-
-static void
-job_commit(void *host, const struct run_page *page, run_commit_done *done, void *arg)
-{
-	struct job *job = host;
-
-	job->page = page;
-	job->commit_done = done;
-	job->commit_arg = arg;
-	if (pool_submit(job->node->worker_pool, commit_in_pool, job) == 0)
-		return;
-	job->commit_result = error_set(&job->commit_err, ERR_BUSY,
-				       "all workers are busy; the page was not stored");
-	commit_answered(job);
-}
 
 /* One request on its way; the session is owed exactly one answer to it. */
 struct job_fetch {
@@ -174,6 +139,7 @@ job_ended(void *host, const struct run_end *end)
 
 const struct run_backend job_backend = {.fetch = job_fetch,
 					.commit = job_commit,
+					.prepare = job_prepare_page,
 					.lookup = job_lookup,
 					.log = job_log,
 					.ended = job_ended};
@@ -482,6 +448,8 @@ job_finish(void *arg)
 
 	report(job, result, &err);
 	hooks_out_wake(job->node);
+	talloc_free(job->prepared); /* a page that was never committed */
+	job->prepared = NULL;
 	talloc_free(job->ingest);
 	job->ingest = NULL;
 	loop_post(job->node->loop, finished_on_loop, job);

@@ -50,6 +50,11 @@ struct job {
 	const struct run_page *page;
 	run_commit_done *commit_done;
 	void *commit_arg;
+	const struct run_page *prepare_page; /* the next page; the loop's, as prepare_done */
+	run_prepare_done *prepare_done;	     /* NULL: none is being prepared */
+	void *prepare_arg;
+	struct ingest_prepared *preparing; /* a pool thread's, until it is */
+	struct ingest_prepared *prepared;  /* the commit's that follows */
 	struct error commit_err;
 	int commit_result;
 

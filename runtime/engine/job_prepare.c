@@ -136,6 +136,8 @@ prepare_start(struct preparing *p, struct error *err)
 				 "the deployed plugin has no sync \"%s\" any more",
 				 p->sync->name);
 	ingest_set_spec(job->ingest, p->spec);
+	for (const char *const *model = sync->models; *model != NULL; model++)
+		ingest_add_model(job->ingest, *model);
 	job->force_deletes = job->claim.force_deletes;
 	job->ingest->may_delete_all = job->force_deletes;
 	job->tracks_deletes = sync->tracks_deletes;

@@ -104,6 +104,7 @@ typedef void run_lookup_done(void *arg, const char *json, size_t length,
 typedef void run_fetch_done(void *arg, const struct run_response *response,
 			    const struct error *err);
 typedef void run_commit_done(void *arg, const struct error *err); /* NULL: committed */
+typedef void run_prepare_done(void *arg);
 
 struct run_backend {
 	void (*fetch)(void *host, const struct run_request *request, run_fetch_done *done,
@@ -111,6 +112,14 @@ struct run_backend {
 	/* The page's memory stays valid until done is called. */
 	void (*commit)(void *host, const struct run_page *page, run_commit_done *done,
 		       void *arg);
+	/*
+	 * The next page to be committed, whole but for its checkpoint, while one is being
+	 * committed: what can be done for it now need not be done later. Its memory stays valid
+	 * until done is called, which comes before the page's commit begins. NULL: there is
+	 * nothing to do.
+	 */
+	void (*prepare)(void *host, const struct run_page *page, run_prepare_done *done,
+			void *arg);
 	/* NULL: this host keeps no records. */
 	void (*lookup)(void *host, const struct run_lookup *lookup, run_lookup_done *done,
 		       void *arg);

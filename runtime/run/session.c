@@ -45,8 +45,7 @@ session_stop(struct session *s, const char *cause, const char *code, const char 
 	snprintf(s->cause, sizeof(s->cause), "%s", cause);
 	snprintf(s->code, sizeof(s->code), "%s", code);
 	snprintf(s->message, sizeof(s->message), "%s", message);
-	talloc_free(s->filling);
-	s->filling = NULL;
+	page_drop(s);
 	iterate_drop(s);
 	if (s->committing != NULL)
 		session_enter(s, SESSION_STOPPING);
@@ -108,7 +107,8 @@ session_enter(struct session *s, enum session_state state)
 bool
 session_is_settled(const struct session *s)
 {
-	return s->is_eof && s->committing == NULL && s->held == NULL && !s->is_resuming;
+	return s->is_eof && s->committing == NULL && s->preparing == NULL && s->held == NULL &&
+	       !s->is_resuming;
 }
 
 static enum cause_row

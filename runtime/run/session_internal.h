@@ -67,6 +67,7 @@ struct session {
 	struct outgoing *out_first, **out_last;
 	struct staging *filling;    /* the page that is being saved; NULL: nothing yet */
 	struct staging *committing; /* the page that the store has; NULL: none */
+	struct staging *preparing;  /* the backend looks at it before its commit; NULL: none */
 	const void *awaited;	    /* the request or lookup that the plugin waits for */
 	struct pager *pagers;
 	unsigned pagers_count;
@@ -129,6 +130,8 @@ bool save_may_name(struct session *session, const char *name, size_t length);
 
 /* session_page.c */
 session_handler page_on_commit;
+void page_prepare(struct session *session); /* a COMMIT stands and waits: its page is whole */
+void page_drop(struct session *session);    /* the page that is being filled */
 
 /* session_fetch.c */
 session_handler fetch_on_http;

@@ -24,6 +24,42 @@ on_committed(void *arg, const struct error *err)
 	session_unref(s);
 }
 
+static void
+on_prepared(void *arg)
+{
+	struct session *s = arg;
+	struct staging *page = s->preparing;
+
+	s->preparing = NULL;
+	if (page != s->filling && page != s->committing)
+		talloc_free(page); /* it was dropped meanwhile */
+	if (!s->is_freed)
+		session_enter(s, s->state); /* the channel may have been at its end */
+	session_unref(s);
+}
+
+void
+page_prepare(struct session *s)
+{
+	struct staging *page = s->filling;
+
+	if (s->backend.prepare == NULL || page == NULL || s->preparing != NULL)
+		return;
+	page->page.models = page->models;
+	page->page.models_count = page->models_count;
+	s->preparing = page;
+	session_ref(s);
+	s->backend.prepare(s->backend_arg, &page->page, on_prepared, s);
+}
+
+void
+page_drop(struct session *s)
+{
+	if (s->filling != s->preparing)
+		talloc_free(s->filling);
+	s->filling = NULL;
+}
+
 /* Characters of a string as it stands in JSON, or more than max. */
 static size_t
 code_points(struct jsonspan string, size_t max)
@@ -71,6 +107,7 @@ checkpoint_fault(const char *json, size_t length)
 	return "";
 }
 
+/* Field by field: a thread of the backend may be reading the models. */
 static void
 page_make(struct session *s, const char *checkpoint, size_t length, bool is_cleared)
 {
@@ -78,14 +115,14 @@ page_make(struct session *s, const char *checkpoint, size_t length, bool is_clea
 
 	if (checkpoint != NULL)
 		checkpoint = talloc_strndup(page, checkpoint, length);
-	page->page = (struct run_page){
-	    .number = s->pages + 1,
-	    .models = page->models,
-	    .models_count = page->models_count,
-	    .checkpoint = checkpoint,
-	    .checkpoint_length = checkpoint == NULL ? 0 : length,
-	    .clears_checkpoint = is_cleared,
-	};
+	page->page.number = s->pages + 1;
+	if (s->preparing != page) {
+		page->page.models = page->models;
+		page->page.models_count = page->models_count;
+	}
+	page->page.checkpoint = checkpoint;
+	page->page.checkpoint_length = checkpoint == NULL ? 0 : length;
+	page->page.clears_checkpoint = is_cleared;
 }
 
 void

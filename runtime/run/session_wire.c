@@ -55,6 +55,8 @@ frame_begin(struct session *s)
 		return false;
 	}
 	if (session_must_hold(s, s->header.type)) {
+		if (s->header.type == RPC_COMMIT)
+			page_prepare(s);
 		session_enter(s, SESSION_HOLDING);
 		return false;
 	}

@@ -92,6 +92,19 @@ dataset_lock(struct db *db, struct dataset *head, struct error *err)
 }
 
 int
+dataset_now(struct db *db, int64_t *us2000, struct error *err)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *found;
+	int result = db_exec(db, mem, &found, err, "SELECT nango_data.clock_now()", DB_NONE);
+
+	if (result == 0)
+		*us2000 = db_integer(found, 0, 0);
+	talloc_free(mem);
+	return result;
+}
+
+int
 dataset_find(struct db *db, int64_t connection_row, const char *model, const char *variant,
 	     struct dataset *out, struct error *err)
 {

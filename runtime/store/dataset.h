@@ -28,6 +28,9 @@ MUST_CHECK int dataset_heads(struct db *db, int64_t connection_row, const char *
 /* Reads a head again, locked until the transaction's end. ERR_NOT_FOUND: it is gone. */
 MUST_CHECK int dataset_lock(struct db *db, struct dataset *head, struct error *err);
 
+/* The database's clock, as in a head. */
+MUST_CHECK int dataset_now(struct db *db, int64_t *us2000, struct error *err);
+
 /* ERR_NOT_FOUND when nothing was ever saved. */
 MUST_CHECK int dataset_find(struct db *db, int64_t connection_row, const char *model,
 			    const char *variant, struct dataset *out, struct error *err);

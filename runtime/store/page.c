@@ -12,12 +12,16 @@ enum {
 	COLUMN_EPOCH,
 	COLUMN_SEQ,
 	COLUMN_WINDOW,
+	COLUMN_QUARANTINED,
 	COLUMN_NEW_SEQ,
 	COLUMN_NEW_LIVE,
 	COLUMN_NEW_WINDOW,
 	COLUMN_NEW_WINDOW_SEQ,
 	COLUMN_NEW_WINDOW_RUN,
 	COLUMN_NEW_QUARANTINED,
+	COLUMN_ADDED,
+	COLUMN_UPDATED,
+	COLUMN_DELETED,
 	COLUMNS
 };
 
@@ -41,12 +45,16 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 		    [COLUMN_EPOCH] = b->epoch,
 		    [COLUMN_SEQ] = b->seq,
 		    [COLUMN_WINDOW] = b->window_id,
+		    [COLUMN_QUARANTINED] = b->quarantined,
 		    [COLUMN_NEW_SEQ] = n->seq,
 		    [COLUMN_NEW_LIVE] = n->live,
 		    [COLUMN_NEW_WINDOW] = n->window_id,
 		    [COLUMN_NEW_WINDOW_SEQ] = n->window_seq,
 		    [COLUMN_NEW_WINDOW_RUN] = n->window_run_id,
 		    [COLUMN_NEW_QUARANTINED] = n->quarantined,
+		    [COLUMN_ADDED] = page->heads[i].added,
+		    [COLUMN_UPDATED] = page->heads[i].updated,
+		    [COLUMN_DELETED] = page->heads[i].deleted,
 		};
 
 		for (int c = 0; c < COLUMNS; c++)
@@ -56,38 +64,49 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 }
 
 /*
- * The statement is a function of the data family (migration 0006), because its planning took
+ * The statement is a function of the data family (migration 0007), because its planning took
  * longer than its work and longer than the COMMIT: a function is planned once a connection.
  */
 static const char write_sql[] =
     "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-    "    $13, $14, $15, $16, $17, $18, $19, $20)";
+    "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+
+static struct db_param
+column(const struct arrays *a, int at)
+{
+	return DB_BINARY(PG_OID_INT8_ARRAY, a->columns[at].data, a->columns[at].length);
+}
 
 int
 page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	   struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_param params[20];
+	struct db_param params[27];
 	struct db_result *done;
 	struct arrays a;
+	size_t n = 0;
 	int result;
 
 	arrays_fill(mem, &a, p);
-	params[0] = DB_INTEGER(p->connection_row);
-	params[1] = DB_INTEGER(p->run_id);
-	params[2] = DB_INTEGER(p->token);
-	params[3] = DB_INTEGER(p->number);
-	params[4] = DB_TEXT(p->result);
-	for (int c = 0; c < COLUMNS; c++)
-		params[5 + c] =
-		    DB_BINARY(PG_OID_INT8_ARRAY, a.columns[c].data, a.columns[c].length);
-	params[15] = DB_BINARY(PG_OID_BYTEA_ARRAY, a.marks.data, a.marks.length);
-	params[16] = DB_INTEGER(p->checkpoint);
-	params[17] = DB_TEXT(p->checkpoint_key);
-	params[18] = DB_BINARY(PG_OID_TEXT, p->checkpoint_body, p->checkpoint_length);
-	params[19] = DB_INTEGER(p->checkpoint_version);
-	result = db_exec(db, mem, &done, err, write_sql, params, 20);
+	params[n++] = DB_INTEGER(p->connection_row);
+	params[n++] = DB_INTEGER(p->run_id);
+	params[n++] = DB_INTEGER(p->token);
+	params[n++] = DB_INTEGER(p->number);
+	params[n++] = DB_TEXT(p->result);
+	for (int c = COLUMN_ID; c <= COLUMN_NEW_QUARANTINED; c++)
+		params[n++] = column(&a, c);
+	params[n++] = DB_BINARY(PG_OID_BYTEA_ARRAY, a.marks.data, a.marks.length);
+	params[n++] = DB_INTEGER(p->checkpoint);
+	params[n++] = DB_TEXT(p->checkpoint_key);
+	params[n++] = DB_BINARY(PG_OID_TEXT, p->checkpoint_body, p->checkpoint_length);
+	params[n++] = DB_INTEGER(p->checkpoint_version);
+	params[n++] = DB_BOOLEAN(p->takes_heads);
+	params[n++] = DB_INTEGER(p->environment_id);
+	params[n++] = DB_TEXT(p->facts);
+	for (int c = COLUMN_ADDED; c <= COLUMN_DELETED; c++)
+		params[n++] = column(&a, c);
+	result = db_exec(db, mem, &done, err, write_sql, params, n);
 	if (result == 0)
 		*out = (struct page_verdict){db_boolean(done, 0, 0), db_boolean(done, 0, 1),
 					     db_boolean(done, 0, 2)};

@@ -4,8 +4,9 @@
  * they were seen, the checkpoint as it was read. It moves the heads, marks what was seen,
  * writes the checkpoint and counts the page, or does nothing at all.
  *
- * A page without changes is this statement alone; one with changes locks its heads, writes its
- * records, and ends its transaction with it.
+ * A page without changes is this statement alone; one with changes writes its records and ends
+ * its transaction with it. Its heads are locked before the records, or taken here: then
+ * ERR_CONFLICT says that somebody else holds them.
  */
 #ifndef NANGO_STORE_PAGE_H
 #define NANGO_STORE_PAGE_H
@@ -18,6 +19,7 @@ struct page_head {
 	const struct dataset *before, *after;
 	const void *marks; /* of records seen unchanged, for the window that is open after */
 	size_t marks_length;
+	int64_t added, updated, deleted; /* for the webhook of the run's end */
 };
 
 struct page_write {
@@ -29,6 +31,9 @@ struct page_write {
 	const char *checkpoint_key, *checkpoint_body;
 	size_t checkpoint_length;
 	int64_t checkpoint_version; /* as it was read */
+	bool takes_heads;
+	int64_t environment_id; /* whose webhooks tell of it */
+	const char *facts;
 };
 
 /* Why it was not written. Nothing is touched unless all three hold. */

@@ -2,7 +2,9 @@
 // Saving at 100,000 and 1,000,000 records of about 1 KB, pages of 1,000, end to end: a plugin
 // makes them from typed structs, nangod stores them. Beside it, in the same run, on the same Postgres,
 // COPY of the same rows in transactions of the same size into an equally indexed table. That Postgres
-// has memory and WAL as a server's would, and writes through (fsync); both sides have it alike.
+// has memory and WAL as a server's would, and writes through (fsync); both sides have it alike. COPY is
+// measured again beside each first load, and what is compared is always a pair. No checkpoint comes in
+// the middle: the images of whole pages that follow one are Postgres' own work, and the same for all.
 import { fileURLToPath } from "node:url";
 import { buildPlugin, program, run, socketDir } from "../e2e/lib/nangod.mjs";
 import { Cluster, serveOn } from "../e2e/lib/postgres.mjs";
@@ -40,7 +42,6 @@ class Made {
   async run(sync, step, expected) {
     const of = { provider_config_key: key, connection_id: this.id };
     await this.nangod.ok("POST", "/connections/metadata", { body: { ...of, metadata: this.#metadata(step) } });
-    await this.query("CHECKPOINT"); // none comes in the middle
     await this.nangod.ok("POST", "/sync/trigger", { body: { ...of, syncs: [sync] } });
     for (;;) {
       await new Promise((done) => setTimeout(done, 50));
@@ -66,48 +67,51 @@ class Made {
     return this.query("VACUUM ANALYZE nango_data.record");
   }
 
-  /** Both sides begin with an empty table: what a DELETE leaves would slow the next load only. */
+  /** An empty table: what a DELETE leaves would slow the next load. */
   async forget() {
     await this.query("TRUNCATE nango_data.record, nango_data.dataset, nango_data.seen");
+    await this.query("CHECKPOINT");
   }
 }
 
 const rate = (count, times) => times.map((ms) => count / (ms / 1000));
 
+const against = (list, copy) => list.map((ms, i) => copy[i] / ms);
+
 async function measure(made, count, times) {
-  const first = [], same = [], tenth = [], gone = [];
-  let copy = [];
-  await made.connect(count); // Postgres' memory is touched for the first time: not counted
-  await made.run("made", 0, [count, 0, 0]);
-  await made.forget();
-  for (let i = 0; i < times; i++) {
+  const first = [], same = [], tenth = [], gone = [], copy = [];
+  for (let i = -1; i < times; i++) {
+    // Both sides write once, empty their table, and write again: memory that was given back to a
+    // hypervisor meanwhile costs more than the work, and would be counted on one side only.
     await made.connect(count);
-    first.push(await made.run("made", 0, [count, 0, 0]));
+    await made.run("made", 0, [count, 0, 0]);
+    await made.forget();
+    await made.connect(count);
+    const load = await made.run("made", 0, [count, 0, 0]);
     await made.vacuum();
-    if (i === 0) copy = await made.copy(times);
-    same.push(await made.run("made", 0, [0, 0, 0]));
-    tenth.push(await made.run("made", 10, [0, count / 10, 0]));
+    const limit = median(await made.copy(count >= 1_000_000 ? 1 : 3));
+    const again = await made.run("made", 0, [0, 0, 0]);
+    const changed = await made.run("made", 10, [0, count / 10, 0]);
+    if (i >= 0) first.push(load), copy.push(limit), same.push(again), tenth.push(changed);
     await made.vacuum();
-    if (count >= 1_000_000) {
+    if (count >= 1_000_000 && i >= 0) {
       await made.run("walk", 0, [0, count / 10, 0]); // all as they were, with its marks
       await made.vacuum();
       gone.push(await made.run("walk", 100, [0, 0, count / 100]) - (await made.run("walk", 100, [0, 0, 0])));
     }
     await made.forget();
   }
-  const limit = median(rate(count, copy));
-  const against = (list) => rate(count, list).map((one) => one / limit);
   const name = count.toLocaleString("en-US");
   return {
     same,
     rows: [
       row(`COPY of ${name} records, 1,000 a transaction`, "records/s", rate(count, copy), "the limit"),
       row("  first load", "records/s", rate(count, first)),
-      row("  against COPY", "x", against(first), "≥ 0.7"),
+      row("  against COPY", "x", against(first, copy), "≥ 0.7"),
       row("  unchanged", "records/s", rate(count, same)),
-      row("  against COPY", "x", against(same), "≥ 4"),
+      row("  against COPY", "x", against(same, copy), "≥ 4"),
       row("  a tenth changed", "records/s", rate(count, tenth)),
-      row("  against COPY", "x", against(tenth), "≥ 1.5"),
+      row("  against COPY", "x", against(tenth, copy), "≥ 1.5"),
       ...(gone.length ? [row(`  deletion of ${(count / 100).toLocaleString("en-US")} at the end of a walk`, "ms", gone, "≤ 1,500")] : []),
     ],
   };
@@ -119,34 +123,29 @@ async function fetched(count, times) {
     const contacts = await Contacts.start(t, count / PAGE);
     await contacts.connect();
     await contacts.run(); // the zygote, the pools' connections
-    const first = [], same = [], tenth = [];
-    let copy = [];
+    const first = [], same = [], tenth = [], copy = [];
     for (let i = 0; i < times; i++) {
       await contacts.provider.change(1);
       await contacts.connect();
       first.push((await contacts.run()).wall);
       await query(contacts.nangod, "VACUUM ANALYZE nango_data.record");
-      if (i === 0) {
-        const made = await run(program("bench-copy"), [`host=${socketDir(contacts.nangod)} user=nango dbname=postgres`, await contacts.connectionRow(), String(times), String(PAGE)], { timeout: 600_000 });
-        if (made.code !== 0) throw new Error(`bench-copy: ${made.stderr}`);
-        copy = JSON.parse(made.stdout).write;
-      }
+      const made = await run(program("bench-copy"), [`host=${socketDir(contacts.nangod)} user=nango dbname=postgres`, await contacts.connectionRow(), "3", String(PAGE)], { timeout: 600_000 });
+      if (made.code !== 0) throw new Error(`bench-copy: ${made.stderr}`);
+      copy.push(median(JSON.parse(made.stdout).write));
       same.push((await contacts.run()).wall);
       await contacts.provider.change(10);
       await contacts.run(); // back from "all differ" to "a tenth differs"
       await contacts.provider.change(10);
       tenth.push((await contacts.run()).wall);
     }
-    const limit = median(rate(count, copy));
-    const against = (list) => rate(count, list).map((one) => one / limit);
     const name = count.toLocaleString("en-US");
     return [
       row(`${name} fetched and parsed: first load`, "records/s", rate(count, first)),
-      row("  against COPY", "x", against(first), "≥ 0.4"),
+      row("  against COPY", "x", against(first, copy), "≥ 0.4"),
       row("  unchanged", "records/s", rate(count, same)),
-      row("  against COPY", "x", against(same), "≥ 0.8"),
+      row("  against COPY", "x", against(same, copy), "≥ 0.8"),
       row("  a tenth changed", "records/s", rate(count, tenth)),
-      row("  against COPY", "x", against(tenth), "≥ 0.6"),
+      row("  against COPY", "x", against(tenth, copy), "≥ 0.6"),
     ];
   });
 }

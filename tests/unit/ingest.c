@@ -245,6 +245,39 @@ test_window(void **state)
 	talloc_free(mem);
 }
 
+/* Two runs that write to one dataset in turn: each takes up what the other wrote, and no number
+ * of the feed is given out twice. */
+static void
+test_writers(void **state)
+{
+	struct ingest *a = begin_run(++world.next_connection, 1, false);
+	struct ingest *b = begin_run(a->connection_row, 2, false);
+	TALLOC_CTX *mem = talloc_new(NULL);
+
+	(void)state;
+	world.budget.limit_bytes = INT64_MAX;
+	save(a, "s1=a s2=a");
+	save(b, "s1=a s3=a"); /* one that the other saved */
+	save(a, "s3=a s4=a"); /* the other's is no change */
+	save(a, "s5=a");
+	save(b, "s4=b s5=a s6=a");
+	save(a, "s4=a s6=a"); /* changed back */
+	save(b, "s4=b d6");
+	save(a, "s6=b u4=x");
+	assert_string_equal(
+	    stored(mem, a),
+	    "1:added{\"id\":\"1\",\"v\":\"a\"} 2:added{\"id\":\"2\",\"v\":\"a\"} "
+	    "3:added{\"id\":\"3\",\"v\":\"a\"} 5:added{\"id\":\"5\",\"v\":\"a\"} "
+	    "6:added{\"id\":\"6\",\"v\":\"b\"} "
+	    "4:updated{\"id\":\"4\",\"v\":\"b\",\"u\":\"x\"}");
+	assert_int_equal(a->models[0].head.live, 6);
+	assert_int_equal(a->models[0].added + b->models[0].added, 7);
+	assert_int_equal(a->models[0].head.seq, 12);
+	talloc_free(a);
+	talloc_free(b);
+	talloc_free(mem);
+}
+
 static void
 test_guard(void **state)
 {
@@ -473,10 +506,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_cases),      cmocka_unit_test(test_window),
-	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
-	    cmocka_unit_test(test_blind),      cmocka_unit_test(test_checkpoint),
-	    cmocka_unit_test(test_lost_lease), cmocka_unit_test(test_quarantine),
+	    cmocka_unit_test(test_cases),	 cmocka_unit_test(test_window),
+	    cmocka_unit_test(test_writers),	 cmocka_unit_test(test_guard),
+	    cmocka_unit_test(test_full_refresh), cmocka_unit_test(test_blind),
+	    cmocka_unit_test(test_checkpoint),	 cmocka_unit_test(test_lost_lease),
+	    cmocka_unit_test(test_quarantine),
 
 	};
 

@@ -115,7 +115,7 @@ page_make(struct page *p, const char *text)
 int
 commit(struct ingest *in, struct page *p, struct error *err)
 {
-	int result = ingest_page(in, &p->page, err);
+	int result = ingest_page(in, &p->page, NULL, err);
 
 	talloc_free(p->mem);
 	return result;
