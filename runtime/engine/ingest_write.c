@@ -227,7 +227,11 @@ append(struct db *db, void *arg, struct error *err)
 	int result = dataset_now(db, &now, err);
 
 	for (size_t i = 0; result == 0 && i < c->batches_count; i++) {
-		c->batches[i].before.now_us2000 = now;
+		struct batch *batch = &c->batches[i];
+
+		if (now < batch->before.now_us2000) /* the clock was set back */
+			now = batch->before.now_us2000;
+		batch->before.now_us2000 = batch->after.now_us2000 = now;
 		result = write_records(c, db, &c->batches[i], err);
 	}
 	if (result == 0)

@@ -5,11 +5,12 @@
 #include "store/dataset.h"
 #include "store/pgbinary.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define HEAD_COLUMNS                                                                \
 	"id, epoch, seq, live, window_id, window_seq, window_run_id, quarantined, " \
-	"model_hash, pruned_seq, nango_data.clock_now()"
+	"model_hash, pruned_seq, greatest(nango_data.clock_now(), modified_at)"
 
 static void
 read_head(struct dataset *out, int64_t connection_row, const struct db_result *r, size_t row)
@@ -273,14 +274,19 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 	static const char sql[] =
 	    "UPDATE nango_data.dataset SET seq = $3, live = $4, quarantined = $5, "
 	    "    window_id = $6, window_seq = $7, window_run_id = $8, "
-	    "    window_opened_at = CASE WHEN $6 = 0 THEN NULL ELSE window_opened_at END "
+	    "    window_opened_at = CASE WHEN $6 = 0 THEN NULL ELSE window_opened_at END, "
+	    "    modified_at = CASE WHEN $3 > seq THEN $9 ELSE modified_at END, "
+	    "    unpruned_at = CASE WHEN $3 > seq THEN coalesce(unpruned_at, $9) "
+	    "        ELSE unpruned_at END "
 	    "WHERE connection_id = $1 AND id = $2";
+	const uint64_t now = htobe64((uint64_t)d->now_us2000);
 
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
 				 DB_INTEGER(d->seq), DB_INTEGER(d->live),
 				 DB_INTEGER(d->quarantined), DB_INTEGER(d->window_id),
-				 DB_INTEGER(d->window_seq), DB_INTEGER(d->window_run_id)));
+				 DB_INTEGER(d->window_seq), DB_INTEGER(d->window_run_id),
+				 DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))));
 }
 
 int

@@ -14,7 +14,8 @@ struct dataset {
 	int64_t window_id; /* 0: no delete window is open */
 	int64_t window_seq, window_run_id;
 	int64_t quarantined, model_hash, pruned_seq;
-	int64_t now_us2000; /* database clock at the read, in Postgres' own count */
+	/* Database clock at the read, in Postgres' own count; never before the last change. */
+	int64_t now_us2000;
 };
 
 /*

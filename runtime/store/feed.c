@@ -43,6 +43,11 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "SELECT " FEED_COLUMNS "FROM nango_data.record r "
 	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 "
 	    "  AND r.seq > 0 AND r.seq > $3 AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
+	static const char since[] =
+	    "SELECT " FEED_COLUMNS "FROM nango_data.record r "
+	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.seq > 0 "
+	    "  AND r.seq > nango_data.feed_place($1, $2, $3, to_timestamp($8::float8 / 1000)) "
+	    "  AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
 	/* One look-up by the primary key for each id, as in record_probe. */
 	static const char by_ids[] =
 	    "SELECT " FEED_COLUMNS
@@ -51,9 +56,12 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "      AND external_id = w.id COLLATE \"C\" LIMIT 1) r "
 	    "WHERE r.seq > $3 AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
 	struct stream stream = {fn, arg};
+	const char *sql = q->ids_json != NULL	      ? by_ids
+			  : q->modified_after_ms != 0 ? since
+						      : in_order;
 
 	return db_stream(
-	    db, err, stream_row, &stream, q->ids_json == NULL ? in_order : by_ids,
+	    db, err, stream_row, &stream, sql,
 	    (const struct db_param[]){DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
 				      DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
 				      DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
@@ -85,8 +93,11 @@ record_prune(struct db *db, const struct dataset *d, const struct prune *p, int6
 	    "    WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.seq > 0 "
 	    "      AND r.seq > $3 AND r.seq <= l.seq RETURNING 1), "
 	    "moved AS ("
-	    "    UPDATE nango_data.dataset d SET pruned_seq = l.seq FROM last l "
-	    "    WHERE d.connection_id = $1 AND d.id = $2 AND l.seq IS NOT NULL) "
+	    "    UPDATE nango_data.dataset d SET pruned_seq = coalesce(l.seq, d.pruned_seq), "
+	    "        unpruned_at = (SELECT r.last_modified_at FROM nango_data.record r "
+	    "            WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.seq > 0 "
+	    "              AND r.seq > coalesce(l.seq, $3) ORDER BY r.seq LIMIT 1) "
+	    "    FROM last l WHERE d.connection_id = $1 AND d.id = $2) "
 	    "SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM due) > $6";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;

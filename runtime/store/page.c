@@ -19,6 +19,7 @@ enum {
 	COLUMN_NEW_WINDOW_SEQ,
 	COLUMN_NEW_WINDOW_RUN,
 	COLUMN_NEW_QUARANTINED,
+	COLUMN_MODIFIED, /* timestamptz */
 	COLUMN_ADDED,
 	COLUMN_UPDATED,
 	COLUMN_DELETED,
@@ -34,7 +35,9 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 {
 	for (int c = 0; c < COLUMNS; c++) {
 		buf_init(&a->columns[c], mem, page->heads_count * 12 + 32);
-		pg_array_begin(&a->columns[c], PG_OID_INT8, page->heads_count);
+		pg_array_begin(&a->columns[c],
+			       c == COLUMN_MODIFIED ? PG_OID_TIMESTAMPTZ : PG_OID_INT8,
+			       page->heads_count);
 	}
 	buf_init(&a->marks, mem, 64);
 	pg_array_begin(&a->marks, PG_OID_BYTEA, page->heads_count);
@@ -52,6 +55,7 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 		    [COLUMN_NEW_WINDOW_SEQ] = n->window_seq,
 		    [COLUMN_NEW_WINDOW_RUN] = n->window_run_id,
 		    [COLUMN_NEW_QUARANTINED] = n->quarantined,
+		    [COLUMN_MODIFIED] = b->now_us2000,
 		    [COLUMN_ADDED] = page->heads[i].added,
 		    [COLUMN_UPDATED] = page->heads[i].updated,
 		    [COLUMN_DELETED] = page->heads[i].deleted,
@@ -69,12 +73,13 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
  */
 static const char write_sql[] =
     "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-    "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+    "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
 
 static struct db_param
 column(const struct arrays *a, int at)
 {
-	return DB_BINARY(PG_OID_INT8_ARRAY, a->columns[at].data, a->columns[at].length);
+	return DB_BINARY(at == COLUMN_MODIFIED ? PG_OID_TIMESTAMPTZ_ARRAY : PG_OID_INT8_ARRAY,
+			 a->columns[at].data, a->columns[at].length);
 }
 
 int
@@ -82,7 +87,7 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	   struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_param params[27];
+	struct db_param params[28];
 	struct db_result *done;
 	struct arrays a;
 	size_t n = 0;
@@ -94,7 +99,7 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	params[n++] = DB_INTEGER(p->token);
 	params[n++] = DB_INTEGER(p->number);
 	params[n++] = DB_TEXT(p->result);
-	for (int c = COLUMN_ID; c <= COLUMN_NEW_QUARANTINED; c++)
+	for (int c = COLUMN_ID; c <= COLUMN_MODIFIED; c++)
 		params[n++] = column(&a, c);
 	params[n++] = DB_BINARY(PG_OID_BYTEA_ARRAY, a.marks.data, a.marks.length);
 	params[n++] = DB_INTEGER(p->checkpoint);

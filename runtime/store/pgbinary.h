@@ -12,11 +12,13 @@
 #define PG_OID_INT8 20
 #define PG_OID_INT2 21
 #define PG_OID_TEXT 25
+#define PG_OID_TIMESTAMPTZ 1184
 #define PG_OID_UUID 2950
 #define PG_OID_BYTEA_ARRAY 1001
 #define PG_OID_INT2_ARRAY 1005
 #define PG_OID_INT8_ARRAY 1016
 #define PG_OID_TEXT_ARRAY 1009
+#define PG_OID_TIMESTAMPTZ_ARRAY 1185
 #define PG_OID_UUID_ARRAY 2951
 
 /* One-dimensional array: begin with the number of items, then that many pg_field calls. */

@@ -33,14 +33,12 @@ int
 dataset_list_prunable(TALLOC_CTX *mem, struct db *db, int64_t age_ms, int64_t limit,
 		      struct dataset **out, size_t *count, struct error *err)
 {
-	/* The row behind pruned_seq is the oldest that has a payload. */
+	/* One that has nothing that old after all is put right by the look at it
+	 * (record_prune). */
 	static const char sql[] =
-	    "SELECT d.connection_id, d.id, d.seq FROM nango_data.dataset d, LATERAL ("
-	    "    SELECT last_modified_at FROM nango_data.record r "
-	    "    WHERE r.connection_id = d.connection_id AND r.dataset_id = d.id "
-	    "      AND r.seq > 0 AND r.seq > d.pruned_seq ORDER BY r.seq LIMIT 1) oldest "
-	    "WHERE d.pruned_seq < d.seq AND oldest.last_modified_at < "
-	    "    (SELECT nango_data.clock_now()) - $1 * interval '1 millisecond' LIMIT $2";
+	    "SELECT connection_id, id, seq FROM nango_data.dataset WHERE unpruned_at < "
+	    "    (SELECT nango_data.clock_now()) - $1 * interval '1 millisecond' "
+	    "ORDER BY unpruned_at LIMIT $2";
 
 	return list_datasets(mem, db, sql, age_ms, limit, out, count, err);
 }

@@ -278,6 +278,80 @@ test_writers(void **state)
 	talloc_free(mem);
 }
 
+/* ---- by time ---- */
+
+struct times {
+	int64_t at[64];
+	size_t count;
+};
+
+static int
+take_time(void *arg, const struct record_read *r, struct error *err)
+{
+	struct times *times = arg;
+
+	(void)err;
+	assert_true(times->count < 64);
+	times->at[times->count++] = r->last_modified_us;
+	return 0;
+}
+
+static size_t
+changed_after(struct db *db, struct record_query query, int64_t ms, struct times *times)
+{
+	struct error err;
+
+	times->count = 0;
+	query.modified_after_ms = ms;
+	assert_int_equal(record_stream(db, &query, take_time, times, &err), 0);
+	return times->count;
+}
+
+/* Whoever asks by time gets what a look at every record finds, although the clock went back. */
+static void
+test_times(void **state)
+{
+	static const char *const clocks[] = {"0", "5 seconds", "-1 hour", "0", "10 seconds"};
+	static const char *const pages[] = {"s1=a s2=a s3=a", "s4=a s5=a", "s1=b s6=a",
+					    "d2 s7=a", "s3=b s8=a"};
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	struct record_query query = {.connection_row = in->connection_row,
+				     .limit = INT32_MAX,
+				     .with_added = true,
+				     .with_updated = true,
+				     .with_deleted = true};
+	struct times all, some;
+	struct error err;
+	struct db *db;
+
+	(void)state;
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(db_exec(db, NULL, NULL, &err,
+					 "UPDATE nango_data.clock SET offset_by = $1::interval",
+					 DB_PARAMS(DB_TEXT(clocks[i]))),
+				 0);
+		save(in, pages[i]);
+	}
+	assert_int_equal(db_script(db, "UPDATE nango_data.clock SET offset_by = '0'", &err), 0);
+	query.dataset_id = in->models[0].head.id;
+	assert_int_equal(changed_after(db, query, 0, &all), 8);
+	for (size_t i = 0; i < all.count; i++) {
+		int64_t ms = all.at[i] / 1000;
+
+		assert_true(i == 0 || all.at[i] >= all.at[i - 1]);
+		for (int64_t t = ms - 1; t <= ms + 1; t++) {
+			size_t expected = 0;
+
+			for (size_t k = 0; k < all.count; k++)
+				expected += all.at[k] > t * 1000;
+			assert_int_equal(changed_after(db, query, t, &some), expected);
+		}
+	}
+	db_release(db);
+	talloc_free(in);
+}
+
 static void
 test_guard(void **state)
 {
@@ -506,11 +580,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_cases),	 cmocka_unit_test(test_window),
-	    cmocka_unit_test(test_writers),	 cmocka_unit_test(test_guard),
-	    cmocka_unit_test(test_full_refresh), cmocka_unit_test(test_blind),
-	    cmocka_unit_test(test_checkpoint),	 cmocka_unit_test(test_lost_lease),
-	    cmocka_unit_test(test_quarantine),
+	    cmocka_unit_test(test_cases),      cmocka_unit_test(test_window),
+	    cmocka_unit_test(test_writers),    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
+	    cmocka_unit_test(test_blind),      cmocka_unit_test(test_checkpoint),
+	    cmocka_unit_test(test_lost_lease), cmocka_unit_test(test_quarantine),
 
 	};
 

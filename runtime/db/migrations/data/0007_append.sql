@@ -4,11 +4,50 @@
 -- behind the lock (engine/ingest_write.c). NOWAIT, because a page that holds records and waits for
 -- a head could meet one that holds the head and waits for the records.
 -- The page's webhooks are written here too: a statement of their own was planned for each page.
+--
+-- Within a dataset, sequence numbers and times of change rise together, whatever the clock does:
+-- modified_at is the time of its last change, and no later one is earlier. So a reader who asks by
+-- time is led to a place in the feed (feed_place). unpruned_at is no later than the oldest change
+-- whose payload is still there; NULL: there is none.
+ALTER TABLE nango_data.dataset
+    ADD COLUMN modified_at timestamptz NOT NULL DEFAULT '-infinity',
+    ADD COLUMN unpruned_at timestamptz;
+UPDATE nango_data.dataset d SET unpruned_at = '-infinity', modified_at = coalesce((
+    SELECT max(last_modified_at) FROM nango_data.record r
+    WHERE r.connection_id = d.connection_id AND r.dataset_id = d.id), '-infinity');
+CREATE INDEX dataset_unpruned ON nango_data.dataset (unpruned_at) WHERE unpruned_at IS NOT NULL;
+
+-- The largest number up to which nothing changed after p_time, from p_from on.
+CREATE FUNCTION nango_data.feed_place(p_connection int8, p_dataset int8, p_from int8,
+    p_time timestamptz) RETURNS int8
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    v_low int8 := p_from;
+    v_high int8 := (SELECT d.seq FROM nango_data.dataset d
+        WHERE d.connection_id = p_connection AND d.id = p_dataset);
+    v_middle int8;
+    v_found record;
+BEGIN
+    WHILE v_low < v_high LOOP
+        v_middle := v_low + (v_high - v_low) / 2;
+        SELECT r.seq, r.last_modified_at INTO v_found FROM nango_data.record r
+            WHERE r.connection_id = p_connection AND r.dataset_id = p_dataset AND r.seq > 0
+              AND r.seq > v_middle AND r.seq <= v_high ORDER BY r.seq LIMIT 1;
+        IF FOUND AND v_found.last_modified_at <= p_time THEN
+            v_low := v_found.seq;
+        ELSE
+            v_high := v_middle;
+        END IF;
+    END LOOP;
+    RETURN v_low;
+END $$;
+
 DROP FUNCTION nango_data.write_page;
 CREATE FUNCTION nango_data.write_page(p_connection int8, p_run int8, p_token int8, p_number int8,
     p_result text, p_ids int8[], p_epochs int8[], p_seqs int8[], p_windows int8[],
     p_quarantined int8[], p_new_seqs int8[], p_new_lives int8[], p_new_windows int8[],
-    p_new_window_seqs int8[], p_new_window_runs int8[], p_new_quarantined int8[], p_marks bytea[],
+    p_new_window_seqs int8[], p_new_window_runs int8[], p_new_quarantined int8[],
+    p_modified timestamptz[], p_marks bytea[],
     p_checkpoint int8, -- 0 keep, 1 put, 2 clear
     p_checkpoint_key text, p_checkpoint_body text, p_checkpoint_version int8,
     p_take_heads bool,
@@ -30,9 +69,9 @@ BEGIN
     WITH wanted AS (
         SELECT * FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined, p_new_seqs,
             p_new_lives, p_new_windows, p_new_window_seqs, p_new_window_runs,
-            p_new_quarantined, p_marks, p_added, p_updated, p_deleted)
+            p_new_quarantined, p_modified, p_marks, p_added, p_updated, p_deleted)
         AS w (id, epoch, seq, win, quarantined, new_seq, new_live, new_win, new_win_seq,
-            new_win_run, new_quarantined, marks, added, updated, deleted)),
+            new_win_run, new_quarantined, modified, marks, added, updated, deleted)),
     held AS (
         SELECT (SELECT count(*) FROM wanted w JOIN nango_data.dataset d
                 ON d.connection_id = p_connection AND d.id = w.id WHERE d.epoch = w.epoch
@@ -53,7 +92,10 @@ BEGIN
             window_id = w.new_win, window_seq = w.new_win_seq,
             window_run_id = w.new_win_run, quarantined = w.new_quarantined,
             window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
-                WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END
+                WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
+            modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified ELSE d.modified_at END,
+            unpruned_at = CASE WHEN w.new_seq > w.seq
+                THEN coalesce(d.unpruned_at, w.modified) ELSE d.unpruned_at END
         FROM wanted w, fence WHERE d.connection_id = p_connection AND d.id = w.id
           AND (d.seq, d.live, d.window_id, d.quarantined) IS DISTINCT FROM
               (w.new_seq, w.new_live, w.new_win, w.new_quarantined)
