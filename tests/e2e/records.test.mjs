@@ -232,7 +232,15 @@ test("what is past its time goes: payloads after 30 days, datasets without runs 
   assert.deepEqual(records.map(({ id, v }) => [id, v]), [["2", undefined], ["1", 2]], "only what did not change for 30 days");
   const { cursor } = records[1]._nango_metadata;
 
-  await days(20 + 61);
+  // A run that finds nothing keeps what is there; one that is looked at beside it goes.
+  await days(70);
+  await ledger([[]]);
+  await days(70 + 59);
+  await psql(nangod, "INSERT INTO nango_data.dataset (connection_id, model, variant, used_at) VALUES (0, 'Old', 'base', nango_data.clock_now() - interval '61 days')");
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango_data.dataset WHERE connection_id = 0")) === "0", "nobody looks");
+  assert.equal(await count("count(*)", "record"), 2, "a dataset with runs is kept");
+
+  await days(70 + 61);
   await until(async () => (await count("count(*)", "dataset")) + (await count("count(*)", "record")) === 0, "the dataset without runs is not removed");
   const stale = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
   assert.equal(stale.body.error.code, "invalid_cursor");
@@ -240,7 +248,7 @@ test("what is past its time goes: payloads after 30 days, datasets without runs 
   assert.deepEqual(anew.latestResult, { Entry: { added: 2, updated: 0, deleted: 0 } }, "the next run begins anew");
 
   await nangod.ok("DELETE", "/connections/acme?provider_config_key=" + key);
-  await days(20 + 61 + 2);
+  await days(70 + 61 + 2);
   await until(async () => (await count("count(*)", "record")) + (await count("count(*)", "dataset")) + (await count("count(*)", "checkpoint")) === 0, "the deleted connection's data is not purged");
   assert.equal(await psql(nangod, "SELECT count(*) FROM nango.connection WHERE data_purged_at IS NULL"), "0");
 });
