@@ -70,6 +70,13 @@ MUST_CHECK int db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out,
 		       struct error *err, const char *sql, const struct db_param *params,
 		       size_t count);
 
+/* The first column of the first row, 0 where there is none. */
+MUST_CHECK int db_exec_value(struct db *db, int64_t *value, struct error *err, const char *sql,
+			     const struct db_param *params, size_t count);
+/* How many rows it touched. */
+MUST_CHECK int db_exec_count(struct db *db, int64_t *rows, struct error *err, const char *sql,
+			     const struct db_param *params, size_t count);
+
 /* Statements without parameters, several at once (migrations). */
 MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);
 

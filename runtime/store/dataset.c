@@ -95,14 +95,7 @@ dataset_lock(struct db *db, struct dataset *head, struct error *err)
 int
 dataset_now(struct db *db, int64_t *us2000, struct error *err)
 {
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, "SELECT nango_data.clock_now()", DB_NONE);
-
-	if (result == 0)
-		*us2000 = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, us2000, err, "SELECT nango_data.clock_now()", DB_NONE);
 }
 
 int
@@ -196,15 +189,7 @@ dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const cha
 int
 window_next_id(struct db *db, int64_t *id, struct error *err)
 {
-	static const char sql[] = "SELECT nextval('nango_data.window_id')";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *made;
-	int result = db_exec(db, mem, &made, err, sql, DB_NONE);
-
-	if (result == 0)
-		*id = db_integer(made, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, id, err, "SELECT nextval('nango_data.window_id')", DB_NONE);
 }
 
 int

@@ -25,14 +25,8 @@ int
 account_default(struct db *db, int64_t *id, struct error *err)
 {
 	static const char sql[] = "SELECT id FROM nango.account ORDER BY id LIMIT 1";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_NONE);
 
-	if (result == 0)
-		*id = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, id, err, sql, DB_NONE);
 }
 
 int
@@ -78,14 +72,8 @@ environment_reserve_id(struct db *db, int64_t *id, struct error *err)
 {
 	static const char sql[] =
 	    "SELECT nextval(pg_get_serial_sequence('nango.environment', 'id'))";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_NONE);
 
-	if (result == 0)
-		*id = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, id, err, sql, DB_NONE);
 }
 
 int
@@ -205,12 +193,6 @@ int
 vault_canary_count(struct db *db, int64_t *count, struct error *err)
 {
 	static const char sql[] = "SELECT count(*) FROM nango.vault_canary";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_NONE);
 
-	if (result == 0)
-		*count = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, count, err, sql, DB_NONE);
 }

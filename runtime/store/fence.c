@@ -37,31 +37,23 @@ fence_pages(struct db *db, int64_t connection_row, int64_t run_id, int64_t *page
 {
 	static const char sql[] = "SELECT pages FROM nango_data.fence "
 				  "WHERE connection_id = $1 AND run_id = $2 FOR UPDATE";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql,
-			     DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
 
-	if (result == 0)
-		*pages = db_rows(found) > 0 ? db_integer(found, 0, 0) : 0;
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, pages, err, sql,
+			     DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
 }
 
 int
 fence_is_open(struct db *db, int64_t connection_row, int64_t run_id, bool *is_open,
 	      struct error *err)
 {
-	static const char sql[] = "SELECT state = 'open' FROM nango_data.fence "
-				  "WHERE connection_id = $1 AND run_id = $2 FOR UPDATE";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql,
-			     DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
+	static const char sql[] =
+	    "SELECT 1::int8 FROM nango_data.fence "
+	    "WHERE connection_id = $1 AND run_id = $2 AND state = 'open' FOR UPDATE";
+	int64_t open = 0;
+	int result = db_exec_value(db, &open, err, sql,
+				   DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
 
-	if (result == 0)
-		*is_open = db_rows(found) > 0 && db_boolean(found, 0, 0);
-	talloc_free(mem);
+	*is_open = open == 1;
 	return result;
 }
 
@@ -72,16 +64,13 @@ fence_check(struct db *db, int64_t connection_row, int64_t run_id, int64_t token
 	static const char sql[] =
 	    "SELECT 1::int8 FROM nango_data.fence WHERE connection_id = $1 AND run_id = $2 "
 	    "  AND token = $3 AND state = 'open' FOR UPDATE";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(
-	    db, mem, &found, err, sql,
-	    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id), DB_INTEGER(token)));
+	int64_t held;
 
-	if (result == 0 && db_rows(found) == 0)
-		result = error_set(err, ERR_FENCED, "the run lost its lease");
-	talloc_free(mem);
-	return result;
+	if (db_exec_value(db, &held, err, sql,
+			  DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
+				    DB_INTEGER(token))) < 0)
+		return -1;
+	return held == 1 ? 0 : error_set(err, ERR_FENCED, "the run lost its lease");
 }
 
 int
@@ -92,18 +81,16 @@ fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token
 	    "UPDATE nango_data.fence SET state = $4, result = $5, outcome = $6, "
 	    "    updated_at = nango_data.clock_now() "
 	    "WHERE connection_id = $1 AND run_id = $2 AND token = $3 AND state = 'open'";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result =
-	    db_exec(db, mem, &done, err, sql,
-		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id), DB_INTEGER(token),
-			      DB_TEXT(state), DB_TEXT(counts), DB_TEXT(outcome)));
+	int64_t closed;
 
-	if (result == 0 && db_affected(done) == 0)
-		result =
-		    error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
-	talloc_free(mem);
-	return result;
+	if (db_exec_count(db, &closed, err, sql,
+			  DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
+				    DB_INTEGER(token), DB_TEXT(state), DB_TEXT(counts),
+				    DB_TEXT(outcome))) < 0)
+		return -1;
+	return closed > 0
+		   ? 0
+		   : error_set(err, ERR_FENCED, "the run lost its lease: nothing was written");
 }
 
 int
@@ -127,13 +114,7 @@ fence_forget(struct db *db, int64_t age_ms, int64_t limit, int64_t *count, struc
 	    "    SELECT connection_id, run_id FROM nango_data.fence "
 	    "    WHERE state <> 'open' AND updated_at < (SELECT nango_data.clock_now()) "
 	    "        - $1 * interval '1 millisecond' LIMIT $2)";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result =
-	    db_exec(db, mem, &done, err, sql, DB_PARAMS(DB_INTEGER(age_ms), DB_INTEGER(limit)));
 
-	if (result == 0)
-		*count = (int64_t)db_affected(done);
-	talloc_free(mem);
-	return result;
+	return db_exec_count(db, count, err, sql,
+			     DB_PARAMS(DB_INTEGER(age_ms), DB_INTEGER(limit)));
 }

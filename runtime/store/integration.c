@@ -152,12 +152,6 @@ integration_connections(struct db *db, int64_t id, int64_t *count, struct error 
 {
 	static const char sql[] = "SELECT count(*) FROM nango.connection "
 				  "WHERE integration_id = $1 AND deleted_at IS NULL";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(id)));
 
-	if (result == 0)
-		*count = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, count, err, sql, DB_PARAMS(DB_INTEGER(id)));
 }

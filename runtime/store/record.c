@@ -108,31 +108,64 @@ record_insert(struct db *db, const struct dataset *d, struct record_write *const
 	return result;
 }
 
-struct update_arrays {
-	struct buf ids, seqs, hashes, actions, codecs, payloads;
+/* ---- rows that are there ---- */
+
+enum {
+	ARRAY_ID,
+	ARRAY_SEQ,
+	ARRAY_HASH,
+	ARRAYS_OF_DELETE,
+	ARRAY_ACTION = ARRAYS_OF_DELETE,
+	ARRAY_CODEC,
+	ARRAY_PAYLOAD,
+	ARRAYS
 };
 
 static void
-update_arrays_fill(TALLOC_CTX *mem, struct update_arrays *a, struct record_write *const *rows,
-		   size_t count)
+arrays_fill(TALLOC_CTX *mem, struct buf arrays[ARRAYS], struct record_write *const *rows,
+	    size_t count)
 {
-	struct buf *all[] = {&a->ids,	  &a->seqs,   &a->hashes,
-			     &a->actions, &a->codecs, &a->payloads};
-	static const uint32_t oids[] = {PG_OID_TEXT, PG_OID_INT8, PG_OID_UUID,
-					PG_OID_INT2, PG_OID_INT2, PG_OID_BYTEA};
+	static const uint32_t oids[ARRAYS] = {PG_OID_TEXT, PG_OID_INT8, PG_OID_UUID,
+					      PG_OID_INT2, PG_OID_INT2, PG_OID_BYTEA};
 
-	for (size_t i = 0; i < 6; i++) {
-		buf_init(all[i], mem, count * 32 + 64);
-		pg_array_begin(all[i], oids[i], count);
+	for (size_t i = 0; i < ARRAYS; i++) {
+		buf_init(&arrays[i], mem, count * 32 + 64);
+		pg_array_begin(&arrays[i], oids[i], count);
 	}
 	for (size_t i = 0; i < count; i++) {
-		pg_field(&a->ids, rows[i]->external_id, rows[i]->external_id_length);
-		pg_field_int8(&a->seqs, rows[i]->seq);
-		pg_field(&a->hashes, rows[i]->hash, RECORD_HASH_BYTES);
-		pg_field_int2(&a->actions, (int16_t)rows[i]->action);
-		pg_field_int2(&a->codecs, (int16_t)rows[i]->codec);
-		pg_field(&a->payloads, rows[i]->payload, rows[i]->payload_length);
+		pg_field(&arrays[ARRAY_ID], rows[i]->external_id, rows[i]->external_id_length);
+		pg_field_int8(&arrays[ARRAY_SEQ], rows[i]->seq);
+		pg_field(&arrays[ARRAY_HASH], rows[i]->hash, RECORD_HASH_BYTES);
+		pg_field_int2(&arrays[ARRAY_ACTION], (int16_t)rows[i]->action);
+		pg_field_int2(&arrays[ARRAY_CODEC], (int16_t)rows[i]->codec);
+		pg_field(&arrays[ARRAY_PAYLOAD], rows[i]->payload, rows[i]->payload_length);
 	}
+}
+
+/* $1 connection, $2 dataset, $3 now, then the first `used` arrays. */
+static int
+write_rows(struct db *db, const struct dataset *d, const char *sql,
+	   struct record_write *const *rows, size_t count, size_t used, struct error *err)
+{
+	static const uint32_t oids[ARRAYS] = {PG_OID_TEXT_ARRAY, PG_OID_INT8_ARRAY,
+					      PG_OID_UUID_ARRAY, PG_OID_INT2_ARRAY,
+					      PG_OID_INT2_ARRAY, PG_OID_BYTEA_ARRAY};
+	const uint64_t now = htobe64((uint64_t)d->now_us2000);
+	struct db_param params[3 + ARRAYS] = {DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+					      DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))};
+	struct buf arrays[ARRAYS];
+	TALLOC_CTX *mem;
+	int result;
+
+	if (count == 0)
+		return 0;
+	mem = talloc_new(NULL);
+	arrays_fill(mem, arrays, rows, count);
+	for (size_t i = 0; i < used; i++)
+		params[3 + i] = DB_BINARY(oids[i], arrays[i].data, arrays[i].length);
+	result = db_exec(db, NULL, NULL, err, sql, params, 3 + used);
+	talloc_free(mem);
+	return result;
 }
 
 int
@@ -157,29 +190,8 @@ record_update(struct db *db, const struct dataset *d, struct record_write *const
 	    "    last_modified_at = excluded.last_modified_at, deleted_at = NULL, "
 	    "    pruned_at = NULL, first_seen_at = CASE WHEN excluded.action = 1 "
 	    "        THEN excluded.first_seen_at ELSE r.first_seen_at END";
-	TALLOC_CTX *mem;
-	struct update_arrays a;
-	struct buf now;
-	int result;
 
-	if (count == 0)
-		return 0;
-	mem = talloc_new(NULL);
-	update_arrays_fill(mem, &a, rows, count);
-	buf_init(&now, mem, 8);
-	buf_add_be64(&now, (uint64_t)d->now_us2000);
-	result = db_exec(
-	    db, NULL, NULL, err, sql,
-	    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
-		      DB_BINARY(1184 /* timestamptz */, now.data, now.length),
-		      DB_BINARY(PG_OID_TEXT_ARRAY, a.ids.data, a.ids.length),
-		      DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
-		      DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length),
-		      DB_BINARY(PG_OID_INT2_ARRAY, a.actions.data, a.actions.length),
-		      DB_BINARY(PG_OID_INT2_ARRAY, a.codecs.data, a.codecs.length),
-		      DB_BINARY(PG_OID_BYTEA_ARRAY, a.payloads.data, a.payloads.length)));
-	talloc_free(mem);
-	return result;
+	return write_rows(db, d, sql, rows, count, ARRAYS, err);
 }
 
 int
@@ -196,26 +208,8 @@ record_delete(struct db *db, const struct dataset *d, struct record_write *const
 	    "ON CONFLICT (connection_id, dataset_id, external_id) DO UPDATE "
 	    "SET seq = excluded.seq, action = 3, deleted_at = excluded.deleted_at, "
 	    "    last_modified_at = excluded.last_modified_at";
-	TALLOC_CTX *mem;
-	struct update_arrays a;
-	struct buf now;
-	int result;
 
-	if (count == 0)
-		return 0;
-	mem = talloc_new(NULL);
-	update_arrays_fill(mem, &a, rows, count);
-	buf_init(&now, mem, 8);
-	buf_add_be64(&now, (uint64_t)d->now_us2000);
-	result =
-	    db_exec(db, NULL, NULL, err, sql,
-		    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
-			      DB_BINARY(1184 /* timestamptz */, now.data, now.length),
-			      DB_BINARY(PG_OID_TEXT_ARRAY, a.ids.data, a.ids.length),
-			      DB_BINARY(PG_OID_INT8_ARRAY, a.seqs.data, a.seqs.length),
-			      DB_BINARY(PG_OID_UUID_ARRAY, a.hashes.data, a.hashes.length)));
-	talloc_free(mem);
-	return result;
+	return write_rows(db, d, sql, rows, count, ARRAYS_OF_DELETE, err);
 }
 
 /* ---- COPY TO STDOUT (FORMAT binary): rows of few short fields ---- */

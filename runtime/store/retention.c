@@ -66,20 +66,6 @@ dataset_list_removed(TALLOC_CTX *mem, struct db *db, int64_t limit, struct datas
 	return list_datasets(mem, db, sql, 0, limit, out, count, err);
 }
 
-static int
-counting(struct db *db, const char *sql, const struct db_param *params, size_t params_count,
-	 int64_t *count, struct error *err)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql, params, params_count);
-
-	if (result == 0)
-		*count = (int64_t)db_affected(done);
-	talloc_free(mem);
-	return result;
-}
-
 int
 dataset_delete_records(struct db *db, const struct dataset *d, int64_t limit, int64_t *count,
 		       struct error *err)
@@ -93,10 +79,9 @@ dataset_delete_records(struct db *db, const struct dataset *d, int64_t limit, in
 	    "        WHERE connection_id = $1 AND dataset_id = $2 AND seq > 0 "
 	    "        ORDER BY seq LIMIT $3) t)";
 
-	if (counting(
-		db, sql,
-		DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id), DB_INTEGER(limit)),
-		count, err) < 0)
+	if (db_exec_count(db, count, err, sql,
+			  DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+				    DB_INTEGER(limit))) < 0)
 		return -1;
 	return *count > 0
 		   ? 0
@@ -109,14 +94,8 @@ retention_cutoff(struct db *db, int64_t age_ms, int64_t *out_ms, struct error *e
 {
 	static const char sql[] =
 	    "SELECT (extract(epoch FROM nango_data.clock_now()) * 1000)::int8 - $1";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *found;
-	int result = db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(age_ms)));
 
-	if (result == 0)
-		*out_ms = db_integer(found, 0, 0);
-	talloc_free(mem);
-	return result;
+	return db_exec_value(db, out_ms, err, sql, DB_PARAMS(DB_INTEGER(age_ms)));
 }
 
 int
@@ -142,10 +121,9 @@ dataset_remove(struct db *db, const struct dataset *d, int64_t age_ms, struct er
 	    "  AND c.updated_at < nango_data.clock_now() - $3 * interval '1 millisecond'";
 	int64_t ignored;
 
-	return counting(
-	    db, sql,
-	    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id), DB_INTEGER(age_ms)),
-	    &ignored, err);
+	return db_exec_count(
+	    db, &ignored, err, sql,
+	    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id), DB_INTEGER(age_ms)));
 }
 
 int
@@ -190,8 +168,8 @@ connection_purge(struct db *db, int64_t connection_row, int64_t limit, int64_t *
 	    "fence AS (DELETE FROM nango_data.fence WHERE connection_id = $1) "
 	    "DELETE FROM nango_data.dataset WHERE connection_id = $1";
 
-	if (counting(db, records, DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(limit)),
-		     count, err) < 0)
+	if (db_exec_count(db, count, err, records,
+			  DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(limit))) < 0)
 		return -1;
 	return *count > 0
 		   ? 0
