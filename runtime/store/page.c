@@ -73,7 +73,8 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
  */
 static const char write_sql[] =
     "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-    "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+    "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, "
+    "$30, $31)";
 
 static struct db_param
 column(const struct arrays *a, int at)
@@ -82,12 +83,44 @@ column(const struct arrays *a, int at)
 			 a->columns[at].data, a->columns[at].length);
 }
 
+/* ---- what a page needs of the function: the steps that it does not need are left out ---- */
+
+static bool
+moves(const struct page_head *h)
+{
+	const struct dataset *b = h->before, *n = h->after;
+
+	return n->seq != b->seq || n->live != b->live || n->window_id != b->window_id ||
+	       n->quarantined != b->quarantined;
+}
+
+static bool
+has_window(const struct page_head *h)
+{
+	return h->before->window_id != 0;
+}
+
+static bool
+has_marks(const struct page_head *h)
+{
+	return h->after->window_id != 0 && h->marks_length > 0;
+}
+
+static bool
+any(const struct page_write *page, bool is(const struct page_head *head))
+{
+	for (size_t i = 0; i < page->heads_count; i++)
+		if (is(&page->heads[i]))
+			return true;
+	return false;
+}
+
 int
 page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	   struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_param params[28];
+	struct db_param params[31];
 	struct db_result *done;
 	struct arrays a;
 	size_t n = 0;
@@ -107,6 +140,9 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	params[n++] = DB_BINARY(PG_OID_TEXT, p->checkpoint_body, p->checkpoint_length);
 	params[n++] = DB_INTEGER(p->checkpoint_version);
 	params[n++] = DB_BOOLEAN(p->takes_heads);
+	params[n++] = DB_BOOLEAN(any(p, moves));
+	params[n++] = DB_BOOLEAN(any(p, has_window));
+	params[n++] = DB_BOOLEAN(any(p, has_marks));
 	params[n++] = DB_INTEGER(p->environment_id);
 	params[n++] = DB_TEXT(p->facts);
 	for (int c = COLUMN_ADDED; c <= COLUMN_DELETED; c++)

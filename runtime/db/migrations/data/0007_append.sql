@@ -50,7 +50,7 @@ CREATE FUNCTION nango_data.write_page(p_connection int8, p_run int8, p_token int
     p_modified timestamptz[], p_marks bytea[],
     p_checkpoint int8, -- 0 keep, 1 put, 2 clear
     p_checkpoint_key text, p_checkpoint_body text, p_checkpoint_version int8,
-    p_take_heads bool,
+    p_take_heads bool, p_moves_heads bool, p_has_window bool, p_has_marks bool,
     p_environment int8, p_facts text, p_added int8[], p_updated int8[], p_deleted int8[])
 RETURNS TABLE (fence_held bool, heads_held bool, checkpoint_held bool)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -61,57 +61,46 @@ BEGIN
     IF p_take_heads THEN
         PERFORM FROM nango_data.dataset d WHERE d.connection_id = p_connection
             AND d.id = ANY (p_ids) ORDER BY d.model FOR UPDATE NOWAIT;
-    ELSIF EXISTS (SELECT FROM unnest(p_windows) w WHERE w <> 0) THEN
+    ELSIF p_has_window THEN
         PERFORM FROM nango_data.dataset d WHERE d.connection_id = p_connection
             AND d.id = ANY (p_ids) ORDER BY d.model FOR SHARE;
     END IF;
-    RETURN QUERY
-    WITH wanted AS (
-        SELECT * FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined, p_new_seqs,
-            p_new_lives, p_new_windows, p_new_window_seqs, p_new_window_runs,
-            p_new_quarantined, p_modified, p_marks, p_added, p_updated, p_deleted)
-        AS w (id, epoch, seq, win, quarantined, new_seq, new_live, new_win, new_win_seq,
-            new_win_run, new_quarantined, modified, marks, added, updated, deleted)),
-    held AS (
-        SELECT (SELECT count(*) FROM wanted w JOIN nango_data.dataset d
-                ON d.connection_id = p_connection AND d.id = w.id WHERE d.epoch = w.epoch
-                AND d.seq = w.seq AND d.window_id = w.win AND d.quarantined = w.quarantined)
-               = (SELECT count(*) FROM wanted) AS heads,
-            p_checkpoint = 0 OR p_checkpoint_version = coalesce((
-                SELECT c.version FROM nango_data.checkpoint c
-                WHERE c.connection_id = p_connection AND c.key = p_checkpoint_key), 0)
-                AS checkpoint),
-    fence AS (
+    heads_held := cardinality(p_ids) = (SELECT count(*)
+        FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined)
+            AS w (id, epoch, seq, win, quarantined)
+        JOIN nango_data.dataset d ON d.connection_id = p_connection AND d.id = w.id
+        WHERE d.epoch = w.epoch AND d.seq = w.seq AND d.window_id = w.win
+          AND d.quarantined = w.quarantined);
+    checkpoint_held := p_checkpoint = 0 OR p_checkpoint_version = coalesce((
+        SELECT c.version FROM nango_data.checkpoint c
+        WHERE c.connection_id = p_connection AND c.key = p_checkpoint_key), 0);
+    fence_held := false;
+    -- Nothing is written before the fence, and everything below it or nothing.
+    IF heads_held AND checkpoint_held THEN
         UPDATE nango_data.fence f SET pages = p_number, result = p_result,
-            updated_at = nango_data.clock_now() FROM held h
+            updated_at = nango_data.clock_now()
         WHERE f.connection_id = p_connection AND f.run_id = p_run AND f.token = p_token
-          AND f.state = 'open' AND f.pages = p_number - 1 AND h.heads AND h.checkpoint
-        RETURNING f.run_id),
-    moved AS (
-        UPDATE nango_data.dataset d SET seq = w.new_seq, live = w.new_live,
-            window_id = w.new_win, window_seq = w.new_win_seq,
-            window_run_id = w.new_win_run, quarantined = w.new_quarantined,
-            window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
-                WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
-            modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified ELSE d.modified_at END,
-            unpruned_at = CASE WHEN w.new_seq > w.seq
-                THEN coalesce(d.unpruned_at, w.modified) ELSE d.unpruned_at END
-        FROM wanted w, fence WHERE d.connection_id = p_connection AND d.id = w.id
-          AND (d.seq, d.live, d.window_id, d.quarantined) IS DISTINCT FROM
-              (w.new_seq, w.new_live, w.new_win, w.new_quarantined)
-        RETURNING d.model, w.added, w.updated, w.deleted),
-    seen AS (
-        INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks)
-        SELECT p_connection, w.new_win, p_run, p_number, w.marks FROM wanted w, fence
-        WHERE w.new_win <> 0 AND length(w.marks) > 0),
-    checkpoint AS (
-        INSERT INTO nango_data.checkpoint AS c (connection_id, key, version, body)
-        SELECT p_connection, p_checkpoint_key, p_checkpoint_version + 1, p_checkpoint_body
-        FROM fence WHERE p_checkpoint <> 0
-        ON CONFLICT (connection_id, key) DO UPDATE SET version = c.version + 1,
-            body = excluded.body, updated_at = nango_data.clock_now()
-        WHERE c.version = p_checkpoint_version),
-    announced AS (
+          AND f.state = 'open' AND f.pages = p_number - 1;
+        fence_held := FOUND;
+    END IF;
+    IF fence_held AND p_moves_heads THEN
+        WITH moved AS (
+            UPDATE nango_data.dataset d SET seq = w.new_seq, live = w.new_live,
+                window_id = w.new_win, window_seq = w.new_win_seq,
+                window_run_id = w.new_win_run, quarantined = w.new_quarantined,
+                window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
+                    WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
+                modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified
+                    ELSE d.modified_at END,
+                unpruned_at = CASE WHEN w.new_seq > w.seq
+                    THEN coalesce(d.unpruned_at, w.modified) ELSE d.unpruned_at END
+            FROM unnest(p_ids, p_seqs, p_windows, p_new_seqs, p_new_lives, p_new_windows,
+                p_new_window_seqs, p_new_window_runs, p_new_quarantined, p_modified, p_added,
+                p_updated, p_deleted)
+                AS w (id, seq, win, new_seq, new_live, new_win, new_win_seq, new_win_run,
+                    new_quarantined, modified, added, updated, deleted)
+            WHERE d.connection_id = p_connection AND d.id = w.id
+            RETURNING d.model, w.added, w.updated, w.deleted)
         INSERT INTO nango_data.outbox AS o (connection_id, run_id, kind, model, environment_id,
             facts, added, updated, deleted, created_at)
         SELECT p_connection, p_run, 'sync', m.model, p_environment, p_facts, m.added, m.updated,
@@ -119,6 +108,24 @@ BEGIN
         FROM moved m WHERE m.added + m.updated + m.deleted > 0
         ON CONFLICT (connection_id, run_id, kind, model, destination) DO UPDATE
         SET added = o.added + excluded.added, updated = o.updated + excluded.updated,
-            deleted = o.deleted + excluded.deleted)
-    SELECT EXISTS (SELECT FROM fence), h.heads, h.checkpoint FROM held h;
+            deleted = o.deleted + excluded.deleted;
+    END IF;
+    IF fence_held AND p_has_marks THEN
+        INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks)
+        SELECT p_connection, w.win, p_run, p_number, w.marks
+        FROM unnest(p_new_windows, p_marks) AS w (win, marks)
+        WHERE w.win <> 0 AND length(w.marks) > 0;
+    END IF;
+    IF fence_held AND p_checkpoint <> 0 THEN
+        INSERT INTO nango_data.checkpoint AS c (connection_id, key, version, body)
+        VALUES (p_connection, p_checkpoint_key, p_checkpoint_version + 1, p_checkpoint_body)
+        ON CONFLICT (connection_id, key) DO UPDATE SET version = c.version + 1,
+            body = excluded.body, updated_at = nango_data.clock_now()
+        WHERE c.version = p_checkpoint_version;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the checkpoint was written meanwhile'
+                USING ERRCODE = 'serialization_failure';
+        END IF;
+    END IF;
+    RETURN NEXT;
 END $$;
