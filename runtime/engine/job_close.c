@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/job_close -- the last transaction of a run in the data family: the fence is closed with
- * the outcome, and the webhooks are due. Also of a run that failed before it was prepared: its
- * app is told like that of any other.
+ * engine/job_close -- the last transaction of a run in the data family: the fence is closed
+ * with the outcome, and the webhooks are due. Also of a run that failed before it was prepared:
+ * its app is told like that of any other.
  */
 #include "engine/hooks_message.h"
 #include "engine/job.h"
