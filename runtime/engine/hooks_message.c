@@ -206,7 +206,8 @@ fill_sync_error(struct json_object *body, const struct outbox_event *e,
 	take(body, facts, run_facts);
 	take(body, facts, started);
 	take(body, outcome, outcomes);
-	json_add(body, "model", e->model);
+	if (e->model[0] != '\0') /* the build that could not be read does not tell it */
+		json_add(body, "model", e->model);
 	json_add_boolean(body, "success", false);
 }
 

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/job -- a run while it runs and when it ends; its beginning is job_prepare.c, its pages
- * are in job_commit.c.
+ * are in job_commit.c, its last transaction in job_close.c.
  *
  * The end is two transactions: the data family closes the fence with the outcome, then the run
  * leaves the queue (writeoff.c). A node that dies between them leaves a closed fence, and the
  * next claim of the run finds it and only does the second.
  */
 #include "engine/job_internal.h"
-#include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
 #include "engine/lookup.h"
 #include "engine/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "run/cause.h"
-#include "store/checkpoint.h"
-#include "store/fence.h"
-#include "store/outbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,168 +180,6 @@ finished_on_loop(void *arg)
 	job->on_finished(job);
 }
 
-static int64_t
-cpu_us(const struct rusage *usage)
-{
-	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * INT64_C(1000000) +
-	       usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
-}
-
-static struct run_outcome
-outcome_of(struct job *job, TALLOC_CTX *mem)
-{
-	const struct run_end *end = &job->end;
-	struct run_outcome o = {
-	    .run_id = job->claim.run_id,
-	    .token = job->claim.token,
-	    .state = end->is_done ? "success" : "failed",
-	    .cause = end->cause,
-	    .code = end->code,
-	    .message = end->message,
-	    .result = "{}",
-	    .requests = (int64_t)end->requests,
-	    .request_bytes = (int64_t)end->request_bytes,
-	    .response_bytes = (int64_t)end->response_bytes,
-	    .cpu_us = cpu_us(&end->usage),
-	    .max_rss_kb = end->usage.ru_maxrss,
-	};
-
-	if (job->ingest == NULL)
-		return o;
-	o.result = ingest_result(mem, job->ingest);
-	o.pages = job->ingest->pages;
-	for (size_t i = 0; i < job->ingest->models_count; i++) {
-		o.added += job->ingest->models[i].added;
-		o.updated += job->ingest->models[i].updated;
-		o.deleted += job->ingest->models[i].deleted;
-	}
-	return o;
-}
-
-/* What the control row needs, kept in the fence until it is there. */
-static char *
-outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
-{
-	struct json_object *tree = json_own(mem, json_object_new_object());
-
-	json_add(tree, "cause", o->cause);
-	json_add(tree, "code", o->code);
-	json_add(tree, "message", o->message);
-	json_add_integer(tree, "requests", o->requests);
-	json_add_integer(tree, "request_bytes", o->request_bytes);
-	json_add_integer(tree, "response_bytes", o->response_bytes);
-	json_add_integer(tree, "cpu_us", o->cpu_us);
-	json_add_integer(tree, "max_rss_kb", o->max_rss_kb);
-	return json_text(mem, tree);
-}
-
-/* The webhooks of a run are due with its end. */
-static int
-release_webhooks(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err)
-{
-	const struct job *job = arg;
-	const struct ingest *in = job->ingest;
-	const struct run_end *end = &job->end;
-	struct hooks_run_end told = {.from = job->start.checkpoint,
-				     .failed_ms = clock_wall_ms()};
-	struct outbox_release release = {.connection_row = in->connection_row,
-					 .environment_id = in->environment_id,
-					 .run_id = in->run_id,
-					 .state = end->is_done ? "success" : "failed",
-					 .models = job->start.models,
-					 .facts = in->facts};
-	int64_t version;
-
-	if (in->facts == NULL) /* it never came so far that it could have begun */
-		return 0;
-	if (!end->is_done) {
-		told.error_type = end->code[0] != '\0' ? end->code : end->cause;
-		told.error_description = end->message[0] != '\0' ? end->message : end->cause;
-		told.error_payload = end->payload;
-	}
-	if (checkpoint_get(mem, db, in->connection_row, in->checkpoint_key, &told.to, &version,
-			   err) < 0)
-		return -1;
-	release.outcome = hooks_run_outcome(mem, &told);
-	return outbox_release(db, &release, err);
-}
-
-/* The end of the data family: the fence, and the deletions of a full refresh. */
-static int
-finish_data(struct job *job, struct error *err)
-{
-	struct run_outcome o = outcome_of(job, job);
-	const struct ingest_end end = {
-	    .state = o.state,
-	    .outcome = outcome_json(job, &o),
-	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
-	    .models = job->start.models,
-	    .release = release_webhooks,
-	    .arg = job,
-	};
-
-	return ingest_finish(job->ingest, &end, err);
-}
-
-static int
-close_data(struct job *job, struct error *err)
-{
-	if (job->end.is_done && job->tracks_deletes && !job->end.is_walk_complete) {
-		error_set(err, ERR_RUN_FAILED,
-			  "a list was left before its last page, so nobody can say what is "
-			  "gone: walk it to its end, or do not set track_deletes");
-		job->end.is_done = false;
-		job_fail(job, CAUSE_FAILED, err);
-	}
-	if (finish_data(job, err) == 0)
-		return 0;
-	if (err->code != ERR_DELETE_GUARD)
-		return -1;
-	job->end.is_done = false;
-	job_fail(job, CAUSE_GUARD, err);
-	return finish_data(job, err);
-}
-
-struct unprepared {
-	const struct run_claim *claim;
-	const char *outcome;
-};
-
-static int
-close_unprepared_run(struct db *db, void *arg, struct error *err)
-{
-	static const char *const none[] = {NULL};
-	const struct unprepared *u = arg;
-	const struct outbox_release release = {.connection_row = u->claim->connection_row,
-					       .environment_id = u->claim->environment_id,
-					       .run_id = u->claim->run_id,
-					       .state = "cancelled",
-					       .models = none,
-					       .facts = "{}",
-					       .outcome = "{}"};
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct fence fence;
-	int result = fence_raise(mem, db, u->claim->connection_row, u->claim->run_id,
-				 u->claim->token, &fence, err);
-
-	if (result == 0 && strcmp(fence.state, "open") == 0)
-		result = fence_close(db, u->claim->connection_row, u->claim->run_id,
-				     u->claim->token, "failed", fence.result, u->outcome, err);
-	talloc_free(mem);
-	return result < 0 ? -1 : outbox_release(db, &release, err);
-}
-
-/* It never began this time. What its earlier attempts committed is announced. */
-static int
-close_unprepared(struct job *job, struct error *err)
-{
-	struct run_outcome o = outcome_of(job, job);
-	struct unprepared unprepared = {&job->claim, outcome_json(job, &o)};
-	const struct db_work work = {.run = close_unprepared_run, .arg = &unprepared};
-
-	return db_transaction(job->node->data, &work, err);
-}
-
 /* The database was away or busy: that passes, and says nothing about the run. */
 static bool
 is_passing(const char *code)
@@ -393,7 +227,7 @@ return_delay_ms(const struct job *job)
 static int
 finish(struct job *job, struct error *err)
 {
-	job->outcome = outcome_of(job, job);
+	job->outcome = job_outcome(job);
 	job->after = JOB_NOTHING;
 	if (job->is_over) {
 		job->outcome.state = job->old_state;
@@ -408,9 +242,9 @@ finish(struct job *job, struct error *err)
 		job->after = JOB_RETURN;
 		return 0;
 	}
-	if ((job->ingest != NULL ? close_data(job, err) : close_unprepared(job, err)) < 0)
+	if (job_close(job, err) < 0)
 		return -1;
-	job->outcome = outcome_of(job, job); /* with the deletions of its end */
+	job->outcome = job_outcome(job); /* with the deletions of its end */
 	job->after = JOB_COMPLETE;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "run/fetch.h"
 #include "run/host.h"
 #include "store/queue.h"
+#include "store/sync.h"
 
 /* What is left to do in the control family once the data family is in order. */
 enum job_after {
@@ -30,6 +31,7 @@ struct job {
 	char label[160]; /* "run 12 (issues of acme)" for logs */
 
 	/* Made by job_prepare. */
+	const struct sync *sync; /* NULL: it, or its connection, is gone */
 	unsigned char sha256[32];
 	char build_key[65];
 	struct run_start start;
@@ -82,6 +84,10 @@ void job_finish(void *arg);
 
 /* Ends a job that never ran, with a cause. */
 void job_fail(struct job *job, enum cause_row cause, const struct error *err);
+
+/* Pool thread: closes the fence with job->end; a guard that holds changes that. */
+MUST_CHECK int job_close(struct job *job, struct error *err);
+struct run_outcome job_outcome(struct job *job);
 
 extern const struct run_backend job_backend;
 

@@ -43,6 +43,7 @@ prepare_rows(struct preparing *p, struct error *err)
 			       err) < 0 ||
 	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
 		return -1;
+	job->sync = p->sync;
 	snprintf(job->label, sizeof(job->label), "run %" PRId64 " (%s of %s/%s)",
 		 job->claim.run_id, p->sync->name, p->sync->integration_key,
 		 p->sync->connection_id);
@@ -54,6 +55,7 @@ static int
 prepare_build(struct preparing *p, struct error *err)
 {
 	struct job *job = p->job;
+	const struct spec_sync *sync;
 
 	if (!job->claim.has_build)
 		return error_set(err, ERR_NOT_FOUND,
@@ -61,7 +63,12 @@ prepare_build(struct preparing *p, struct error *err)
 				 p->sync->integration_key);
 	memcpy(job->sha256, job->claim.sha256, sizeof(job->sha256));
 	crypto_hex(job->build_key, job->sha256, sizeof(job->sha256));
-	return specs_find(job, p->control, job->sha256, &p->spec, err);
+	if (specs_find(job, p->control, job->sha256, &p->spec, err) < 0)
+		return -1;
+	sync = spec_sync(p->spec, p->sync->name);
+	if (sync != NULL)
+		job->start.models = sync->models; /* whom a failure from here on concerns */
+	return 0;
 }
 
 static int

@@ -3,7 +3,9 @@
  * run/host -- see host.h: builds, their zygotes, and which run goes to which.
  *
  * All forks of a zygote share one address layout, so a zygote is replaced now and then: the old
- * one ends with its last run.
+ * one ends with its last run. They also share the kernel's lists of who maps its pages, so each
+ * fork, and each look of the kernel at such a page, is the dearer the more of them live: hence
+ * a limit of those, too.
  */
 #include "run/host_internal.h"
 
@@ -175,6 +177,7 @@ build_slot(struct run_host *host, struct build *build, struct error *err)
 	struct slot *slot = build->current;
 
 	if (slot != NULL && (slot->begun >= host->config.zygote_runs_max ||
+			     slot->runs >= RUN_HOST_ZYGOTE_ALIVE_MAX ||
 			     clock_monotonic_ms() - slot->born_ms > RUN_HOST_ZYGOTE_AGE_MS)) {
 		slot_retire(slot);
 		slot = NULL;

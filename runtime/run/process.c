@@ -320,6 +320,7 @@ run_started(struct run *run, pid_t pid)
 	}
 	run->state = RUN_ALIVE;
 	run->pid = pid;
+	zygote_yield_run(run->slot->zygote, pid);
 	if (run->is_kill_wanted)
 		run_kill(run);
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -315,6 +316,13 @@ zygote_kill_run(struct zygote *z, pid_t pid)
 {
 	if (pid > 0 && z->pid > 0 && getpgid(pid) == z->pid)
 		kill(pid, SIGKILL);
+}
+
+void
+zygote_yield_run(struct zygote *z, pid_t pid)
+{
+	if (pid > 0 && z->pid > 0 && getpgid(pid) == z->pid)
+		setpriority(PRIO_PROCESS, (id_t)pid, ZYGOTE_RUN_NICE);
 }
 
 /* ---- life ------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#define ZYGOTE_RUN_NICE 10   /* of a run: the server and its database come first */
 #define ZYGOTE_LOAD_MS 10000 /* from its start until the plugin is loaded */
 
 struct zygote;
@@ -48,6 +49,9 @@ void zygote_fork(struct zygote *zygote, uint64_t serial, uint64_t memory_bytes,
 
 /* Kills a process that `started` named, if it is of this zygote's group: that may be a lie. */
 void zygote_kill_run(struct zygote *zygote, pid_t pid);
+
+/* The same process runs when nothing more urgent does. */
+void zygote_yield_run(struct zygote *zygote, pid_t pid);
 
 /* Kills the zygote and all its runs; gone follows, with this cause and message. */
 void zygote_kill(struct zygote *zygote, const char *cause, const char *message);

@@ -142,6 +142,35 @@ test("a sync's changes: every field, compact and sorted, signed three ways", asy
   assert.equal(app.hooks.length, 3);
 });
 
+test("a run that fails before it is prepared is told of like any other", async (t) => {
+  const { nangod, app, connect, trigger } = await deployed(t, [[item(1)]]);
+  await connect();
+  await app.told(1);
+  await nangod.settled(key, "acme", "items");
+  const fails = async (n, change, back) => {
+    await psql(nangod, change);
+    await trigger();
+    const { startedAt, failedAt, error, checkpoints, ...rest } = (await app.told(n))[n - 1];
+    assert.match(startedAt, iso);
+    assert.match(failedAt, iso);
+    assert.deepEqual(checkpoints, { from: {}, to: {} }, "it did not move");
+    await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.queue")) === "0", "the run does not leave the queue");
+    await psql(nangod, back);
+    return { ...rest, error: error.type, description: error.description };
+  };
+  const same = { from: "nango", type: "sync", connectionId: "acme", providerConfigKey: key, syncName: "items", syncVariant: "base", syncType: "INCREMENTAL", success: false };
+
+  // The build is read, and the environment's key is not.
+  const sealed = await fails(2, "UPDATE nango.environment SET record_key = set_byte(record_key, 40, get_byte(record_key, 40) # 1)", "UPDATE nango.environment SET record_key = set_byte(record_key, 40, get_byte(record_key, 40) # 1)");
+  assert.deepEqual({ ...sealed, error: 0, description: 0 }, { ...same, model: "Item", error: 0, description: 0 });
+  assert.match(sealed.description, /decrypt|seal/i);
+
+  // No build: nobody knows its models.
+  const missing = await fails(3, "UPDATE nango.deployment SET is_active = false", "UPDATE nango.deployment SET is_active = true");
+  assert.deepEqual({ ...missing, error: 0, description: 0 }, { ...same, error: 0, description: 0 });
+  assert.match(missing.description, /no plugin deployed/);
+});
+
 test("a failed sync: what was committed, and the failure", async (t) => {
   const { nangod, app, api, connect } = await deployed(t, [[item(1)]]);
   await connect({ metadata: { how: "fail" } });

@@ -72,9 +72,11 @@ export async function manyRuns(t, { count, delay = 2000, env = {} }) {
   const begin = performance.now();
   await psql(nangod, `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at)
     SELECT account_id, environment_id, integration_id, connection_id, id, 1, nango.clock_now() FROM nango.sync WHERE variant <> 'base' LIMIT ${count}`);
-  // The first child is Postgres, the others are zygotes.
-  const forked = () => children(nangod.pid).slice(1).reduce((sum, pid) => sum + children(pid).length, 0);
-  return { provider, nangod, begin, forked };
+  // All children but Postgres are zygotes.
+  const isZygote = (pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "nango-runner";
+  const byZygote = () => children(nangod.pid).filter(isZygote).map(children);
+  const forked = () => byZygote().reduce((sum, runs) => sum + runs.length, 0);
+  return { provider, nangod, begin, forked, byZygote };
 }
 
 /** Waits until `count` runs are claimed. One statement in the database looks four times a second: to
