@@ -196,7 +196,7 @@ async function pointsOf(world) {
 
 /** Statements of the run and frames; not those of ticks, leases and deliveries beside it. */
 const isOwn = ({ label }) =>
-  /^(takes|sends) |^(before|after) (BEGIN|COMMIT|COPY )|write_page|complete_runs|INSERT INTO nango_data\.outbox AS o|WITH held AS/.test(label) ||
+  /^(takes|sends) |^(before|after) (BEGIN|COMMIT|COPY )|write_page|complete_runs|SELECT id, epoch, seq, live|SELECT nango_data\.clock_now\(\)$|WITH held AS/.test(label) ||
   (/nango_data\.(record|dataset|fence|checkpoint|seen|quarantine)/.test(label) && !/WITH picked/.test(label));
 
 async function disturb(world, point, victim) {
