@@ -10,6 +10,7 @@
 #include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
 #include "engine/lookup.h"
+#include "engine/outcome.h"
 #include "engine/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -237,11 +238,11 @@ outcome_of(struct job *job, TALLOC_CTX *mem)
 	    .code = end->code,
 	    .message = end->message,
 	    .result = "{}",
-	    .requests = (int64_t)end->requests,
-	    .request_bytes = (int64_t)end->request_bytes,
-	    .response_bytes = (int64_t)end->response_bytes,
-	    .cpu_us = cpu_us(&end->usage),
-	    .max_rss_kb = end->usage.ru_maxrss,
+	    .used = {.requests = (int64_t)end->requests,
+		     .request_bytes = (int64_t)end->request_bytes,
+		     .response_bytes = (int64_t)end->response_bytes,
+		     .cpu_us = cpu_us(&end->usage),
+		     .max_rss_kb = end->usage.ru_maxrss},
 	};
 
 	if (job->ingest == NULL)
@@ -254,23 +255,6 @@ outcome_of(struct job *job, TALLOC_CTX *mem)
 		o.deleted += job->ingest->models[i].deleted;
 	}
 	return o;
-}
-
-/* What the control row needs, kept in the fence until it is there. */
-static char *
-outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
-{
-	struct json_object *tree = json_own(mem, json_object_new_object());
-
-	json_add(tree, "cause", o->cause);
-	json_add(tree, "code", o->code);
-	json_add(tree, "message", o->message);
-	json_add_integer(tree, "requests", o->requests);
-	json_add_integer(tree, "request_bytes", o->request_bytes);
-	json_add_integer(tree, "response_bytes", o->response_bytes);
-	json_add_integer(tree, "cpu_us", o->cpu_us);
-	json_add_integer(tree, "max_rss_kb", o->max_rss_kb);
-	return json_text(mem, tree);
 }
 
 /* The webhooks of a run are due with its end. */
@@ -340,44 +324,57 @@ close_data(struct job *job, struct error *err)
 	return finish_data(job, err);
 }
 
-struct unprepared {
-	const struct run_claim *claim;
-	const char *outcome;
-};
-
+/* A run that never began this time keeps the pages of its earlier attempts, and, if one of them
+ * had ended it, that one's outcome. */
 static int
 close_unprepared_run(struct db *db, void *arg, struct error *err)
 {
 	static const char *const none[] = {NULL};
-	const struct unprepared *u = arg;
-	const struct outbox_release release = {.connection_row = u->claim->connection_row,
-					       .environment_id = u->claim->environment_id,
-					       .run_id = u->claim->run_id,
+	struct job *job = arg;
+	const struct run_claim *claim = &job->claim;
+	const struct outbox_release release = {.connection_row = claim->connection_row,
+					       .environment_id = claim->environment_id,
+					       .run_id = claim->run_id,
 					       .state = "cancelled",
 					       .models = none,
 					       .facts = "{}",
 					       .outcome = "{}"};
-	TALLOC_CTX *mem = talloc_new(NULL);
+	struct run_outcome o = outcome_of(job, job), before = o;
 	struct fence fence;
-	int result = fence_raise(mem, db, u->claim->connection_row, u->claim->run_id,
-				 u->claim->token, &fence, err);
 
-	if (result == 0 && strcmp(fence.state, "open") == 0)
-		result = fence_close(db, u->claim->connection_row, u->claim->run_id,
-				     u->claim->token, "failed", fence.result, u->outcome, err);
-	talloc_free(mem);
-	return result < 0 ? -1 : outbox_release(db, &release, err);
+	if (fence_raise(job, db, claim->connection_row, claim->run_id, claim->token, &fence,
+			err) < 0 ||
+	    outcome_read(job, &fence, &before, err) < 0)
+		return -1;
+	job->outcome = before;
+	if (strcmp(fence.state, "open") != 0)
+		return 0;
+	job->outcome.state = o.state;
+	job->outcome.cause = o.cause;
+	job->outcome.code = o.code;
+	job->outcome.message = o.message;
+	if (fence_close(db, claim->connection_row, claim->run_id, claim->token, "failed",
+			fence.result, outcome_json(job, &job->outcome), err) < 0)
+		return -1;
+	return outbox_release(db, &release, err);
 }
 
-/* It never began this time. What its earlier attempts committed is announced. */
+/* What its earlier attempts committed is announced. */
 static int
 close_unprepared(struct job *job, struct error *err)
 {
-	struct run_outcome o = outcome_of(job, job);
-	struct unprepared unprepared = {&job->claim, outcome_json(job, &o)};
-	const struct db_work work = {.run = close_unprepared_run, .arg = &unprepared};
+	const struct db_work work = {.run = close_unprepared_run, .arg = job};
 
 	return db_transaction(job->node->data, &work, err);
+}
+
+static int
+close_prepared(struct job *job, struct error *err)
+{
+	if (close_data(job, err) < 0)
+		return -1;
+	job->outcome = outcome_of(job, job); /* with the deletions of its end */
+	return 0;
 }
 
 /* The database was away or busy: that passes, and says nothing about the run. */
@@ -427,13 +424,12 @@ return_delay_ms(const struct job *job)
 static int
 finish(struct job *job, struct error *err)
 {
-	job->outcome = outcome_of(job, job);
-	job->after = JOB_NOTHING;
-	if (job->is_over) {
-		job->outcome.state = job->old_state;
+	if (job->is_over) { /* job->outcome is that of its end */
 		job->after = JOB_COMPLETE;
 		return 0;
 	}
+	job->outcome = outcome_of(job, job);
+	job->after = JOB_ADD_USAGE;
 	if (job->is_gone || cause_fits(job->end.cause, CAUSE_LOST_LEASE))
 		return 0;
 	job->is_parked = cause_fits(job->end.cause, CAUSE_PARKED);
@@ -442,9 +438,8 @@ finish(struct job *job, struct error *err)
 		job->after = JOB_RETURN;
 		return 0;
 	}
-	if ((job->ingest != NULL ? close_data(job, err) : close_unprepared(job, err)) < 0)
+	if ((job->ingest != NULL ? close_prepared(job, err) : close_unprepared(job, err)) < 0)
 		return -1;
-	job->outcome = outcome_of(job, job); /* with the deletions of its end */
 	job->after = JOB_COMPLETE;
 	return 0;
 }
