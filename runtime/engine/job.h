@@ -37,7 +37,7 @@ struct job {
 	struct ingest *ingest;
 	bool tracks_deletes; /* a full refresh: what it does not see is deleted at its end */
 	bool is_over; /* an earlier attempt had ended the run: only the control row is left */
-	bool force_deletes;    /* the guard of a closing delete window does not hold */
+	bool force_deletes; /* the guard of a closing delete window does not hold */
 
 	/* While it runs. */
 	struct run *run;

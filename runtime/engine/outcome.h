@@ -14,7 +14,7 @@ char *outcome_json(TALLOC_CTX *mem, const struct run_outcome *outcome);
 
 /* The run's pages and counts so far, and, of a closed fence, how it ended. Texts belong to mem.
  * run_id and token are not touched. */
-MUST_CHECK int outcome_read(TALLOC_CTX *mem, const struct fence *fence,
-			    struct run_outcome *out, struct error *err);
+MUST_CHECK int outcome_read(TALLOC_CTX *mem, const struct fence *fence, struct run_outcome *out,
+			    struct error *err);
 
 #endif

@@ -54,8 +54,8 @@ write_batch(struct writeoff *w, struct db *db, struct error *err)
 			    .token = job->claim.token,
 			    .delay_ms = job->return_ms,
 			    .is_parked = job->is_parked,
-			    .is_free = job->is_parked ||
-				       cause_fits(job->end.cause, CAUSE_CANCELLED),
+			    .is_free =
+				job->is_parked || cause_fits(job->end.cause, CAUSE_CANCELLED),
 			    .used = job->outcome.used};
 		else if (queue_add_usage(db, job->claim.run_id, &job->outcome.used, err) < 0)
 			return -1;

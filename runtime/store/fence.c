@@ -155,9 +155,10 @@ fence_list(TALLOC_CTX *mem, struct db *db, const struct fence_key *keys, size_t 
 		pg_field_int8(&connections, keys[i].connection_row);
 		pg_field_int8(&runs, keys[i].run_id);
 	}
-	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_BINARY(PG_OID_INT8_ARRAY, connections.data, connections.length),
-			      DB_BINARY(PG_OID_INT8_ARRAY, runs.data, runs.length))) < 0)
+	if (db_exec(
+		db, mem, &found, err, sql,
+		DB_PARAMS(DB_BINARY(PG_OID_INT8_ARRAY, connections.data, connections.length),
+			  DB_BINARY(PG_OID_INT8_ARRAY, runs.data, runs.length))) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		read_fence(&out[i], found, i);

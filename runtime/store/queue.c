@@ -19,9 +19,8 @@ int
 queue_enqueue(struct db *db, const struct queue_request *request, int64_t *last,
 	      int64_t *queued, struct error *err)
 {
-	static const char sql[] =
-	    "SELECT count(*), coalesce(max(run_id), 0) "
-	    "FROM nango.enqueue_runs($1::text[]::uuid[], $2, $3)";
+	static const char sql[] = "SELECT count(*), coalesce(max(run_id), 0) "
+				  "FROM nango.enqueue_runs($1::text[]::uuid[], $2, $3)";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *made;
 	struct buf syncs;

@@ -82,9 +82,9 @@ struct run_usage { /* of one attempt */
 };
 struct run_outcome {
 	int64_t run_id, token;
-	const char *state; /* success, failed, cancelled */
+	const char *state;		    /* success, failed, cancelled */
 	const char *cause, *code, *message; /* NULL: empty */
-	const char *result; /* JSON: {"Model":{"added","updated","deleted"}} */
+	const char *result;		    /* JSON: {"Model":{"added","updated","deleted"}} */
 	int64_t pages, added, updated, deleted;
 	struct run_usage used; /* is added to what earlier attempts used */
 };

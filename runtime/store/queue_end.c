@@ -79,10 +79,8 @@ static const struct {
 	size_t at;
 	const char *usual; /* the statement's own: not sent when all have it */
 } texts[] = {
-    {offsetof(struct run_outcome, state), NULL},
-    {offsetof(struct run_outcome, cause), ""},
-    {offsetof(struct run_outcome, code), ""},
-    {offsetof(struct run_outcome, message), ""},
+    {offsetof(struct run_outcome, state), NULL},  {offsetof(struct run_outcome, cause), ""},
+    {offsetof(struct run_outcome, code), ""},	  {offsetof(struct run_outcome, message), ""},
     {offsetof(struct run_outcome, result), "{}"},
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -107,8 +105,9 @@ add_numbers(TALLOC_CTX *mem, const struct run_outcome *outcomes, size_t count, s
 	buf_init(&buf, mem, 32 + count * 12);
 	pg_array_begin(&buf, PG_OID_INT8, count);
 	for (size_t i = 0; i < count; i++)
-		pg_field_int8(&buf, *(const int64_t *)(const void *)((const char *)&outcomes[i] +
-								     numbers[column]));
+		pg_field_int8(&buf,
+			      *(const int64_t *)(const void *)((const char *)&outcomes[i] +
+							       numbers[column]));
 	*out = DB_BINARY(PG_OID_INT8_ARRAY, buf.data, buf.length);
 }
 
@@ -173,8 +172,8 @@ end_runs(struct db *db, struct run_outcome *outcomes, size_t count, bool is_told
 }
 
 int
-queue_complete(struct db *db, struct run_outcome *outcomes, size_t count,
-	       int64_t quiet_max_ms, size_t *held, struct error *err)
+queue_complete(struct db *db, struct run_outcome *outcomes, size_t count, int64_t quiet_max_ms,
+	       size_t *held, struct error *err)
 {
 	return end_runs(db, outcomes, count, false, quiet_max_ms, held, err);
 }
@@ -206,11 +205,11 @@ add_return(struct buf *json, const struct queue_return *r)
 		 r->used.cpu_us, r->used.max_rss_kb);
 }
 
-#define ADD_USAGE(row, used)                                                                   \
-	"requests = coalesce(" row ".requests, 0) + " used "requests, "                        \
-	"request_bytes = coalesce(" row ".request_bytes, 0) + " used "request_bytes, "         \
-	"response_bytes = coalesce(" row ".response_bytes, 0) + " used "response_bytes, "      \
-	"cpu_us = coalesce(" row ".cpu_us, 0) + " used "cpu_us, "                              \
+#define ADD_USAGE(row, used)                                                              \
+	"requests = coalesce(" row ".requests, 0) + " used "requests, "                   \
+	"request_bytes = coalesce(" row ".request_bytes, 0) + " used "request_bytes, "    \
+	"response_bytes = coalesce(" row ".response_bytes, 0) + " used "response_bytes, " \
+	"cpu_us = coalesce(" row ".cpu_us, 0) + " used "cpu_us, "                         \
 	"max_rss_kb = greatest(" row ".max_rss_kb, " used "max_rss_kb) "
 
 int
@@ -227,9 +226,9 @@ queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 	    "    WHERE q.token = r.token ORDER BY q.run_id FOR UPDATE OF q) "
 	    "UPDATE nango.queue q SET is_claimed = false, is_parked = r.is_parked, "
 	    "    attempts = q.attempts - r.is_free::int4, "
-	    "    due_at = nango.clock_now() + r.delay_ms * interval '1 millisecond', "
-	    ADD_USAGE("q", "r.")
-	    "FROM locked l JOIN r USING (run_id) WHERE q.run_id = l.run_id";
+	    "    due_at = nango.clock_now() + r.delay_ms * interval '1 "
+	    "millisecond', " ADD_USAGE(
+		"q", "r.") "FROM locked l JOIN r USING (run_id) WHERE q.run_id = l.run_id";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct buf json;
 	int result;
@@ -247,8 +246,8 @@ queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 int
 queue_add_usage(struct db *db, int64_t run_id, const struct run_usage *used, struct error *err)
 {
-#define USED                                                                                  \
-	"FROM (SELECT $2::int8 AS requests, $3::int8 AS request_bytes, "                      \
+#define USED                                                             \
+	"FROM (SELECT $2::int8 AS requests, $3::int8 AS request_bytes, " \
 	"    $4::int8 AS response_bytes, $5::int8 AS cpu_us, $6::int8 AS max_rss_kb) u "
 	/* A run that is queued again or under way elsewhere; else one that ended. A row that
 	 * leaves the queue meanwhile is waited for, and seen by the second statement. */

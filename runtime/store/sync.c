@@ -323,7 +323,8 @@ int
 sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
 	     struct error *err)
 {
-	const struct queue_request request = {.syncs = &id, .count = 1, .is_forced = force_deletes};
+	const struct queue_request request = {
+	    .syncs = &id, .count = 1, .is_forced = force_deletes};
 	int64_t queued;
 	int result = queue_enqueue(db, &request, run_id, &queued, err);
 

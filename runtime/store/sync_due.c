@@ -75,11 +75,11 @@ write_moves(struct db *db, const struct moves *m, struct error *err)
 	    "FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[]) m(place, next_ms, owed) "
 	    "WHERE s.ctid = m.place";
 
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_BINARY(PG_OID_TEXT_ARRAY, m->places.data, m->places.length),
-				 DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data,
-					   m->next_ms.length),
-				 DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length)));
+	return db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_BINARY(PG_OID_TEXT_ARRAY, m->places.data, m->places.length),
+		      DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data, m->next_ms.length),
+		      DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length)));
 }
 
 static int

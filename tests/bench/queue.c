@@ -43,8 +43,7 @@ read_syncs(struct db *db)
 	struct error err;
 
 	must(db_exec(db, NULL, &found, &err,
-		     "SELECT id::text FROM nango.sync ORDER BY name, id",
-		     DB_NONE),
+		     "SELECT id::text FROM nango.sync ORDER BY name, id", DB_NONE),
 	     &err);
 	syncs_count = db_rows(found);
 	syncs = talloc_array(found, const char *, (unsigned)syncs_count + 1);
@@ -219,7 +218,8 @@ main(int argc, char **argv)
 		size_t batch = (size_t)atoi(argv[3]), runs = (size_t)atoi(argv[4]);
 
 		db_release(db);
-		if (batch < 1 || runs > syncs_count || batch > BATCH_MAX || runs % (CLIENTS * batch) != 0)
+		if (batch < 1 || runs > syncs_count || batch > BATCH_MAX ||
+		    runs % (CLIENTS * batch) != 0)
 			return 2;
 		lifecycle(batch, CLIENTS * batch); /* opens the connections */
 		printf("%.1f\n", lifecycle(batch, runs));

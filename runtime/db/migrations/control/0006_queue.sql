@@ -6,6 +6,8 @@ ALTER TABLE nango.queue
     ADD COLUMN response_bytes int8,
     ADD COLUMN cpu_us int8,
     ADD COLUMN max_rss_kb int8;
+-- No update of a row is a heap-only one, so room left in its page is never used.
+ALTER TABLE nango.queue SET (fillfactor = 100);
 
 -- Runs without a sync are not looked for by it.
 DROP INDEX nango.run_sync;
@@ -180,8 +182,13 @@ BEGIN
             WHERE q.environment_id = v_id AND q.due_at >= v_from AND q.due_at <= v_now
             ORDER BY q.due_at LIMIT v_share FOR UPDATE SKIP LOCKED);
     ELSE
-        v_picked := nango.claim_within(v_id, v_from, v_now, v_share, p_provider_max,
+        -- Most often the oldest fit; where not, more of them are looked at.
+        v_picked := nango.claim_within(v_id, v_from, v_now, v_share, v_share, p_provider_max,
             p_connection_max);
+        IF cardinality(v_picked) < v_share THEN
+            v_picked := nango.claim_within(v_id, v_from, v_now, v_share, v_share * 4,
+                p_provider_max, p_connection_max);
+        END IF;
     END IF;
     RETURN QUERY
     UPDATE nango.queue q SET token = nango.next_token(q.token), is_claimed = true,
@@ -205,10 +212,10 @@ BEGIN
 END $$;
 
 -- Places of at most p_share due runs of an environment that their provider and their connection
--- have room for, oldest first. A full connection is left out before the oldest are looked at, or
+-- have room for, of the p_reach oldest. A full connection is left out before the oldest are looked at, or
 -- what it has queued would hide the others.
 CREATE FUNCTION nango.claim_within(p_id int8, p_from timestamptz, p_now timestamptz,
-    p_share int8, p_provider_max int8, p_connection_max int8) RETURNS tid[]
+    p_share int8, p_reach int8, p_provider_max int8, p_connection_max int8) RETURNS tid[]
 LANGUAGE plpgsql AS $$
 BEGIN
     RETURN ARRAY(
@@ -232,21 +239,24 @@ BEGIN
               AND (p_provider_max = 0 OR q.integration_id <> ALL (ARRAY(
                     SELECT i.id FROM nango.integration i JOIN by_provider b USING (provider)
                     WHERE i.environment_id = p_id AND b.n >= p_provider_max)))
-            ORDER BY q.due_at LIMIT p_share * 4),
+            ORDER BY q.due_at LIMIT p_reach),
         ranked AS MATERIALIZED (
             SELECT f.place, f.due_at,
                 coalesce(c.n, 0) + row_number() OVER (
                     PARTITION BY f.connection_id ORDER BY f.due_at) AS in_connection,
                 CASE WHEN p_provider_max > 0 THEN f.provider END AS provider
             FROM free f LEFT JOIN by_connection c ON c.connection_id = f.connection_id),
-        within AS MATERIALIZED (
+        fitting AS MATERIALIZED (
             SELECT r.place, r.due_at, coalesce(b.n, 0) + row_number() OVER (
                     PARTITION BY r.provider ORDER BY r.due_at) AS in_provider
             FROM ranked r LEFT JOIN by_provider b ON b.provider = r.provider
-            WHERE p_connection_max = 0 OR r.in_connection <= p_connection_max)
-        SELECT q.ctid FROM nango.queue q JOIN within w ON q.ctid = w.place
-        WHERE (p_provider_max = 0 OR w.in_provider <= p_provider_max) AND q.due_at <= p_now
-        ORDER BY w.due_at LIMIT p_share FOR UPDATE OF q SKIP LOCKED);
+            WHERE p_connection_max = 0 OR r.in_connection <= p_connection_max),
+        oldest AS MATERIALIZED (
+            SELECT f.place FROM fitting f
+            WHERE p_provider_max = 0 OR f.in_provider <= p_provider_max
+            ORDER BY f.due_at LIMIT p_share)
+        SELECT q.ctid FROM oldest o JOIN nango.queue q ON q.ctid = o.place
+        WHERE q.due_at <= p_now FOR UPDATE OF q SKIP LOCKED);
 END $$;
 
 -- After a claim. A turn that only the room cut short goes on. Otherwise it is over: who has
@@ -297,7 +307,7 @@ BEGIN
     SELECT s.account_id, s.environment_id, s.integration_id, s.connection_id, s.id, 1, v_now,
         v_now, p_is_forced
     FROM unnest(p_syncs) w(id) JOIN nango.sync s ON s.id = w.id WHERE s.deleted_at IS NULL
-    ON CONFLICT DO NOTHING RETURNING q.sync_id, q.run_id;
+    ON CONFLICT (sync_id) WHERE sync_id IS NOT NULL DO NOTHING RETURNING q.sync_id, q.run_id;
 END $$;
 
 -- A failed sync is counted, and from its third failure in a row on put off; one that owes runs is
