@@ -40,6 +40,7 @@ test("a claim keeps to the limits of environment, provider and connection, in al
 
 test("each environment gets its share of the room; a lease that ran out is due again and counts no more", async (t) => {
   const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await psql(nangod, "INSERT INTO nango.environment (account_id, name, record_key) VALUES (1, 'third', '')");
   await fill(nangod, [[1, 1, 1, 50], [2, 2, 2, 50], [3, 3, 3, 50]]);
   const turns = [];
   for (let i = 0; i < 6; i++) turns.push(await claim(nangod, { room: 9 }));

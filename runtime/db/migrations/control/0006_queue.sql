@@ -100,6 +100,10 @@ BEGIN
     END IF;
 END $$;
 
+-- The planner has no statistics of a table that is empty now and long a second later, so it is
+-- told to use indexes, and those the way that forgets dead entries (no bitmap). Reading a tiny
+-- table then has a forbidding cost, for which each call would be compiled (jit).
+--
 -- A claim names one environment: the one whose turn it is among those that have something due
 -- and are below their limit. A provider and a connection go on up to their own limits, counted
 -- with what is picked here. Always answers with a row: the first column is how many environments
@@ -113,7 +117,7 @@ RETURNS TABLE (environments int8, run_id int8, token int8, environment_id int8,
     connection_id int8, attempts int4, sync_id text, kind int2, sha256 bytea, force_deletes bool,
     waited_ms int8, started_ms int8)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-    SET enable_bitmapscan = off AS $$
+    SET jit = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := nango.clock_now();
@@ -293,7 +297,7 @@ END $$;
 CREATE FUNCTION nango.enqueue_runs(p_syncs uuid[], p_is_forced bool, p_locks bool)
 RETURNS TABLE (sync_id uuid, run_id int8)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-    SET enable_bitmapscan = off AS $$
+    SET jit = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := nango.clock_now();
@@ -347,7 +351,7 @@ CREATE FUNCTION nango.complete_runs(p_is_told bool, p_quiet_max_ms int8, p_run i
     p_max_rss_kb int8[], p_state text[], p_cause text[], p_code text[], p_message text[],
     p_result text[]) RETURNS int8
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-    SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET jit = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_now timestamptz := nango.clock_now();
     v_count int8;
