@@ -156,7 +156,8 @@ writeoff_add(struct job *job)
 	struct worker *worker = job->node->worker;
 
 	job->is_written_off = true; /* its lease is not renewed: the row is about to go */
-	if (job->after == JOB_ADD_USAGE && job->outcome.used.max_rss_kb == 0) { /* never ran */
+	if (job->after == JOB_ADD_USAGE && job->outcome.used.requests == 0 &&
+	    job->outcome.used.max_rss_kb == 0) { /* it never ran */
 		worker_job_freed(job);
 		return;
 	}
