@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "engine/cancel.h"
 #include "engine/kind.h"
+#include "engine/outcome.h"
 #include "engine/worker.h"
 #include "store/run.h"
 #include "store/sync.h"
@@ -144,6 +145,45 @@ read_cursor(struct call *call, struct run_filter *f, struct error *err)
 	return 0;
 }
 
+/*
+ * What runs that have not ended committed so far stands in their fences, in the data family.
+ * pages, counts and result of such rows are filled in.
+ */
+static int
+add_progress(struct call *call, struct run_row *rows, size_t count, struct error *err)
+{
+	struct fence_key *keys = talloc_array(call->mem, struct fence_key, (unsigned)count + 1);
+	struct fence *fences = talloc_array(call->mem, struct fence, (unsigned)count + 1);
+	size_t begun = 0;
+	struct db *data;
+	int result;
+
+	if (keys == NULL || fences == NULL)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].finished_ms == 0 && rows[i].started_ms != 0)
+			keys[begun++] = (struct fence_key){rows[i].connection_row, rows[i].id};
+	if (begun == 0)
+		return 0;
+	if (call_data(call, &data, err) < 0)
+		return -1;
+	result = fence_list(call->mem, data, keys, begun, fences, err);
+	begun = 0;
+	for (size_t i = 0; i < count && result == 0; i++) {
+		struct run_outcome so_far = {0};
+
+		if (rows[i].finished_ms != 0 || rows[i].started_ms == 0)
+			continue;
+		result = outcome_read(call->mem, &fences[begun++], &so_far, err);
+		rows[i].pages = so_far.pages;
+		rows[i].added = so_far.added;
+		rows[i].updated = so_far.updated;
+		rows[i].deleted = so_far.deleted;
+		rows[i].result = so_far.result;
+	}
+	return result;
+}
+
 int
 api_run_list(struct call *call, struct response *res, struct error *err)
 {
@@ -160,6 +200,8 @@ api_run_list(struct call *call, struct response *res, struct error *err)
 		return -1;
 	shown = (size_t)f.limit++; /* one more tells whether there is a next page */
 	if (run_list(call->mem, db, &f, &rows, &count, err) < 0)
+		return -1;
+	if (add_progress(call, rows, count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count && i < shown; i++) {
 		struct json_object *one;
@@ -205,12 +247,11 @@ find(struct call *call, struct db *db, struct run_row **out, struct error *err)
 }
 
 static int
-answer_run(struct call *call, struct response *res, const struct run_row *row,
-	   struct error *err)
+answer_run(struct call *call, struct response *res, struct run_row *row, struct error *err)
 {
 	struct json_object *body;
 
-	if (run_json(call, row, &body, err) < 0)
+	if (add_progress(call, row, 1, err) < 0 || run_json(call, row, &body, err) < 0)
 		return -1;
 	return response_json(res, 200, json_object_get(body));
 }

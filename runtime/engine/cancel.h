@@ -7,6 +7,8 @@
  * connection of their own: when that fails the caller's transaction is undone and can be tried
  * again; when only the caller's COMMIT fails, the runs find their fences closed and end. After
  * its COMMIT the caller says worker_cancelled, so that their processes end at once.
+ *
+ * A run whose fence was closed already had ended: its row is written with its own outcome.
  */
 #ifndef NANGO_ENGINE_CANCEL_H
 #define NANGO_ENGINE_CANCEL_H

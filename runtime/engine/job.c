@@ -227,13 +227,12 @@ return_delay_ms(const struct job *job)
 static int
 finish(struct job *job, struct error *err)
 {
-	job->outcome = job_outcome(job);
-	job->after = JOB_NOTHING;
-	if (job->is_over) {
-		job->outcome.state = job->old_state;
+	if (job->is_over) { /* job->outcome is that of its end */
 		job->after = JOB_COMPLETE;
 		return 0;
 	}
+	job->outcome = job_outcome(job);
+	job->after = JOB_ADD_USAGE;
 	if (job->is_gone || cause_fits(job->end.cause, CAUSE_LOST_LEASE))
 		return 0;
 	job->is_parked = cause_fits(job->end.cause, CAUSE_PARKED);
@@ -244,7 +243,6 @@ finish(struct job *job, struct error *err)
 	}
 	if (job_close(job, err) < 0)
 		return -1;
-	job->outcome = job_outcome(job); /* with the deletions of its end */
 	job->after = JOB_COMPLETE;
 	return 0;
 }

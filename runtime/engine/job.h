@@ -19,9 +19,9 @@
 
 /* What is left to do in the control family once the data family is in order. */
 enum job_after {
-	JOB_NOTHING,  /* the lease is gone: it is another's */
-	JOB_COMPLETE, /* off the queue, with job->outcome */
-	JOB_RETURN,   /* back to the queue, due in job->return_ms */
+	JOB_ADD_USAGE, /* the lease is gone: it is another's, but for what it used here */
+	JOB_COMPLETE,  /* off the queue, with job->outcome */
+	JOB_RETURN,    /* back to the queue, due in job->return_ms */
 };
 
 struct job {
@@ -39,8 +39,7 @@ struct job {
 	struct ingest *ingest;
 	bool tracks_deletes; /* a full refresh: what it does not see is deleted at its end */
 	bool is_over; /* an earlier attempt had ended the run: only the control row is left */
-	const char *old_state; /* of that attempt */
-	bool force_deletes;    /* the guard of a closing delete window does not hold */
+	bool force_deletes; /* the guard of a closing delete window does not hold */
 
 	/* While it runs. */
 	struct run *run;
@@ -85,7 +84,8 @@ void job_finish(void *arg);
 /* Ends a job that never ran, with a cause. */
 void job_fail(struct job *job, enum cause_row cause, const struct error *err);
 
-/* Pool thread: closes the fence with job->end; a guard that holds changes that. */
+/* Pool thread: closes the fence with job->end (a guard that holds changes that), and makes
+ * job->outcome. */
 MUST_CHECK int job_close(struct job *job, struct error *err);
 struct run_outcome job_outcome(struct job *job);
 

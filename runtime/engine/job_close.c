@@ -6,6 +6,7 @@
  */
 #include "engine/hooks_message.h"
 #include "engine/job.h"
+#include "engine/outcome.h"
 #include "engine/worker.h"
 #include "base/clock.h"
 #include "run/cause.h"
@@ -34,11 +35,11 @@ job_outcome(struct job *job)
 	    .code = end->code,
 	    .message = end->message,
 	    .result = "{}",
-	    .requests = (int64_t)end->requests,
-	    .request_bytes = (int64_t)end->request_bytes,
-	    .response_bytes = (int64_t)end->response_bytes,
-	    .cpu_us = cpu_us(&end->usage),
-	    .max_rss_kb = end->usage.ru_maxrss,
+	    .used = {.requests = (int64_t)end->requests,
+		     .request_bytes = (int64_t)end->request_bytes,
+		     .response_bytes = (int64_t)end->response_bytes,
+		     .cpu_us = cpu_us(&end->usage),
+		     .max_rss_kb = end->usage.ru_maxrss},
 	};
 
 	if (job->ingest == NULL)
@@ -51,23 +52,6 @@ job_outcome(struct job *job)
 		o.deleted += job->ingest->models[i].deleted;
 	}
 	return o;
-}
-
-/* What the control row needs, kept in the fence until it is there. */
-static char *
-outcome_json(TALLOC_CTX *mem, const struct run_outcome *o)
-{
-	struct json_object *tree = json_own(mem, json_object_new_object());
-
-	json_add(tree, "cause", o->cause);
-	json_add(tree, "code", o->code);
-	json_add(tree, "message", o->message);
-	json_add_integer(tree, "requests", o->requests);
-	json_add_integer(tree, "request_bytes", o->request_bytes);
-	json_add_integer(tree, "response_bytes", o->response_bytes);
-	json_add_integer(tree, "cpu_us", o->cpu_us);
-	json_add_integer(tree, "max_rss_kb", o->max_rss_kb);
-	return json_text(mem, tree);
 }
 
 /* Who failed, for a run that ended before its facts were made. */
@@ -162,11 +146,6 @@ close_data(struct job *job, struct error *err)
 	return finish_data(job, err);
 }
 
-struct unprepared {
-	struct job *job;
-	const char *outcome;
-};
-
 /* An earlier attempt had closed the fence, or the sync is gone: there is nobody to be told of
  * a failure. What its pages committed is announced. */
 static int
@@ -184,35 +163,38 @@ release_pages(const struct run_claim *claim, struct db *db, struct error *err)
 	return outbox_release(db, &release, err);
 }
 
+/* A run that never began this time keeps the pages of its earlier attempts, and, if one of them
+ * had ended it, that one's outcome. */
 static int
 close_unprepared_run(struct db *db, void *arg, struct error *err)
 {
-	const struct unprepared *u = arg;
-	const struct run_claim *claim = &u->job->claim;
-	TALLOC_CTX *mem = talloc_new(NULL);
+	struct job *job = arg;
+	const struct run_claim *claim = &job->claim;
+	struct run_outcome own = job_outcome(job), before = own;
 	struct fence fence;
-	int result = fence_raise(mem, db, claim->connection_row, claim->run_id, claim->token,
-				 &fence, err);
-	bool is_open = result == 0 && strcmp(fence.state, "open") == 0;
 
-	if (is_open)
-		result = fence_close(db, claim->connection_row, claim->run_id, claim->token,
-				     "failed", fence.result, u->outcome, err);
-	if (result == 0)
-		result = is_open && u->job->sync != NULL
-			     ? release_webhooks(u->job, mem, db, err)
-			     : release_pages(claim, db, err);
-	talloc_free(mem);
-	return result;
+	if (fence_raise(job, db, claim->connection_row, claim->run_id, claim->token, &fence,
+			err) < 0 ||
+	    outcome_read(job, &fence, &before, err) < 0)
+		return -1;
+	job->outcome = before;
+	if (strcmp(fence.state, "open") != 0)
+		return release_pages(claim, db, err);
+	job->outcome.state = own.state;
+	job->outcome.cause = own.cause;
+	job->outcome.code = own.code;
+	job->outcome.message = own.message;
+	if (fence_close(db, claim->connection_row, claim->run_id, claim->token, "failed",
+			fence.result, outcome_json(job, &job->outcome), err) < 0)
+		return -1;
+	return job->sync != NULL ? release_webhooks(job, job, db, err)
+				 : release_pages(claim, db, err);
 }
 
-/* It never began this time. */
 static int
 close_unprepared(struct job *job, struct error *err)
 {
-	struct run_outcome o = job_outcome(job);
-	struct unprepared unprepared = {job, outcome_json(job, &o)};
-	const struct db_work work = {.run = close_unprepared_run, .arg = &unprepared};
+	const struct db_work work = {.run = close_unprepared_run, .arg = job};
 
 	return db_transaction(job->node->data, &work, err);
 }
@@ -220,5 +202,10 @@ close_unprepared(struct job *job, struct error *err)
 int
 job_close(struct job *job, struct error *err)
 {
-	return job->ingest != NULL ? close_data(job, err) : close_unprepared(job, err);
+	if (job->ingest == NULL)
+		return close_unprepared(job, err);
+	if (close_data(job, err) < 0)
+		return -1;
+	job->outcome = job_outcome(job); /* with the deletions of its end */
+	return 0;
 }

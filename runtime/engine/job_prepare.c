@@ -6,6 +6,7 @@
 #include "engine/hooks_message.h"
 #include "engine/job.h"
 #include "engine/kind.h"
+#include "engine/outcome.h"
 #include "engine/specs.h"
 #include "engine/target.h"
 #include "engine/worker.h"
@@ -169,37 +170,15 @@ prepare_start(struct preparing *p, struct error *err)
 	return 0;
 }
 
-static const char *
-or_empty(const char *text)
-{
-	return text == NULL ? "" : text;
-}
-
 /* The run had ended before its node died: what the control row still lacks. */
 static int
 read_outcome(struct preparing *p, struct error *err)
 {
 	struct job *job = p->job;
-	struct json_object *tree;
 
-	if (json_parse(job, p->fence.outcome, strlen(p->fence.outcome), &tree, err) < 0)
-		return -1;
-	job->ingest = ingest_new();
-	ingest_set_counts(job->ingest, p->fence.result);
-	job->ingest->pages = p->fence.pages;
-	job->old_state = p->fence.state;
-	snprintf(job->end.cause, sizeof(job->end.cause), "%s",
-		 or_empty(json_string(tree, "cause")));
-	snprintf(job->end.code, sizeof(job->end.code), "%s",
-		 or_empty(json_string(tree, "code")));
-	snprintf(job->end.message, sizeof(job->end.message), "%s",
-		 or_empty(json_string(tree, "message")));
-	job->end.requests = (uint64_t)json_integer(tree, "requests", 0);
-	job->end.request_bytes = (uint64_t)json_integer(tree, "request_bytes", 0);
-	job->end.response_bytes = (uint64_t)json_integer(tree, "response_bytes", 0);
-	job->end.usage.ru_maxrss = json_integer(tree, "max_rss_kb", 0);
-	job->end.usage.ru_utime.tv_usec = json_integer(tree, "cpu_us", 0);
-	return 0;
+	job->outcome.run_id = job->claim.run_id;
+	job->outcome.token = job->claim.token;
+	return outcome_read(job, &p->fence, &job->outcome, err);
 }
 
 /* A run that no node could carry to an end must not go round for ever, and one that waited too

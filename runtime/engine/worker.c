@@ -223,7 +223,7 @@ claim_all(struct look *look, struct db *control)
 	const struct config *config = look->worker->node->config;
 	struct queue_limits limits = {.lease_ms = config->lease_ms,
 				      .environment_max = config->environment_runs_max,
-				      .integration_max = config->integration_runs_max,
+				      .provider_max = config->provider_runs_max,
 				      .connection_max = config->connection_runs_max};
 	int64_t environments, empty = 0;
 

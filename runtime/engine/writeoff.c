@@ -50,8 +50,15 @@ write_batch(struct writeoff *w, struct db *db, struct error *err)
 			w->outcomes[outcomes++] = job->outcome;
 		else if (job->after == JOB_RETURN)
 			w->returns[returns++] = (struct queue_return){
-			    job->claim.run_id, job->claim.token, job->return_ms, job->is_parked,
-			    job->is_parked || cause_fits(job->end.cause, CAUSE_CANCELLED)};
+			    .run_id = job->claim.run_id,
+			    .token = job->claim.token,
+			    .delay_ms = job->return_ms,
+			    .is_parked = job->is_parked,
+			    .is_free =
+				job->is_parked || cause_fits(job->end.cause, CAUSE_CANCELLED),
+			    .used = job->outcome.used};
+		else if (queue_add_usage(db, job->claim.run_id, &job->outcome.used, err) < 0)
+			return -1;
 	}
 	if (write_outcomes(w, db, outcomes, err) < 0)
 		return -1;
@@ -149,7 +156,8 @@ writeoff_add(struct job *job)
 	struct worker *worker = job->node->worker;
 
 	job->is_written_off = true; /* its lease is not renewed: the row is about to go */
-	if (job->after == JOB_NOTHING) {
+	if (job->after == JOB_ADD_USAGE && job->outcome.used.requests == 0 &&
+	    job->outcome.used.max_rss_kb == 0) { /* it never ran */
 		worker_job_freed(job);
 		return;
 	}

@@ -3,6 +3,17 @@
  * store/fence -- see fence.h. A page counts itself under its fence in store/page.
  */
 #include "store/fence.h"
+#include "store/pgbinary.h"
+
+/* A row of: token, state, pages, result, outcome. */
+static void
+read_fence(struct fence *out, const struct db_result *r, size_t row)
+{
+	out->state = db_text(r, row, 1);
+	out->pages = db_integer(r, row, 2);
+	out->result = db_text(r, row, 3);
+	out->outcome = db_text(r, row, 4);
+}
 
 int
 fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
@@ -23,10 +34,7 @@ fence_raise(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_
 	if (db_integer(found, 0, 0) != token)
 		return error_set(err, ERR_FENCED, "another claim of run %lld came later",
 				 (long long)run_id);
-	out->state = db_text(found, 0, 1);
-	out->pages = db_integer(found, 0, 2);
-	out->result = db_text(found, 0, 3);
-	out->outcome = db_text(found, 0, 4);
+	read_fence(out, found, 0);
 	return 0;
 }
 
@@ -94,16 +102,54 @@ fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token
 }
 
 int
-fence_cancel(struct db *db, int64_t connection_row, int64_t run_id, struct error *err)
+fence_cancel(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
+	     struct fence *out, struct error *err)
 {
 	static const char sql[] =
 	    "INSERT INTO nango_data.fence AS f (connection_id, run_id, token, state) "
 	    "VALUES ($1, $2, 0, 'cancelled') "
-	    "ON CONFLICT (connection_id, run_id) DO UPDATE SET state = 'cancelled', "
-	    "    updated_at = nango_data.clock_now() WHERE f.state = 'open'";
+	    "ON CONFLICT (connection_id, run_id) DO UPDATE SET "
+	    "    state = CASE f.state WHEN 'open' THEN 'cancelled' ELSE f.state END, "
+	    "    updated_at = nango_data.clock_now() "
+	    "RETURNING token, state, pages, result, outcome";
+	struct db_result *found;
 
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id)));
+	if (db_exec(db, mem, &found, err, sql,
+		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id))) < 0)
+		return -1;
+	read_fence(out, found, 0);
+	return 0;
+}
+
+int
+fence_list(TALLOC_CTX *mem, struct db *db, const struct fence_key *keys, size_t count,
+	   struct fence *out, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT f.token, coalesce(f.state, 'open'), coalesce(f.pages, 0), "
+	    "    coalesce(f.result, '{}'), coalesce(f.outcome, '{}') "
+	    "FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY k(connection_id, run_id, n) "
+	    "LEFT JOIN nango_data.fence f ON f.connection_id = k.connection_id "
+	    "    AND f.run_id = k.run_id ORDER BY k.n";
+	struct buf connections, runs;
+	struct db_result *found;
+
+	buf_init(&connections, mem, 32 + count * 12);
+	buf_init(&runs, mem, 32 + count * 12);
+	pg_array_begin(&connections, PG_OID_INT8, count);
+	pg_array_begin(&runs, PG_OID_INT8, count);
+	for (size_t i = 0; i < count; i++) {
+		pg_field_int8(&connections, keys[i].connection_row);
+		pg_field_int8(&runs, keys[i].run_id);
+	}
+	if (db_exec(
+		db, mem, &found, err, sql,
+		DB_PARAMS(DB_BINARY(PG_OID_INT8_ARRAY, connections.data, connections.length),
+			  DB_BINARY(PG_OID_INT8_ARRAY, runs.data, runs.length))) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		read_fence(&out[i], found, i);
+	return 0;
 }
 
 int

@@ -36,9 +36,17 @@ MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id
 			   const char *state, const char *result, const char *outcome,
 			   struct error *err);
 
-/* Closes it whatever the token (pause, cancel). */
-MUST_CHECK int fence_cancel(struct db *db, int64_t connection_row, int64_t run_id,
-			    struct error *err);
+/* Closes it whatever the token (pause, cancel), unless it is closed already, and reads it: a
+ * run that had ended keeps its outcome. */
+MUST_CHECK int fence_cancel(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
+			    int64_t run_id, struct fence *out, struct error *err);
+
+/* Those of several runs, in the same order; open and without a page where there is none. */
+struct fence_key {
+	int64_t connection_row, run_id;
+};
+MUST_CHECK int fence_list(TALLOC_CTX *mem, struct db *db, const struct fence_key *keys,
+			  size_t count, struct fence *out, struct error *err);
 
 /* Forgets fences that were closed over age_ms ago; at most limit. */
 MUST_CHECK int fence_forget(struct db *db, int64_t age_ms, int64_t limit, int64_t *count,

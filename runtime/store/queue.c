@@ -2,11 +2,10 @@
 /*
  * store/queue -- see queue.h: in, and out.
  *
- * Whose turn it is: every claim of every node draws a number from one sequence, and that number
- * modulo the count of environments with due runs picks the environment. So any n claims in a
- * row, wherever they are made, serve all of n environments, and a claim takes the environment's
- * share of the room only: what was not used up is the others' at the next number. A sequence,
- * unlike a row that counts, holds no lock while a claim commits.
+ * Whose turn it is, and what it may take, is decided in nango.claim_runs (migration 0006):
+ * deficit round robin between environments, whose state all nodes share. It is a function, as
+ * are enqueueing and completing, because its plans are then made once a connection: to plan
+ * them took longer than to carry them out.
  */
 #include "store/queue.h"
 #include "store/pgbinary.h"
@@ -17,54 +16,28 @@
 #define DB_ARRAY(oid, buf) DB_BINARY(oid, (buf).data, (buf).length)
 
 int
-queue_add(struct db *db, const struct queue_item *items, size_t count, int64_t *ids,
-	  struct error *err)
+queue_enqueue(struct db *db, const struct queue_request *request, int64_t *last,
+	      int64_t *queued, struct error *err)
 {
-	static const char sql[] =
-	    "WITH wanted AS MATERIALIZED ("
-	    "    SELECT nextval('nango.run_id_seq') AS run_id, w.* "
-	    "    FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], "
-	    "        $6::int8[], $7::text[]) WITH ORDINALITY "
-	    "        w(account, environment, integration, connection, kind, force, sync, n)), "
-	    "added AS ("
-	    "    INSERT INTO nango.queue (run_id, account_id, environment_id, integration_id, "
-	    "        connection_id, due_at, created_at, kind, force_deletes, sync_id) "
-	    "    SELECT run_id, account, environment, integration, connection, "
-	    "        (SELECT nango.clock_now()), (SELECT nango.clock_now()), kind, force <> 0, "
-	    "nullif(sync, '')::uuid FROM wanted "
-	    "    ON CONFLICT DO NOTHING RETURNING run_id) "
-	    "SELECT coalesce(a.run_id, 0) FROM wanted w LEFT JOIN added a USING (run_id) "
-	    "ORDER BY w.n";
+	static const char sql[] = "SELECT count(*), coalesce(max(run_id), 0) "
+				  "FROM nango.enqueue_runs($1::text[]::uuid[], $2, $3)";
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct buf columns[7];
 	struct db_result *made;
+	struct buf syncs;
 	int result;
 
-	for (size_t c = 0; c < 7; c++) {
-		buf_init(&columns[c], mem, 32 + count * (c < 6 ? 12 : 40));
-		pg_array_begin(&columns[c], c < 6 ? PG_OID_INT8 : PG_OID_TEXT, count);
+	buf_init(&syncs, mem, 32 + request->count * 40);
+	pg_array_begin(&syncs, PG_OID_TEXT, request->count);
+	for (size_t i = 0; i < request->count; i++)
+		pg_field(&syncs, request->syncs[i], strlen(request->syncs[i]));
+	result =
+	    db_exec(db, mem, &made, err, sql,
+		    DB_PARAMS(DB_ARRAY(PG_OID_TEXT_ARRAY, syncs),
+			      DB_BOOLEAN(request->is_forced), DB_BOOLEAN(!request->has_locks)));
+	if (result == 0) {
+		*queued = db_integer(made, 0, 0);
+		*last = db_integer(made, 0, 1);
 	}
-	for (size_t i = 0; i < count; i++) {
-		const char *sync = items[i].sync_id == NULL ? "" : items[i].sync_id;
-
-		pg_field_int8(&columns[0], items[i].account_id);
-		pg_field_int8(&columns[1], items[i].environment_id);
-		pg_field_int8(&columns[2], items[i].integration_id);
-		pg_field_int8(&columns[3], items[i].connection_row);
-		pg_field_int8(&columns[4], items[i].kind);
-		pg_field_int8(&columns[5], items[i].force_deletes);
-		pg_field(&columns[6], sync, strlen(sync));
-	}
-	result = db_exec(db, mem, &made, err, sql,
-			 DB_PARAMS(DB_ARRAY(PG_OID_INT8_ARRAY, columns[0]),
-				   DB_ARRAY(PG_OID_INT8_ARRAY, columns[1]),
-				   DB_ARRAY(PG_OID_INT8_ARRAY, columns[2]),
-				   DB_ARRAY(PG_OID_INT8_ARRAY, columns[3]),
-				   DB_ARRAY(PG_OID_INT8_ARRAY, columns[4]),
-				   DB_ARRAY(PG_OID_INT8_ARRAY, columns[5]),
-				   DB_ARRAY(PG_OID_TEXT_ARRAY, columns[6])));
-	for (size_t i = 0; result == 0 && i < count; i++)
-		ids[i] = db_integer(made, i, 0);
 	talloc_free(mem);
 	return result;
 }
@@ -94,7 +67,6 @@ int
 queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 	    struct run_claim **out, size_t *count, int64_t *environments, struct error *err)
 {
-	/* A function, in migration 0003: planned once a connection and not at each call. */
 	static const char sql[] = "SELECT * FROM nango.claim_runs($1, $2, $3, $4, $5)";
 	struct db_result *found;
 	struct run_claim *claims;
@@ -103,7 +75,7 @@ queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 	if (db_exec(db, mem, &found, err, sql,
 		    DB_PARAMS(DB_INTEGER(limits->room), DB_INTEGER(limits->lease_ms),
 			      DB_INTEGER(limits->environment_max),
-			      DB_INTEGER(limits->integration_max),
+			      DB_INTEGER(limits->provider_max),
 			      DB_INTEGER(limits->connection_max))) < 0)
 		return -1;
 	*environments = db_integer(found, 0, 0);
@@ -125,7 +97,8 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 {
 	static const char sql[] =
 	    "WITH mine AS MATERIALIZED ("
-	    "    SELECT * FROM unnest($1::int8[], $2::int8[]) m(run_id, token)), "
+	    "    SELECT *, set_config('synchronous_commit', 'off', true) "
+	    "    FROM unnest($1::int8[], $2::int8[]) m(run_id, token)), "
 	    "held AS MATERIALIZED ("
 	    "    SELECT q.run_id FROM nango.queue q JOIN mine m USING (run_id) "
 	    "    WHERE q.token = m.token AND q.is_claimed ORDER BY q.run_id FOR UPDATE OF q), "
@@ -162,30 +135,53 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 	return 0;
 }
 
+/* A run and a sync have indexes; the others read their environment's part of the queue. */
+#define LOCKED "SELECT q.run_id, q.connection_id FROM nango.queue q WHERE "
+#define IN_ORDER " ORDER BY q.run_id FOR UPDATE OF q"
+
+static const char lock_run[] = LOCKED "q.run_id = $1::int8" IN_ORDER;
+static const char lock_sync[] = LOCKED "q.sync_id = $1::uuid" IN_ORDER;
+static const char lock_connection[] =
+    LOCKED "q.environment_id = (SELECT c.environment_id FROM nango.connection c "
+	   "    WHERE c.id = $1::int8) AND q.connection_id = $1" IN_ORDER;
+static const char lock_integration[] =
+    LOCKED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
+	   "    WHERE i.id = $1::int8) AND q.integration_id = $1" IN_ORDER;
+static const char lock_deleted[] =
+    LOCKED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
+	   "    WHERE i.id = $1::int8) AND q.integration_id = $1 "
+	   "AND EXISTS (SELECT FROM nango.sync s "
+	   "    WHERE s.id = q.sync_id AND s.deleted_at IS NOT NULL)" IN_ORDER;
+
 int
 queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
 	   struct run_queued **out, size_t *count, struct error *err)
 {
-	static const char sql[] =
-	    "SELECT q.run_id, q.connection_id FROM nango.queue q "
-	    "WHERE q.sync_id = $1::uuid OR q.connection_id = $2 OR q.integration_id = $3 "
-	    "   OR (q.integration_id = $4 AND EXISTS (SELECT FROM nango.sync s "
-	    "       WHERE s.id = q.sync_id AND s.deleted_at IS NOT NULL)) OR q.run_id = $5 "
-	    "ORDER BY q.run_id FOR UPDATE OF q";
+	const struct {
+		bool is_wanted;
+		const char *sql;
+		struct db_param which;
+	} rows[] = {
+	    {scope->run_id != 0, lock_run, DB_INTEGER(scope->run_id)},
+	    {scope->sync_id != NULL, lock_sync, DB_TEXT(scope->sync_id)},
+	    {scope->connection_row != 0, lock_connection, DB_INTEGER(scope->connection_row)},
+	    {scope->integration_id != 0, lock_integration, DB_INTEGER(scope->integration_id)},
+	    {scope->deleted_syncs_of != 0, lock_deleted, DB_INTEGER(scope->deleted_syncs_of)},
+	};
 	struct db_result *found;
 	struct run_queued *list;
+	size_t i = 0;
 
-	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_TEXT(scope->sync_id), DB_INTEGER(scope->connection_row),
-			      DB_INTEGER(scope->integration_id),
-			      DB_INTEGER(scope->deleted_syncs_of), DB_INTEGER(scope->run_id))) <
-	    0)
+	while (!rows[i].is_wanted)
+		if (++i == sizeof(rows) / sizeof(rows[0]))
+			abort(); /* our own mistake: a scope of nothing */
+	if (db_exec(db, mem, &found, err, rows[i].sql, &rows[i].which, 1) < 0)
 		return -1;
 	list = talloc_zero_array(mem, struct run_queued, (unsigned)db_rows(found) + 1);
 	if (list == NULL)
 		abort();
-	for (size_t i = 0; i < db_rows(found); i++)
-		list[i] = (struct run_queued){db_integer(found, i, 0), db_integer(found, i, 1)};
+	for (size_t r = 0; r < db_rows(found); r++)
+		list[r] = (struct run_queued){db_integer(found, r, 0), db_integer(found, r, 1)};
 	*out = list;
 	*count = db_rows(found);
 	return 0;

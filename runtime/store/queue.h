@@ -7,6 +7,10 @@
  * silent becomes due again. A claim draws a token, which is the run's fence. Claim and
  * completion are separate transactions (one that did both deadlocked); whatever locks several
  * rows locks them in the order of their ids.
+ *
+ * What a client was told of is on the disk before: enqueueing and cancelling. A claim, a
+ * heartbeat and a completion do not wait for it: a crash of Postgres that takes one away
+ * repeats only what the run's fence, which is durable, makes harmless.
  */
 #ifndef NANGO_STORE_QUEUE_H
 #define NANGO_STORE_QUEUE_H
@@ -19,15 +23,18 @@
 #define QUEUE_KIND_WEBHOOK 4
 
 /* ---- in ---- */
-struct queue_item {
-	int64_t account_id, environment_id, integration_id, connection_row;
-	int64_t kind;
-	const char *sync_id; /* uuid or NULL; a sync has one row in the queue at a time */
-	bool force_deletes;
+struct queue_request {
+	const char *const *syncs; /* uuids */
+	size_t count;
+	bool is_forced; /* the guard of a closing delete window does not hold */
+	bool has_locks; /* the caller keeps the syncs from being paused or deleted */
 };
-/* All in one statement; ids[i] is 0 for a sync that is queued or under way already. */
-MUST_CHECK int queue_add(struct db *db, const struct queue_item *items, size_t count,
-			 int64_t *ids, struct error *err);
+/*
+ * Queues runs of syncs, durably. A sync has one row in the queue at a time, so *queued may be
+ * less than the count. *last is one of the runs, or 0.
+ */
+MUST_CHECK int queue_enqueue(struct db *db, const struct queue_request *request, int64_t *last,
+			     int64_t *queued, struct error *err);
 
 /* ---- out ---- */
 struct run_claim {
@@ -44,13 +51,12 @@ struct queue_limits {
 	int64_t room; /* at most so many */
 	int64_t lease_ms;
 	/* In flight at once in all nodes; 0: no limit. */
-	int64_t environment_max, integration_max, connection_max;
+	int64_t environment_max, provider_max, connection_max;
 };
 /*
- * Claims runs of one environment, the one whose turn it is. *environments is how many had
- * something due. Each gets its share of the room, so *count may be 0 (somebody else was
- * faster) or less than the room although there is more: draw again, up to *environments times
- * without an answer.
+ * Claims runs of one environment, the one whose turn it is. Each gets its share of the room,
+ * so *count may be less than that although there is more, or 0 when limits or another node
+ * left nothing: claim again, up to *environments times in a row without an answer.
  */
 MUST_CHECK int queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 			   struct run_claim **out, size_t *count, int64_t *environments,
@@ -71,29 +77,38 @@ MUST_CHECK int queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queu
 			       size_t *count, struct error *err);
 
 /* ---- the end ---- */
+struct run_usage { /* of one attempt */
+	int64_t requests, request_bytes, response_bytes, cpu_us, max_rss_kb;
+};
 struct run_outcome {
 	int64_t run_id, token;
-	const char *state; /* success, failed, cancelled */
-	const char *cause, *code, *message;
-	const char *result; /* JSON: {"Model":{"added","updated","deleted"}} */
-	int64_t pages, added, updated, deleted, requests, request_bytes, response_bytes, cpu_us,
-	    max_rss_kb;
+	const char *state;		    /* success, failed, cancelled */
+	const char *cause, *code, *message; /* NULL: empty */
+	const char *result;		    /* JSON: {"Model":{"added","updated","deleted"}} */
+	int64_t pages, added, updated, deleted;
+	struct run_usage used; /* is added to what earlier attempts used */
 };
 /*
  * Takes runs from the queue whose token still holds them, and writes them to the history. A
  * failed sync is counted, and from the third failure in a row on its next run is put off: by
- * its interval times 2, 4, 8 …, at most quiet_max_ms. *held is how many were still held.
+ * its interval times 2, 4, 8 …, at most quiet_max_ms. *held is how many were still held. Sorts
+ * the outcomes. A crash of Postgres may undo it: then it is done again from the closed fence.
  */
-MUST_CHECK int queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
+MUST_CHECK int queue_complete(struct db *db, struct run_outcome *outcomes, size_t count,
 			      int64_t quiet_max_ms, size_t *held, struct error *err);
 
 struct queue_return {
 	int64_t run_id, token, delay_ms;
 	bool is_parked;
 	bool is_free; /* the attempt does not count */
+	struct run_usage used;
 };
 /* Due again after delay_ms, for this or another node. */
 MUST_CHECK int queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
+			       struct error *err);
+
+/* What an attempt used whose lease is gone, added to the run wherever it is now. */
+MUST_CHECK int queue_add_usage(struct db *db, int64_t run_id, const struct run_usage *used,
 			       struct error *err);
 
 /* Runs that are queued or under way: one, or those of a sync, a connection, an integration, or
@@ -108,8 +123,8 @@ struct run_queued {
 /* Locks their rows until the transaction's end. */
 MUST_CHECK int queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
 			  struct run_queued **out, size_t *count, struct error *err);
-/* Ends locked ones as cancelled. */
-MUST_CHECK int queue_cancel(struct db *db, const struct run_queued *runs, size_t count,
-			    const char *message, struct error *err);
+/* Ends locked ones, whatever their token, durably. Sorts the outcomes. */
+MUST_CHECK int queue_end_locked(struct db *db, struct run_outcome *outcomes, size_t count,
+				int64_t quiet_max_ms, struct error *err);
 
 #endif

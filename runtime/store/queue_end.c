@@ -2,11 +2,12 @@
 /*
  * store/queue_end -- how runs leave the queue: completed, given back, cancelled; see queue.h.
  */
-#include "base/json.h"
 #include "store/pgbinary.h"
 #include "store/queue.h"
 
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MESSAGE_MAX 2000 /* bytes of what is stored of a message */
@@ -44,7 +45,7 @@ character_bytes(const unsigned char *c, size_t length)
 /* A plugin's words may be cut within a character or be no UTF-8 at all, which Postgres refuses:
  * such bytes become question marks. */
 static void
-add_text(struct buf *out, const char *name, const char *text)
+add_clean(struct buf *out, const char *text)
 {
 	size_t length = strnlen(text == NULL ? "" : text, MESSAGE_MAX), used = 0;
 	char clean[MESSAGE_MAX];
@@ -56,49 +57,114 @@ add_text(struct buf *out, const char *name, const char *text)
 		used += n == 0 ? 1 : n;
 		i += n == 0 ? 1 : n;
 	}
-	buf_addf(out, ",\"%s\":", name);
-	buf_add_json(out, clean, used);
+	pg_field(out, clean, used);
+}
+
+/* ---- outcomes as columns ---- */
+
+static const size_t numbers[] = {
+    offsetof(struct run_outcome, run_id),
+    offsetof(struct run_outcome, token),
+    offsetof(struct run_outcome, pages),
+    offsetof(struct run_outcome, added),
+    offsetof(struct run_outcome, updated),
+    offsetof(struct run_outcome, deleted),
+    offsetof(struct run_outcome, used.requests),
+    offsetof(struct run_outcome, used.request_bytes),
+    offsetof(struct run_outcome, used.response_bytes),
+    offsetof(struct run_outcome, used.cpu_us),
+    offsetof(struct run_outcome, used.max_rss_kb),
+};
+static const struct {
+	size_t at;
+	const char *usual; /* the statement's own: not sent when all have it */
+} texts[] = {
+    {offsetof(struct run_outcome, state), NULL},  {offsetof(struct run_outcome, cause), ""},
+    {offsetof(struct run_outcome, code), ""},	  {offsetof(struct run_outcome, message), ""},
+    {offsetof(struct run_outcome, result), "{}"},
+};
+#define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+#define TEXTS (sizeof(texts) / sizeof(texts[0]))
+#define FIRST 2 /* parameters before the columns */
+
+static const char *
+text_at(const struct run_outcome *outcome, size_t column)
+{
+	const char *text =
+	    *(const char *const *)(const void *)((const char *)outcome + texts[column].at);
+
+	return text == NULL ? texts[column].usual : text;
 }
 
 static void
-add_outcome(struct buf *out, const struct run_outcome *o)
+add_numbers(TALLOC_CTX *mem, const struct run_outcome *outcomes, size_t count, size_t column,
+	    struct db_param *out)
 {
-	buf_addf(out,
-		 "%s{\"run_id\":%" PRId64 ",\"token\":%" PRId64 ",\"pages\":%" PRId64
-		 ",\"added\":%" PRId64 ",\"updated\":%" PRId64 ",\"deleted\":%" PRId64
-		 ",\"requests\":%" PRId64 ",\"request_bytes\":%" PRId64
-		 ",\"response_bytes\":%" PRId64 ",\"cpu_us\":%" PRId64
-		 ",\"max_rss_kb\":%" PRId64,
-		 out->length > 1 ? "," : "", o->run_id, o->token, o->pages, o->added,
-		 o->updated, o->deleted, o->requests, o->request_bytes, o->response_bytes,
-		 o->cpu_us, o->max_rss_kb);
-	add_text(out, "state", o->state);
-	add_text(out, "cause", o->cause);
-	add_text(out, "code", o->code);
-	add_text(out, "message", o->message);
-	buf_adds(out, ",\"result\":");
-	buf_add_json_str(out, o->result == NULL ? "{}" : o->result);
-	buf_addc(out, '}');
+	struct buf buf;
+
+	buf_init(&buf, mem, 32 + count * 12);
+	pg_array_begin(&buf, PG_OID_INT8, count);
+	for (size_t i = 0; i < count; i++)
+		pg_field_int8(&buf,
+			      *(const int64_t *)(const void *)((const char *)&outcomes[i] +
+							       numbers[column]));
+	*out = DB_BINARY(PG_OID_INT8_ARRAY, buf.data, buf.length);
 }
 
-int
-queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
-	       int64_t quiet_max_ms, size_t *held, struct error *err)
+static void
+add_texts(TALLOC_CTX *mem, const struct run_outcome *outcomes, size_t count, size_t column,
+	  struct db_param *out)
 {
-	/* A function, in migration 0003: planned once a connection and not at each call. */
-	static const char sql[] = "SELECT nango.complete_runs($1::json, $2)";
+	const char *usual = texts[column].usual;
+	bool is_usual = usual != NULL;
+	struct buf buf;
+
+	for (size_t i = 0; i < count && is_usual; i++)
+		is_usual = strcmp(text_at(&outcomes[i], column), usual) == 0;
+	*out = DB_TEXT(NULL);
+	if (is_usual)
+		return;
+	buf_init(&buf, mem, 32 + count * 32);
+	pg_array_begin(&buf, PG_OID_TEXT, count);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = text_at(&outcomes[i], column);
+
+		if (texts[column].at == offsetof(struct run_outcome, result))
+			pg_field(&buf, text, strlen(text));
+		else
+			add_clean(&buf, text);
+	}
+	*out = DB_BINARY(PG_OID_TEXT_ARRAY, buf.data, buf.length);
+}
+
+static int
+compare_outcomes(const void *a, const void *b)
+{
+	int64_t x = ((const struct run_outcome *)a)->run_id;
+	int64_t y = ((const struct run_outcome *)b)->run_id;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+end_runs(struct db *db, struct run_outcome *outcomes, size_t count, bool is_told,
+	 int64_t quiet_max_ms, size_t *held, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT nango.complete_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+	    "$13, $14, $15, $16, $17, $18)";
+	struct db_param params[FIRST + NUMBERS + TEXTS] = {DB_BOOLEAN(is_told),
+							   DB_INTEGER(quiet_max_ms)};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
-	struct buf json;
 	int result;
 
-	buf_init(&json, mem, 512 * (count + 1));
-	buf_addc(&json, '[');
-	for (size_t i = 0; i < count; i++)
-		add_outcome(&json, &outcomes[i]);
-	buf_addc(&json, ']');
-	result = db_exec(db, mem, &done, err, sql,
-			 DB_PARAMS(DB_TEXT(json.data), DB_INTEGER(quiet_max_ms)));
+	qsort(outcomes, count, sizeof(*outcomes), compare_outcomes);
+	for (size_t c = 0; c < NUMBERS; c++)
+		add_numbers(mem, outcomes, count, c, &params[FIRST + c]);
+	for (size_t c = 0; c < TEXTS; c++)
+		add_texts(mem, outcomes, count, c, &params[FIRST + NUMBERS + c]);
+	result = db_exec(db, mem, &done, err, sql, params, FIRST + NUMBERS + TEXTS);
 	if (result == 0)
 		*held = (size_t)db_integer(done, 0, 0);
 	talloc_free(mem);
@@ -106,32 +172,71 @@ queue_complete(struct db *db, const struct run_outcome *outcomes, size_t count,
 }
 
 int
+queue_complete(struct db *db, struct run_outcome *outcomes, size_t count, int64_t quiet_max_ms,
+	       size_t *held, struct error *err)
+{
+	return end_runs(db, outcomes, count, false, quiet_max_ms, held, err);
+}
+
+int
+queue_end_locked(struct db *db, struct run_outcome *outcomes, size_t count,
+		 int64_t quiet_max_ms, struct error *err)
+{
+	size_t held;
+
+	if (count == 0)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		outcomes[i].token = 0;
+	return end_runs(db, outcomes, count, true, quiet_max_ms, &held, err);
+}
+
+static void
+add_return(struct buf *json, const struct queue_return *r)
+{
+	buf_addf(json,
+		 "%s{\"run_id\":%" PRId64 ",\"token\":%" PRId64 ",\"delay_ms\":%" PRId64
+		 ",\"is_parked\":%s,\"is_free\":%s,\"requests\":%" PRId64
+		 ",\"request_bytes\":%" PRId64 ",\"response_bytes\":%" PRId64
+		 ",\"cpu_us\":%" PRId64 ",\"max_rss_kb\":%" PRId64 "}",
+		 json->length > 1 ? "," : "", r->run_id, r->token, r->delay_ms,
+		 r->is_parked ? "true" : "false", r->is_free ? "true" : "false",
+		 r->used.requests, r->used.request_bytes, r->used.response_bytes,
+		 r->used.cpu_us, r->used.max_rss_kb);
+}
+
+#define ADD_USAGE(row, used)                                                              \
+	"requests = coalesce(" row ".requests, 0) + " used "requests, "                   \
+	"request_bytes = coalesce(" row ".request_bytes, 0) + " used "request_bytes, "    \
+	"response_bytes = coalesce(" row ".response_bytes, 0) + " used "response_bytes, " \
+	"cpu_us = coalesce(" row ".cpu_us, 0) + " used "cpu_us, "                         \
+	"max_rss_kb = greatest(" row ".max_rss_kb, " used "max_rss_kb) "
+
+int
 queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 		struct error *err)
 {
 	static const char sql[] =
 	    "WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS r("
-	    "    run_id int8, token int8, delay_ms int8, is_parked bool, is_free bool)), "
+	    "    run_id int8, token int8, delay_ms int8, is_parked bool, is_free bool, "
+	    "    requests int8, request_bytes int8, response_bytes int8, cpu_us int8, "
+	    "    max_rss_kb int8)), "
 	    "locked AS MATERIALIZED ("
 	    "    SELECT q.run_id FROM nango.queue q JOIN r USING (run_id) "
 	    "    WHERE q.token = r.token ORDER BY q.run_id FOR UPDATE OF q) "
 	    "UPDATE nango.queue q SET is_claimed = false, is_parked = r.is_parked, "
 	    "    attempts = q.attempts - r.is_free::int4, "
-	    "    due_at = nango.clock_now() + r.delay_ms * interval '1 millisecond' "
-	    "FROM locked l JOIN r USING (run_id) WHERE q.run_id = l.run_id";
+	    "    due_at = nango.clock_now() + r.delay_ms * interval '1 "
+	    "millisecond', " ADD_USAGE(
+		"q", "r.") "FROM locked l JOIN r USING (run_id) WHERE q.run_id = l.run_id";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct buf json;
 	int result;
 
-	buf_init(&json, mem, 80 * (count + 1));
+	buf_init(&json, mem, 200 * (count + 1));
 	buf_addc(&json, '[');
 	for (size_t i = 0; i < count; i++)
-		buf_addf(&json,
-			 "%s{\"run_id\":%" PRId64 ",\"token\":%" PRId64 ",\"delay_ms\":%" PRId64
-			 ",\"is_parked\":%s,\"is_free\":%s}",
-			 i == 0 ? "" : ",", returns[i].run_id, returns[i].token,
-			 returns[i].delay_ms, returns[i].is_parked ? "true" : "false",
-			 returns[i].is_free ? "true" : "false");
+		add_return(&json, &returns[i]);
 	buf_addc(&json, ']');
 	result = db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(json.data)));
 	talloc_free(mem);
@@ -139,33 +244,31 @@ queue_give_back(struct db *db, const struct queue_return *returns, size_t count,
 }
 
 int
-queue_cancel(struct db *db, const struct run_queued *runs, size_t count, const char *message,
-	     struct error *err)
+queue_add_usage(struct db *db, int64_t run_id, const struct run_usage *used, struct error *err)
 {
-	static const char sql[] =
-	    "WITH taken AS ("
-	    "    DELETE FROM nango.queue WHERE run_id = ANY($1::int8[]) RETURNING *) "
-	    "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
-	    "    connection_id, sync_id, kind, state, sha256, cause, message, attempts, "
-	    "    force_deletes, created_at, started_at) OVERRIDING SYSTEM VALUE "
-	    "SELECT run_id, account_id, environment_id, integration_id, connection_id, "
-	    "sync_id, "
-	    "    kind, 'cancelled', sha256, 'cancelled', $2, attempts, force_deletes, "
-	    "    created_at, started_at FROM taken";
-	TALLOC_CTX *mem;
-	struct buf ids;
-	int result;
+#define USED                                                             \
+	"FROM (SELECT $2::int8 AS requests, $3::int8 AS request_bytes, " \
+	"    $4::int8 AS response_bytes, $5::int8 AS cpu_us, $6::int8 AS max_rss_kb) u "
+	/* A run that is queued again or under way elsewhere; else one that ended. A row that
+	 * leaves the queue meanwhile is waited for, and seen by the second statement. */
+	static const char *const statements[] = {
+	    "UPDATE nango.queue q SET " ADD_USAGE("q", "u.") USED "WHERE q.run_id = $1",
+	    "UPDATE nango.run r SET " ADD_USAGE("r", "u.") USED "WHERE r.id = $1",
+	};
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct db_result *done;
+	int result = 0;
 
-	if (count == 0)
-		return 0;
-	mem = talloc_new(NULL);
-	buf_init(&ids, mem, 32 + count * 12);
-	pg_array_begin(&ids, PG_OID_INT8, count);
-	for (size_t i = 0; i < count; i++)
-		pg_field_int8(&ids, runs[i].run_id);
-	result = db_exec(
-	    db, NULL, NULL, err, sql,
-	    DB_PARAMS(DB_BINARY(PG_OID_INT8_ARRAY, ids.data, ids.length), DB_TEXT(message)));
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+		result = db_exec(
+		    db, mem, &done, err, statements[i],
+		    DB_PARAMS(DB_INTEGER(run_id), DB_INTEGER(used->requests),
+			      DB_INTEGER(used->request_bytes), DB_INTEGER(used->response_bytes),
+			      DB_INTEGER(used->cpu_us), DB_INTEGER(used->max_rss_kb)));
+		if (result < 0 || db_affected(done) > 0)
+			break;
+	}
 	talloc_free(mem);
 	return result;
+#undef USED
 }

@@ -2,6 +2,7 @@
 /*
  * store/sync -- see sync.h. Moving schedules is sync_due.c.
  */
+#include "store/queue.h"
 #include "store/sync_internal.h"
 
 #include <inttypes.h>
@@ -322,24 +323,12 @@ int
 sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
 	     struct error *err)
 {
-	/* The queue's unique index decides: a run that was queued meanwhile is seen by it only.
-	 */
-	static const char sql[] =
-	    "INSERT INTO nango.queue (account_id, environment_id, integration_id, "
-	    "    connection_id, sync_id, kind, due_at, force_deletes) "
-	    "SELECT account_id, environment_id, integration_id, connection_id, id, 1, "
-	    "    nango.clock_now(), $2 FROM nango.sync "
-	    "WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE "
-	    "ON CONFLICT DO NOTHING RETURNING run_id";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *made;
-	int result = db_exec(db, mem, &made, err, sql,
-			     DB_PARAMS(DB_TEXT(id), DB_BOOLEAN(force_deletes)));
+	const struct queue_request request = {
+	    .syncs = &id, .count = 1, .is_forced = force_deletes};
+	int64_t queued;
+	int result = queue_enqueue(db, &request, run_id, &queued, err);
 
-	if (result == 0)
-		*run_id = db_rows(made) > 0 ? db_integer(made, 0, 0) : 0;
 	if (result == 0 && *run_id == 0 && force_deletes)
 		result = force_queued(db, id, err);
-	talloc_free(mem);
 	return result;
 }

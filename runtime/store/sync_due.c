@@ -11,6 +11,7 @@
  * writes a wide row and three indexes. A narrow table of due times was three times as fast.
  */
 #include "store/pgbinary.h"
+#include "store/queue.h"
 #include "store/sync_internal.h"
 
 #include <stdlib.h>
@@ -18,9 +19,10 @@
 
 #define BROKEN_RETRY_MS 3600000 /* a schedule that cannot be read here: no such time zone */
 
-struct moves { /* arrays of one length */
-	struct buf places, next_ms, owed, is_due;
-	size_t count;
+struct moves {
+	struct buf places, next_ms, owed; /* arrays of one length */
+	const char **due;		  /* syncs that get a run */
+	size_t due_count;
 };
 
 static void
@@ -29,12 +31,13 @@ moves_begin(TALLOC_CTX *mem, struct moves *m, size_t count)
 	buf_init(&m->places, mem, 32 + count * 20);
 	buf_init(&m->next_ms, mem, 32 + count * 12);
 	buf_init(&m->owed, mem, 32 + count * 12);
-	buf_init(&m->is_due, mem, 32 + count * 12);
 	pg_array_begin(&m->places, PG_OID_TEXT, count);
 	pg_array_begin(&m->next_ms, PG_OID_INT8, count);
 	pg_array_begin(&m->owed, PG_OID_INT8, count);
-	pg_array_begin(&m->is_due, PG_OID_INT8, count);
-	m->count = count;
+	m->due = talloc_array(mem, const char *, (unsigned)count + 1);
+	m->due_count = 0;
+	if (m->due == NULL)
+		abort();
 }
 
 /* A row of the two statements below. */
@@ -59,50 +62,43 @@ add_move(struct moves *m, const struct db_result *r, size_t row)
 	pg_field(&m->places, place, strlen(place));
 	pg_field_int8(&m->next_ms, step.next_ms);
 	pg_field_int8(&m->owed, owed);
-	pg_field_int8(&m->is_due, step.is_due && !is_busy);
+	if (step.is_due && !is_busy)
+		m->due[m->due_count++] = db_text(r, row, 1);
 }
 
 static int
-write_moves(struct db *db, const struct moves *m, int64_t *queued, struct error *err)
+write_moves(struct db *db, const struct moves *m, struct error *err)
 {
 	static const char sql[] =
-	    "WITH moved AS ("
-	    "    UPDATE nango.sync s SET next_due_at = to_timestamp(m.next_ms / 1000.0), "
-	    "        owed = m.owed::int4 "
-	    "    FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[], $4::int8[]) "
-	    "        m(place, next_ms, owed, is_due) "
-	    "    WHERE s.ctid = m.place RETURNING s.id, s.account_id, s.environment_id, "
-	    "        s.integration_id, s.connection_id, m.is_due) "
-	    "INSERT INTO nango.queue (account_id, environment_id, integration_id, "
-	    "    connection_id, sync_id, kind, due_at, created_at) "
-	    "SELECT account_id, environment_id, integration_id, connection_id, id, 1, "
-	    "    (SELECT nango.clock_now()), (SELECT nango.clock_now()) "
-	    "FROM moved WHERE is_due <> 0 ON CONFLICT DO NOTHING";
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *made;
-	int result =
-	    db_exec(db, mem, &made, err, sql,
-		    DB_PARAMS(DB_BINARY(PG_OID_TEXT_ARRAY, m->places.data, m->places.length),
-			      DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data, m->next_ms.length),
-			      DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length),
-			      DB_BINARY(PG_OID_INT8_ARRAY, m->is_due.data, m->is_due.length)));
+	    "UPDATE nango.sync s SET next_due_at = to_timestamp(m.next_ms / 1000.0), "
+	    "    owed = m.owed::int4 "
+	    "FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[]) m(place, next_ms, owed) "
+	    "WHERE s.ctid = m.place";
 
-	if (result == 0)
-		*queued = (int64_t)db_affected(made);
-	talloc_free(mem);
-	return result;
+	return db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_BINARY(PG_OID_TEXT_ARRAY, m->places.data, m->places.length),
+		      DB_BINARY(PG_OID_INT8_ARRAY, m->next_ms.data, m->next_ms.length),
+		      DB_BINARY(PG_OID_INT8_ARRAY, m->owed.data, m->owed.length)));
 }
 
 static int
 move_rows(TALLOC_CTX *mem, struct db *db, const struct db_result *due, int64_t *queued,
 	  struct error *err)
 {
+	struct queue_request request = {.has_locks = true};
 	struct moves moves;
+	int64_t last;
 
 	moves_begin(mem, &moves, db_rows(due));
 	for (size_t i = 0; i < db_rows(due); i++)
 		add_move(&moves, due, i);
-	return write_moves(db, &moves, queued, err);
+	if (write_moves(db, &moves, err) < 0)
+		return -1;
+	request.syncs = moves.due;
+	request.count = moves.due_count;
+	*queued = 0;
+	return request.count == 0 ? 0 : queue_enqueue(db, &request, &last, queued, err);
 }
 
 static int

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-queue CONNINFO ACCOUNT ENVIRONMENT INTEGRATION CONNECTION life BATCH RUNS
- * bench-queue CONNINFO ACCOUNT ENVIRONMENT INTEGRATION CONNECTION pickup RUNS
+ * bench-queue CONNINFO life BATCH RUNS
+ * bench-queue CONNINFO pickup RUNS
  *
- * The life of runs in the queue with the server's own store calls, four clients: queued,
+ * The life of runs of the first syncs in the database, with the server's own store calls and
+ * limits, four clients: queued,
  * claimed, completed, in batches; prints runs a second. Or how long after its enqueueing a run
  * is claimed by a thread that LISTENs; prints a JSON array of microseconds.
  */
@@ -22,7 +23,8 @@
 #define CLIENTS 4 /* as many as nangod has worker threads */
 #define CHANNEL "nango_bench"
 
-static struct bench_queue queue;
+static const char **syncs;
+static size_t syncs_count;
 static struct db_pool *pool;
 
 static void
@@ -34,11 +36,27 @@ must(int result, const struct error *err)
 	exit(1);
 }
 
+static void
+read_syncs(struct db *db)
+{
+	struct db_result *found;
+	struct error err;
+
+	must(db_exec(db, NULL, &found, &err,
+		     "SELECT id::text FROM nango.sync ORDER BY name, id", DB_NONE),
+	     &err);
+	syncs_count = db_rows(found);
+	syncs = talloc_array(found, const char *, (unsigned)syncs_count + 1);
+	for (size_t i = 0; i < syncs_count; i++)
+		syncs[i] = db_text(found, i, 0);
+}
+
 /* ---- lives ---- */
 
 struct client {
 	pthread_t thread;
 	size_t batch, runs; /* to queue */
+	const char *const *syncs;
 };
 
 static atomic_size_t left; /* runs that nobody claimed yet */
@@ -52,7 +70,7 @@ enqueue_all(void *arg)
 
 	must(db_acquire(pool, &db, &err), &err);
 	for (size_t i = 0; i < c->runs; i += c->batch)
-		must(bench_enqueue(db, &queue, c->batch, &err), &err);
+		must(bench_enqueue(db, c->syncs + i, c->batch, &err), &err);
 	db_release(db);
 	return NULL;
 }
@@ -68,7 +86,7 @@ work_off(void *arg)
 
 	must(db_acquire(pool, &db, &err), &err);
 	while (atomic_load(&left) > 0) {
-		must(bench_claim(db, &queue, claims, c->batch, &count, &err), &err);
+		must(bench_claim(db, claims, c->batch, &count, &err), &err);
 		atomic_fetch_sub(&left, count);
 		must(bench_complete(db, claims, count, &err), &err);
 	}
@@ -93,7 +111,9 @@ lifecycle(size_t batch, size_t runs)
 	int64_t begin = clock_monotonic_us();
 
 	for (int i = 0; i < CLIENTS; i++)
-		clients[i] = (struct client){.batch = batch, .runs = runs / CLIENTS};
+		clients[i] = (struct client){.batch = batch,
+					     .runs = runs / CLIENTS,
+					     .syncs = syncs + (size_t)i * (runs / CLIENTS)};
 	atomic_store(&left, runs);
 	all_at_once(clients, enqueue_all);
 	all_at_once(clients, work_off);
@@ -133,7 +153,7 @@ pick_up(void *arg)
 	must(db_acquire(pool, &db, &err), &err);
 	for (int i = 0; i <= pickups; i++) {
 		wait_for_notice(pg);
-		must(bench_claim(db, &queue, &claim, 1, &count, &err), &err);
+		must(bench_claim(db, &claim, 1, &count, &err), &err);
 		atomic_store(&picked_us, clock_monotonic_us());
 		must(bench_complete(db, &claim, count, &err), &err);
 		atomic_store(&queued_us, 0);
@@ -150,7 +170,7 @@ pickup(struct db *db)
 	struct error err;
 
 	atomic_store(&queued_us, begin);
-	must(bench_enqueue(db, &queue, 1, &err), &err);
+	must(bench_enqueue(db, syncs, 1, &err), &err);
 	must(db_script(db,
 		       "BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY " CHANNEL "; COMMIT",
 		       &err),
@@ -185,25 +205,26 @@ print_pickups(struct db *db, const char *conninfo)
 int
 main(int argc, char **argv)
 {
-	bool is_life = argc == 9 && strcmp(argv[6], "life") == 0;
+	bool is_life = argc == 5 && strcmp(argv[2], "life") == 0;
 	struct error err;
 	struct db *db;
 
-	if (!is_life && (argc != 8 || strcmp(argv[6], "pickup") != 0))
+	if (!is_life && (argc != 4 || strcmp(argv[2], "pickup") != 0))
 		return 2;
-	queue = (struct bench_queue){atoll(argv[2]), atoll(argv[3]), atoll(argv[4]),
-				     atoll(argv[5])};
 	must(db_pool_open(argv[1], CLIENTS, &pool, &err), &err);
+	must(db_acquire(pool, &db, &err), &err);
+	read_syncs(db);
 	if (is_life) {
-		size_t batch = (size_t)atoi(argv[7]), runs = (size_t)atoi(argv[8]);
+		size_t batch = (size_t)atoi(argv[3]), runs = (size_t)atoi(argv[4]);
 
-		if (batch < 1 || batch > BATCH_MAX || runs % (CLIENTS * batch) != 0)
+		db_release(db);
+		if (batch < 1 || runs > syncs_count || batch > BATCH_MAX ||
+		    runs % (CLIENTS * batch) != 0)
 			return 2;
 		lifecycle(batch, CLIENTS * batch); /* opens the connections */
 		printf("%.1f\n", lifecycle(batch, runs));
 	} else {
-		pickups = atoi(argv[7]);
-		must(db_acquire(pool, &db, &err), &err);
+		pickups = atoi(argv[3]);
 		print_pickups(db, argv[1]);
 		db_release(db);
 	}

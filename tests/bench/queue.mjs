@@ -13,8 +13,8 @@ const PICKUPS = 500;
 const CLIENTS = 4;
 
 /** What bench-queue prints for some words. */
-async function ours(nangod, ids, ...words) {
-  const made = await run(program("tests/bench/queue"), [`host=${socketDir(nangod)} user=nango dbname=postgres`, ...ids, ...words.map(String)], {
+async function ours(nangod, ...words) {
+  const made = await run(program("tests/bench/queue"), [`host=${socketDir(nangod)} user=nango dbname=postgres`, ...words.map(String)], {
     timeout: 600_000,
   });
   if (made.code !== 0) throw new Error(`bench-queue: ${made.stderr}`);
@@ -85,12 +85,22 @@ async function beside(nangod, work) {
 
 const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.ceil(values.length * q) - 1];
 
+/** 20,000 syncs of 2,000 connections that are never due by themselves. */
+async function fill(nangod) {
+  await nangod.ok("POST", "/integrations", { body: { provider: "unauthenticated", unique_key: "bench" } });
+  await query(nangod, `INSERT INTO nango.connection (account_id, environment_id, integration_id, connection_id, auth_mode, credentials)
+      SELECT account_id, environment_id, id, 'c' || n, 'NONE', '' FROM nango.integration, generate_series(1, 2000) n;
+    INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, interval_ms)
+      SELECT account_id, environment_id, integration_id, id, 's' || n, 3600000 FROM nango.connection, generate_series(1, 10) n;
+    ANALYZE nango.sync, nango.connection`);
+}
+
 /** In turn, so that what else the machine does disturbs both. */
-async function lives(nangod, ids, pool, utils, times, batch, jobs) {
+async function lives(nangod, pool, utils, times, batch, jobs) {
   const us = [];
   const them = [];
   for (let i = 0; i < times; i++) {
-    us.push(await ours(nangod, ids, "life", batch, jobs));
+    us.push(await ours(nangod, "life", batch, jobs));
     them.push(await lifecycle(pool, utils, batch, jobs));
   }
   return [
@@ -104,15 +114,14 @@ export async function queue(times) {
   return within(async (t) => {
     // No worker of nangod's own: it would take the runs away.
     const nangod = await startNangod(t, { env: { NANGO_ROLES: "api" } });
-    await nangod.connect("unauthenticated", { credentials: { type: "NONE" }, baseUrl: "http://127.0.0.1:1" });
-    const [ids] = await query(nangod, "SELECT account_id, environment_id, integration_id, id FROM nango.connection");
+    await fill(nangod);
     return beside(nangod, async (pool, utils) => {
       await lifecycle(pool, utils, 1, 20); // warm; not counted
       const rows = [
-        ...(await lives(nangod, ids, pool, utils, times, 1, 400)),
-        ...(await lives(nangod, ids, pool, utils, times, 100, 20_000)),
+        ...(await lives(nangod, pool, utils, times, 1, 400)),
+        ...(await lives(nangod, pool, utils, times, 100, 20_000)),
       ];
-      const us = (await ours(nangod, ids, "pickup", PICKUPS)).map((value) => value / 1000);
+      const us = (await ours(nangod, "pickup", PICKUPS)).map((value) => value / 1000);
       const them = await pickups(pool, utils);
       return [
         ...rows,

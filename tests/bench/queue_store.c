@@ -4,44 +4,41 @@
  */
 #include "queue_store.h"
 #include "store/queue.h"
+#include "store/sync.h"
 
 #include <stdlib.h>
 
 #define LEASE_MS 60000
 #define QUIET_MS 86400000
+#define ENVIRONMENT_MAX 500 /* the limits that nangod has by default */
+#define CONNECTION_MAX 10
 
+/* One as a client's trigger does, several as the scheduler does. */
 int
-bench_enqueue(struct db *db, const struct bench_queue *q, size_t count, struct error *err)
+bench_enqueue(struct db *db, const char *const *syncs, size_t count, struct error *err)
 {
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct queue_item *items = talloc_zero_array(mem, struct queue_item, (unsigned)count);
-	int64_t *ids = talloc_zero_array(mem, int64_t, (unsigned)count);
-	int result;
+	const struct queue_request request = {
+	    .syncs = syncs, .count = count, .has_locks = true};
+	int64_t last, queued;
 
-	if (items == NULL || ids == NULL)
-		abort();
-	for (size_t i = 0; i < count; i++)
-		items[i] = (struct queue_item){.account_id = q->account,
-					       .environment_id = q->environment,
-					       .integration_id = q->integration,
-					       .connection_row = q->connection,
-					       .kind = QUEUE_KIND_ACTION};
-	result = queue_add(db, items, count, ids, err);
-	talloc_free(mem);
-	return result;
+	if (count > 1)
+		return queue_enqueue(db, &request, &last, &queued, err);
+	return sync_enqueue(db, syncs[0], false, &last, err);
 }
 
 int
-bench_claim(struct db *db, const struct bench_queue *q, struct bench_claim *out, size_t max,
-	    size_t *count, struct error *err)
+bench_claim(struct db *db, struct bench_claim *out, size_t max, size_t *count,
+	    struct error *err)
 {
-	const struct queue_limits limits = {.room = (int64_t)max, .lease_ms = LEASE_MS};
+	const struct queue_limits limits = {.room = (int64_t)max,
+					    .lease_ms = LEASE_MS,
+					    .environment_max = ENVIRONMENT_MAX,
+					    .connection_max = CONNECTION_MAX};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct run_claim *claims;
 	int64_t environments;
 	int result = queue_claim(mem, db, &limits, &claims, count, &environments, err);
 
-	(void)q;
 	for (size_t i = 0; result == 0 && i < *count; i++)
 		out[i] = (struct bench_claim){claims[i].run_id, claims[i].token};
 	talloc_free(mem);

@@ -8,18 +8,14 @@
 
 #include "db/db.h"
 
-struct bench_queue { /* whose runs they are */
-	int64_t account, environment, integration, connection;
-};
 struct bench_claim {
 	int64_t run_id, token;
 };
 
 /* Each in one transaction of its own. */
-MUST_CHECK int bench_enqueue(struct db *db, const struct bench_queue *queue, size_t count,
+MUST_CHECK int bench_enqueue(struct db *db, const char *const *syncs, size_t count,
 			     struct error *err);
-MUST_CHECK int bench_claim(struct db *db, const struct bench_queue *queue,
-			   struct bench_claim *out, size_t max, size_t *count,
+MUST_CHECK int bench_claim(struct db *db, struct bench_claim *out, size_t max, size_t *count,
 			   struct error *err);
 MUST_CHECK int bench_complete(struct db *db, const struct bench_claim *claims, size_t count,
 			      struct error *err);

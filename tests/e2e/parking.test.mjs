@@ -37,6 +37,7 @@ test("a long Retry-After parks the run; it goes on behind its last page", async 
   assert.deepEqual(status.latestResult, { Item: { added: 2, updated: 0, deleted: 0 } });
   assert.deepEqual(asked, [1, 2, 2, 3], "page 1 is not asked for again");
   assert.equal(await psql(nangod, "SELECT attempts FROM nango.run"), "1", "a parking is no failed attempt");
+  assert.equal(await psql(nangod, "SELECT requests FROM nango.run"), "4", "what was asked for before the parking is counted, too");
 });
 
 test("a short wait keeps the process", async (t) => {

@@ -6,26 +6,33 @@ import { deployItems, item, key } from "./lib/items.mjs";
 import { children, psql, serve, start, until } from "./lib/nangod.mjs";
 
 /** A claim as a node makes it: connections of the claimed runs. */
-const claim = (nangod, { room = 100, lease = 30_000, environment = 0, integration = 0, connection = 0 } = {}) =>
-  psql(nangod, `SELECT connection_id FROM nango.claim_runs(${room}, ${lease}, ${environment}, ${integration}, ${connection}) WHERE run_id IS NOT NULL ORDER BY 1`).then((out) => (out === "" ? [] : out.split("\n").map(Number)));
+const claim = (nangod, { room = 100, lease = 30_000, environment = 0, provider = 0, connection = 0 } = {}) =>
+  psql(nangod, `SELECT connection_id FROM nango.claim_runs(${room}, ${lease}, ${environment}, ${provider}, ${connection}) WHERE run_id IS NOT NULL ORDER BY 1`).then((out) => (out === "" ? [] : out.split("\n").map(Number)));
 /** Runs by [environment, integration, connection, how many]. */
 const fill = (nangod, rows) =>
   psql(nangod, rows.map(([e, i, c, n]) => `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, kind, due_at) SELECT 1, ${e}, ${i}, ${c}, 1, nango.clock_now() - interval '1 second' FROM generate_series(1, ${n})`).join(";"));
 
-test("a claim keeps to the limits of environment, integration and connection, in all nodes together", async (t) => {
+const count = (list) => Object.fromEntries([...new Set(list)].map((c) => [c, list.filter((x) => x === c).length]));
+/** Integrations 1 and 2 of one provider and 3 of another, in environment 1. */
+const integrations = (nangod) =>
+  psql(nangod, ["github", "github", "wordpress"].map((provider, i) => `INSERT INTO nango.integration (account_id, environment_id, unique_key, provider) VALUES (1, 1, 'i${i + 1}', '${provider}')`).join(";"));
+
+test("a claim keeps to the limits of environment, provider and connection, in all nodes together", async (t) => {
   const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
-  const count = (list) => Object.fromEntries([...new Set(list)].map((c) => [c, list.filter((x) => x === c).length]));
+  await integrations(nangod);
   const cases = [
     ["no limit", [[1, 1, 1, 5]], {}, { 1: 5 }, {}],
     ["the room", [[1, 1, 1, 5]], { room: 2 }, { 1: 2 }, { 1: 2 }],
     ["a connection's limit holds over claims", [[1, 1, 1, 5], [1, 1, 2, 1]], { connection: 2 }, { 1: 2, 2: 1 }, {}],
-    ["an integration's", [[1, 1, 1, 3], [1, 1, 2, 3], [1, 2, 3, 3]], { integration: 4 }, { 1: 3, 2: 1, 3: 3 }, {}],
+    ["a provider's, summed over its integrations", [[1, 1, 1, 3], [1, 2, 2, 3], [1, 3, 3, 3]], { provider: 4 }, { 1: 3, 2: 1, 3: 3 }, {}],
+    ["a full provider does not hide the others", [[1, 1, 1, 100], [1, 2, 2, 2000], [1, 3, 3, 1]], { provider: 3, room: 10 }, { 1: 3 }, { 3: 1 }],
+    ["a provider's and a connection's together", [[1, 1, 1, 5], [1, 2, 2, 5], [1, 3, 3, 5]], { provider: 3, connection: 2 }, { 1: 2, 2: 1, 3: 2 }, {}],
     ["an environment's", [[1, 1, 1, 9]], { environment: 4 }, { 1: 4 }, {}],
     ["a full connection does not hide the others, however much it has queued", [[1, 1, 1, 2000], [1, 1, 2, 1]], { connection: 3, room: 10 }, { 1: 3 }, { 2: 1 }],
     ["an environment at its limit leaves the turn to the other", [[1, 1, 1, 4], [2, 2, 2, 2]], { environment: 2, room: 4 }, { 1: 2 }, { 2: 2 }],
   ];
   for (const [why, rows, limits, first, second] of cases) {
-    await psql(nangod, "TRUNCATE nango.queue; SELECT setval('nango.claim_turn', 2, false)");
+    await psql(nangod, "TRUNCATE nango.queue, nango.turn; SELECT setval('nango.turn_at', 0)");
     await fill(nangod, rows);
     assert.deepEqual([count(await claim(nangod, limits)), count(await claim(nangod, limits))], [first, second], why);
   }
@@ -33,6 +40,7 @@ test("a claim keeps to the limits of environment, integration and connection, in
 
 test("each environment gets its share of the room; a lease that ran out is due again and counts no more", async (t) => {
   const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await psql(nangod, "INSERT INTO nango.environment (account_id, name, record_key) VALUES (1, 'third', '')");
   await fill(nangod, [[1, 1, 1, 50], [2, 2, 2, 50], [3, 3, 3, 50]]);
   const turns = [];
   for (let i = 0; i < 6; i++) turns.push(await claim(nangod, { room: 9 }));
@@ -48,6 +56,64 @@ test("each environment gets its share of the room; a lease that ran out is due a
   assert.deepEqual(await claim(nangod, { environment: 1 }), [1]);
   assert.ok(Number(await psql(nangod, "SELECT token FROM nango.queue")) > Number(before));
   assert.equal(await psql(nangod, "SELECT attempts FROM nango.queue"), "2");
+});
+
+test("a turn is as long as the environment's weight, and goes on over claims; what is left is kept", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await fill(nangod, [[1, 1, 1, 50], [2, 2, 2, 50]]);
+  await psql(nangod, "UPDATE nango.environment SET runs_weight = 3 WHERE id = 1");
+  const turns = [];
+  for (let i = 0; i < 12; i++) turns.push((await claim(nangod, { room: 1 }))[0]);
+  assert.deepEqual(turns, [1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2]);
+  // 5 / 4 of the room are a turn: three quarters of a run and more are owed and paid later.
+  await psql(nangod, "TRUNCATE nango.turn; SELECT setval('nango.turn_at', 2)");
+  const sizes = [];
+  for (let i = 0; i < 8; i++) sizes.push(count(await claim(nangod, { room: 5 })));
+  assert.deepEqual(sizes, [{ 1: 3 }, { 2: 1 }, { 1: 4 }, { 2: 1 }, { 1: 4 }, { 2: 1 }, { 1: 4 }, { 2: 2 }]);
+});
+
+test("a claim looks at so many environments at most; the next one goes on behind them", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await fill(nangod, Array.from({ length: 100 }, (_, i) => [i + 1, 1, 1, 1]));
+  await psql(nangod, "UPDATE nango.queue SET due_at = 'infinity' WHERE environment_id < 90");
+  assert.deepEqual(await claim(nangod), [], "the first 64 have nothing that is due");
+  assert.equal((await claim(nangod)).length > 0, true);
+});
+
+test("two nodes that claim at once keep to the limits exactly", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await integrations(nangod);
+  const limits = { room: 7, environment: 40, provider: 25, connection: 3 };
+  await fill(nangod, Array.from({ length: 60 }, (_, i) => [1, (i % 3) + 1, i + 1, 10]));
+  const most = async (column, from = "") => Number(await psql(nangod, `SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM nango.queue q ${from} WHERE q.is_claimed GROUP BY ${column}) x`));
+  for (let round = 0; round < 4; round++) {
+    await Promise.all(Array.from({ length: 16 }, () => claim(nangod, limits)));
+    assert.ok((await most("environment_id")) <= 40 && (await most("connection_id")) <= 3, "environment and connection");
+    assert.ok((await most("i.provider", "JOIN nango.integration i ON i.id = q.integration_id")) <= 25, "provider");
+  }
+  assert.equal(await most("environment_id"), 40, "and what there is room for is claimed");
+  await psql(nangod, "DELETE FROM nango.queue WHERE is_claimed AND run_id % 2 = 0");
+  await Promise.all(Array.from({ length: 16 }, () => claim(nangod, limits)));
+  assert.equal(await most("environment_id"), 40);
+});
+
+test("a token rises with each claim of a run, and is not one that a crash could give out again", async (t) => {
+  const nangod = await start(t, { env: { NANGO_ROLES: "api" } });
+  await fill(nangod, [[1, 1, 1, 1]]);
+  const token = async () => BigInt(await psql(nangod, "SELECT token FROM nango.queue"));
+  const again = async () => {
+    await psql(nangod, "UPDATE nango.queue SET due_at = nango.clock_now()");
+    assert.deepEqual(await claim(nangod), [1]);
+    return token();
+  };
+  const first = await again();
+  const second = await again();
+  assert.ok(second > first);
+  // As if the second claim had been lost: its token is not given out once more.
+  await psql(nangod, `UPDATE nango.queue SET token = ${first}`);
+  assert.ok((await again()) > second);
+  await psql(nangod, "UPDATE nango.queue SET token = 9000000000000000000");
+  assert.ok((await again()) > 9000000000000000000n, "whatever the clock says");
 });
 
 test("a run that waited too long, or was begun too often, is not started", async (t) => {

@@ -104,6 +104,61 @@ test("cancel and retry, and the tool", async (t) => {
   assert.equal((await tool("list", "--state", "gone")).code, 11);
 });
 
+/** Page 1 is answered, page 2 when a gate opens; asked counts both. */
+function gated(provider) {
+  const gates = [];
+  provider.reply("GET /items", ({ query }) => (query.get("page") === "1" ? { json: [item(1), item(2)] } : new Promise((done) => gates.push(() => done({ json: [] })))));
+  return gates;
+}
+
+test("a running run shows the pages it has committed; cancelled, it keeps them and what it used", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t);
+  const gates = gated(provider);
+  await connect();
+  await until(() => gates.length === 1);
+  const one = async () => (await nangod.ok("GET", "/runs")).runs[0];
+  const running = await until(async () => (await one()).pages === 1 && one());
+  assert.deepEqual([running.state, running.pages, running.added], ["running", 1, 2]);
+  assert.deepEqual((await nangod.ok("GET", `/runs/${running.id}`)).result, { Item: { added: 2, updated: 0, deleted: 0 } });
+  assert.equal((await nangod.ok("POST", `/runs/${running.id}/cancel`)).state, "cancelled");
+  const cancelled = await until(async () => (await one()).requests > 0 && one(), "what it used is not there");
+  assert.deepEqual([cancelled.state, cancelled.pages, cancelled.added, cancelled.message], ["cancelled", 1, 2, "somebody asked for it"]);
+  assert.ok(cancelled.requests === 2 && cancelled.cpu_us > 0 && cancelled.max_rss_kb > 0 && cancelled.response_bytes > 0, JSON.stringify(cancelled));
+  const [cost] = (await nangod.ok("GET", "/runs/costs")).connections;
+  assert.deepEqual([cost.requests, cost.pages, cost.cpu_us], [2, 1, cancelled.cpu_us]);
+  for (const open of gates) open();
+});
+
+test("what an attempt used that lost its process is summed", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t);
+  const gates = gated(provider);
+  await connect();
+  await until(() => gates.length === 1);
+  process.kill(children(nangod.pid).at(-1), "SIGKILL"); // the zygote: its runs come back
+  await until(() => gates.length === 2, () => nangod.log());
+  assert.equal(await psql(nangod, "SELECT requests FROM nango.queue"), "2", "the first attempt's");
+  gates[1]();
+  await nangod.settled(key, "acme", "items");
+  const [run] = (await nangod.ok("GET", "/runs")).runs;
+  assert.deepEqual([run.state, run.attempts, run.requests, run.pages], ["success", 2, 3, 2], JSON.stringify(run));
+});
+
+test("a run that had ended is not cancelled: 409 with its true state", async (t) => {
+  const { nangod, connect } = await deployItems(t);
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  // As a node leaves it that closed the fence and has not written the row yet.
+  const id = await psql(nangod, `WITH q AS (INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at, started_at, is_claimed, token, attempts)
+      SELECT account_id, environment_id, integration_id, connection_id, id, 1, nango.clock_now() + interval '1 hour', nango.clock_now(), true, 5, 1 FROM nango.sync WHERE name = 'items' RETURNING run_id, connection_id)
+    INSERT INTO nango_data.fence (connection_id, run_id, token, state, pages, result, outcome)
+      SELECT connection_id, run_id, 5, 'failed', 2, '{"Item":{"added":7,"updated":1,"deleted":0}}', '{"cause":"failed","code":"no_way","requests":4}' FROM q RETURNING run_id`);
+  const answer = await nangod.call("POST", `/runs/${id}/cancel`);
+  assert.deepEqual([answer.status, answer.body.error.code], [409, "conflict"]);
+  assert.match(answer.body.error.message, /had ended before: failed/);
+  const run = await nangod.ok("GET", `/runs/${id}`);
+  assert.deepEqual([run.state, run.cause, run.code, run.pages, run.added, run.updated, run.requests], ["failed", "failed", "no_way", 2, 7, 1, 4]);
+});
+
 test("old runs are forgotten, a sync's newest is not", async (t) => {
   const { nangod, connect, trigger } = await deployItems(t);
   await connect();
