@@ -66,8 +66,9 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
 	int verdict = 1;
 
-	/* What is stored passed the model of its day. */
-	if (!is_same || batch->model->model_hash != batch->before.model_hash)
+	/* What is stored passed the model of its day, or is in quarantine since. */
+	if (!is_same || batch->model->model_hash != batch->before.model_hash ||
+	    batch->before.quarantined > 0)
 		verdict = validate(c, batch, row, err);
 	if (verdict < 0)
 		return -1;

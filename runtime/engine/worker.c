@@ -346,7 +346,9 @@ looked(void *arg)
 		take_job(worker, look_done->jobs[i]);
 	if (look_done->err.code != ERR_NONE)
 		again = false;
-	if (look_done->with_schedules && !worker->is_stopping)
+	/* A tick that came meanwhile is over with this look, too, if none follows it. */
+	if ((look_done->with_schedules || (worker->tick_again && !again)) &&
+	    !worker->is_stopping)
 		loop_timer_set(worker->tick,
 			       look_done->has_more_due ? 0 : worker->node->config->tick_ms);
 	talloc_free(look_done);

@@ -209,7 +209,8 @@ async function disturb(world, point, victim) {
   go();
   if (victim === "postgres") await world.cluster.up();
   if (victim === "nangod") {
-    await world.cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'"); // its lease is over
+    // Its leases are over: of the run, and of a webhook that it was sending.
+    await world.cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'; UPDATE nango_data.clock SET offset_by = offset_by + interval '61 seconds'");
     await world.serve();
   }
   await world.settled();
