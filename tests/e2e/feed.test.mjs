@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The feed beside what moves it: datasets emptied under writers, a manifest without room.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { buildPlugin, psql, start, until } from "./lib/nangod.mjs";
+import { provider as fakeProvider } from "./lib/provider.mjs";
+
+const key = "unauthenticated";
+const folder = (name) => fileURLToPath(new URL(`plugins/${name}`, import.meta.url));
+const EMPTIED = 8;
+const save = (id, more) => ({ save: { id, ...more } });
+const zero = { added: 0, updated: 0, deleted: 0 };
+
+/** What a client puts together from the feed alone, by the rules of its cursor. */
+class Reader {
+  constructor(model, id = "acme") {
+    Object.assign(this, { model, id, state: new Map(), history: new Map(), cursor: "", reads: 0, restarts: 0 });
+  }
+
+  /** One page; false when there was nothing new. An error is the caller's, but not that of a cursor. */
+  async read(nangod) {
+    const query = `&limit=20${this.cursor ? `&cursor=${encodeURIComponent(this.cursor)}` : ""}`;
+    const answer = await nangod.call("GET", `/records?model=${this.model}${query}`, { headers: { "provider-config-key": key, "connection-id": this.id } });
+    if (["invalid_cursor", "stale_cursor"].includes(answer.body?.error?.code)) {
+      this.state.clear();
+      this.cursor = "";
+      this.restarts++;
+      return true;
+    }
+    if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
+    for (const { _nango_metadata: meta, ...record } of answer.body.records) {
+      const version = JSON.stringify([record, meta.last_action, meta.deleted_at, meta.last_modified_at]);
+      assert.equal(this.history.get(meta.cursor) ?? version, version, `${meta.cursor} is one change`);
+      this.history.set(meta.cursor, version);
+      this.state.set(record.id, { ...record, cursor: meta.cursor, action: meta.last_action });
+      this.cursor = meta.cursor;
+    }
+    this.reads++;
+    return answer.body.records.length > 0;
+  }
+
+  async drain(nangod) {
+    while (await this.read(nangod));
+  }
+}
+
+/** The same from the database; sql(text) runs a statement. */
+async function stored(sql, model) {
+  const rows = JSON.parse(await sql(`SELECT coalesce(json_agg(json_build_array(external_id, convert_from(payload, 'UTF8'), d.id, d.epoch, r.seq, action)), '[]')
+    FROM nango_data.record r JOIN nango_data.dataset d ON d.connection_id = r.connection_id AND d.id = r.dataset_id WHERE d.model = '${model}'`));
+  const actions = { 1: "ADDED", 2: "UPDATED", 3: "DELETED" };
+  return rows.map(([id, payload, dataset, epoch, seq, action]) => [id, { ...JSON.parse(payload), cursor: Buffer.from(`1:${dataset}:${epoch}:${seq}`).toString("base64"), action: actions[action] }]);
+}
+
+const sorted = (entries) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+
+async function assertHead(sql, model) {
+  const [live, rows, twice] = JSON.parse(await sql(`SELECT json_build_array(
+      (SELECT live FROM nango_data.dataset WHERE model = '${model}'),
+      (SELECT count(*) FROM nango_data.record r JOIN nango_data.dataset d ON d.connection_id = r.connection_id AND d.id = r.dataset_id WHERE d.model = '${model}' AND action <> 3),
+      (SELECT count(*) - count(DISTINCT r.seq) FROM nango_data.record r JOIN nango_data.dataset d ON d.connection_id = r.connection_id AND d.id = r.dataset_id WHERE d.model = '${model}'))`));
+  assert.deepEqual([live, twice], [rows, 0], "the head counts the live rows; no sequence number is there twice");
+}
+
+/** One page of operations for each of `pages`. */
+function ledgerOf(provider, pages) {
+  provider.reply("GET /ledger", ({ query }) => {
+    const page = Number(query.get("page"));
+    return { json: { ops: pages[page - 1], is_last: page >= pages.length } };
+  });
+}
+
+async function deployed(t, plugin, { env, connection } = {}) {
+  const provider = await fakeProvider(t);
+  const nangod = await start(t, { env });
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  await nangod.deploy(await buildPlugin(t, folder(plugin), key), key);
+  await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...connection });
+  const trigger = (sync, opts) => nangod.ok("POST", "/sync/trigger", { body: { syncs: [sync], provider_config_key: key, connection_id: "acme", ...(opts ? { opts } : {}) } });
+  const ledger = async (pages, opts) => {
+    ledgerOf(provider, pages);
+    await trigger("ledger", opts);
+    return nangod.settled(key, "acme", "ledger");
+  };
+  return { nangod, provider, trigger, ledger };
+}
+
+test("emptied again and again beside writers: a reader ends with what is stored", { timeout: 120_000 }, async (t) => {
+  const { nangod, trigger } = await deployed(t, "writers", {
+    env: { NANGO_LOG: "warn", NANGO_TICK_MS: "20", NANGO_WORKER_THREADS: "4" },
+    connection: { metadata: { rounds: 20 } },
+  });
+  const reader = new Reader("Row");
+  const idle = (sync) => until(async () => (await nangod.status(key, "acme", sync)).status !== "RUNNING", `${sync} does not end`, 60);
+  let isOver = false;
+  const whileNotOver = async (step) => {
+    while (!isOver) await step();
+  };
+  const write = (sync) => whileNotOver(async () => {
+    await trigger(sync);
+    await idle(sync);
+  });
+  async function empty() {
+    for (let i = 0; i < EMPTIED; i++) {
+      const restarts = reader.restarts;
+      await until(() => reader.cursor, "the reader sees nothing", 60);
+      await trigger("third", { reset: true, emptyCache: true });
+      await until(() => reader.restarts > restarts, "the reader was not told", 60);
+    }
+    isOver = true;
+  }
+  await Promise.all([empty().finally(() => (isOver = true)), whileNotOver(() => reader.read(nangod)), ...["first", "second", "touch"].map(write)]);
+  for (const sync of ["first", "second", "third", "touch"]) assert.equal((await nangod.settled(key, "acme", sync, 60)).latestExecutionStatus, "SUCCESS", sync);
+  await reader.drain(nangod);
+  const sql = (text) => psql(nangod, text);
+  t.diagnostic(`${reader.history.size} changes, ${reader.reads} reads, ${reader.restarts} restarts, ${reader.state.size} records`);
+  assert.deepEqual(sorted(reader.state), sorted(await stored(sql, "Row")));
+  await assertHead(sql, "Row");
+  assert.ok(reader.restarts >= EMPTIED && reader.history.size > 500, "there was a race at all");
+});
+
+test("a manifest whose budget is used up in the middle of a run changes nothing but its speed", { timeout: 60_000 }, async (t) => {
+  const list = (from, to, v) => Array.from({ length: to - from }, (_, i) => save(String(from + i), { v }));
+  // The first run's own manifest grows from 1024 slots (32 KiB) beyond what there is.
+  const walks = [
+    [list(0, 700, 1), list(700, 1400, 1), list(1400, 2000, 1)],
+    [list(0, 700, 1), list(700, 900, 2).concat([{ update: { id: "3", w: 1 } }, { delete: { id: "4" } }]), list(950, 2100, 1)],
+    [list(0, 700, 1), list(700, 2100, 2)],
+  ];
+  async function outcome(bytes) {
+    const { nangod, ledger } = await deployed(t, "ledger", { env: { NANGO_MANIFEST_BYTES: bytes } });
+    const results = [];
+    for (const pages of walks) results.push((await ledger(pages)).latestResult.Entry);
+    const sql = (text) => psql(nangod, text);
+    await assertHead(sql, "Entry");
+    const feed = (await stored(sql, "Entry")).map(([id, { cursor, ...record }]) => [id, Buffer.from(cursor, "base64").toString().split(":").at(-1), record]);
+    return { results, feed: sorted(feed) };
+  }
+  const [large, small, none] = [await outcome("536870912"), await outcome("40000"), await outcome("0")];
+  assert.deepEqual(large.results[0], { ...zero, added: 2000 });
+  assert.deepEqual(large.results[1], { added: 100, updated: 201, deleted: 51 });
+  assert.deepEqual(small, large);
+  assert.deepEqual(none, large);
+});
