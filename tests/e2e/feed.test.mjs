@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The feed beside what moves it: datasets emptied under writers, a manifest without room.
+// The feed beside what moves it: emptied datasets, crashes, a manifest without room, new models.
 import assert from "node:assert/strict";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, psql, start, until } from "./lib/nangod.mjs";
+import { buildPlugin, psql, scratch, start, until } from "./lib/nangod.mjs";
+import { Cluster, serveOn } from "./lib/postgres.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 
 const key = "unauthenticated";
@@ -142,4 +145,109 @@ test("a manifest whose budget is used up in the middle of a run changes nothing 
   assert.deepEqual(large.results[1], { added: 100, updated: 201, deleted: 51 });
   assert.deepEqual(small, large);
   assert.deepEqual(none, large);
+});
+
+/** Polls until stop(); a server that is away is asked again, a broken promise is an end. */
+function polling(reader, nangod) {
+  let isOver = false;
+  const done = (async () => {
+    while (!isOver)
+      await reader.read(nangod()).catch((err) => {
+        if (err instanceof assert.AssertionError) throw err;
+        reader.failures = (reader.failures ?? 0) + 1;
+        return new Promise((next) => setImmediate(next));
+      });
+  })();
+  return () => {
+    isOver = true;
+    return done;
+  };
+}
+
+test("a polling reader across kill -9 of nangod and of Postgres in the middle of runs", { timeout: 90_000 }, async (t) => {
+  const cluster = await Cluster.start(t);
+  const provider = await fakeProvider(t);
+  const serve = () => serveOn(t, cluster, { NANGO_TICK_MS: "50", NANGO_LEASE_MS: "1000" });
+  let nangod = await serve();
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  await nangod.deploy(await buildPlugin(t, folder("ledger"), key), key);
+  await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" } });
+  const reader = new Reader("Entry");
+  const stop = polling(reader, () => nangod);
+  const victims = {
+    async nangod() {
+      await nangod.kill("SIGKILL");
+      await cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'"); // its lease is over
+      nangod = await serve();
+    },
+    async postgres() {
+      await cluster.kill();
+      await cluster.up();
+    },
+  };
+  let round = 0;
+  for (const victim of ["nangod", "postgres"])
+    for (const killedAt of [1, 2, 4]) {
+      round++;
+      // Each page has some of all pages, some of its own, and what went on in the round before.
+      const pages = [1, 2, 3, 4].map((page) => [
+        ...Array.from({ length: 15 }, (_, i) => save(`${page}-${i}`, { v: i % 3 ? 0 : round })),
+        ...Array.from({ length: 5 }, (_, i) => save(`shared-${i}`, { v: round * 10 + page })),
+        { delete: { id: `shared-${page}` } },
+        save(`round-${round}-${page}`, { v: 0 }),
+      ]);
+      let isPending = true;
+      const asked = Promise.withResolvers();
+      const gate = Promise.withResolvers();
+      provider.reply("GET /ledger", async ({ query }) => {
+        const page = Number(query.get("page"));
+        if (isPending && page === killedAt) {
+          isPending = false;
+          asked.resolve();
+          await gate.promise;
+        }
+        return { json: { ops: pages[page - 1], is_last: page === 4 } };
+      });
+      await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["ledger"], provider_config_key: key, connection_id: "acme" } });
+      await asked.promise;
+      gate.resolve(); // the page's commit and the kill race
+      await victims[victim]();
+      const ended = `SELECT (SELECT count(*) FROM nango.queue) = 0 AND (SELECT state FROM nango.run ORDER BY id DESC LIMIT 1) = 'success'`;
+      await until(async () => (await cluster.sql(ended)) === "t", () => nangod.log().slice(-3000), 40);
+    }
+  await stop();
+  await reader.drain(nangod);
+  const sql = (text) => cluster.sql(text);
+  t.diagnostic(`${reader.history.size} changes, ${reader.reads} reads, ${reader.failures} failed`);
+  assert.deepEqual(sorted(reader.state), sorted(await stored(sql, "Entry")));
+  await assertHead(sql, "Entry");
+  assert.equal(reader.restarts, 0, "no cursor was ever refused");
+  assert.ok(reader.failures > 0 && reader.history.size > 200, "it read across the crashes");
+});
+
+test("a stricter model: what is stored is checked once more, and stays in quarantine while it is bad", { timeout: 60_000 }, async (t) => {
+  const { nangod, provider, trigger, ledger } = await deployed(t, "ledger");
+  const page = [save("good", { v: 1 }), save("bad", { v: "text" })];
+  await ledger([page]);
+  const stricter = scratch(t);
+  cpSync(folder("ledger"), stricter, { recursive: true });
+  writeFileSync(join(stricter, "plugin.yaml"), readFileSync(join(stricter, "plugin.yaml"), "utf8").replace("    $extra: keep", '    v: "integer?"\n    $extra: keep'));
+  await nangod.deploy(await buildPlugin(t, stricter, key), key);
+  const quarantine = async () =>
+    (await nangod.ok("GET", "/records/quarantine?model=Entry", { headers: { "provider-config-key": key, "connection-id": "acme" } })).records.map(({ id, path }) => [id, path]);
+  const { records } = await nangod.records(key, "acme", "Entry");
+
+  // A part of a walk: the second page fails, and nothing says that all was looked at.
+  provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: { ops: page, is_last: false } } : { status: 400, json: {} }));
+  await trigger("ledger");
+  assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "ERROR");
+  assert.deepEqual(await quarantine(), [["bad", "v"]], "unchanged, but not allowed any more");
+  assert.deepEqual((await nangod.records(key, "acme", "Entry")).records, records, "what is stored stays as it is");
+
+  assert.deepEqual((await ledger([[], page])).latestResult.Entry, { ...zero, quarantined: 1 });
+  assert.deepEqual(await quarantine(), [["bad", "v"]], "after the rest of the walk");
+  await ledger([page]);
+  assert.deepEqual(await quarantine(), [["bad", "v"]], "a whole walk later it is no better");
+  await ledger([[page[0], save("bad", { v: 2 })]]);
+  assert.deepEqual(await quarantine(), [], "a good one came");
 });
