@@ -23,7 +23,9 @@ class Made {
   static async start(t) {
     const made = new Made();
     made.cluster = await Cluster.start(t, server);
-    made.nangod = await serveOn(t, made.cluster, { NANGO_LOG: "info" });
+    // A backend that maps the shared buffers for the first time takes a fault for each page of them, which
+    // is not the work that is measured: four soon have them all, as one has for COPY.
+    made.nangod = await serveOn(t, made.cluster, { NANGO_LOG: "info", NANGO_DB_CONNECTIONS: "4" });
     await made.nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
     await made.nangod.deploy(await buildPlugin(t, source, key), key);
     return made;
@@ -80,7 +82,7 @@ const against = (list, copy) => list.map((ms, i) => copy[i] / ms);
 
 async function measure(made, count, times) {
   const first = [], same = [], tenth = [], gone = [], copy = [];
-  for (let i = -1; i < times; i++) {
+  for (let i = count >= 1_000_000 ? -1 : -3; i < times; i++) {
     // Both sides write once, empty their table, and write again: memory that was given back to a
     // hypervisor meanwhile costs more than the work, and would be counted on one side only.
     await made.connect(count);
