@@ -209,7 +209,9 @@ async function disturb(world, point, victim) {
   go();
   if (victim === "postgres") await world.cluster.up();
   if (victim === "nangod") {
-    // Its leases are over: of the run, and of a webhook that it was sending.
+    // What it had asked Postgres for is done, or not. Then its leases are over: of the run, and of a
+    // webhook that it was sending.
+    await until(async () => (await world.cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nangod'")) === "0", "a backend of the killed nangod is left");
     await world.cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'; UPDATE nango_data.clock SET offset_by = offset_by + interval '61 seconds'");
     await world.serve();
   }
