@@ -164,21 +164,6 @@ outbox_settle(struct db *db, enum outbox_family family, const char *results, str
 	"    LIMIT $3 FOR UPDATE SKIP LOCKED) old "                                          \
 	"WHERE o.connection_id = old.connection_id AND o.id = old.id"
 
-/* How many rows a statement touched. */
-static int
-exec_affected(struct db *db, const char *sql, const struct db_param *params, size_t count,
-	      int64_t *affected, struct error *err)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_result *done;
-	int result = db_exec(db, mem, &done, err, sql, params, count);
-
-	if (result == 0)
-		*affected = (int64_t)db_affected(done);
-	talloc_free(mem);
-	return result;
-}
-
 int
 outbox_clean(struct db *db, enum outbox_family family, int64_t delivered_days,
 	     int64_t dead_days, int64_t limit, int64_t *removed, struct error *err)
@@ -188,7 +173,7 @@ outbox_clean(struct db *db, enum outbox_family family, int64_t delivered_days,
 	const struct db_param params[] = {DB_INTEGER(delivered_days), DB_INTEGER(dead_days),
 					  DB_INTEGER(limit)};
 
-	return exec_affected(db, sql[family], params, 3, removed, err);
+	return db_exec_count(db, removed, err, sql[family], params, 3);
 }
 
 int
@@ -201,5 +186,5 @@ outbox_release_orphans(struct db *db, int64_t *released, struct error *err)
 	    "WHERE o.state = 'held' AND f.connection_id = o.connection_id "
 	    "    AND f.run_id = o.run_id AND f.state <> 'open'";
 
-	return exec_affected(db, sql, NULL, 0, released, err);
+	return db_exec_count(db, released, err, sql, DB_NONE);
 }
