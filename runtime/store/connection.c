@@ -3,6 +3,7 @@
  * store/connection -- see connection.h.
  */
 #include "store/connection.h"
+#include "store/sync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,11 @@
 static const char columns[] =
     OWN "(SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', r.id::text)), "
 	"                 '[]')::text "
-	" FROM nango.sync s JOIN LATERAL ("
+	" FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id AND t.failures > 0 "
+	" JOIN LATERAL ("
 	"     SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
 	" ) r ON r.state = 'failed' "
-	" WHERE s.connection_id = c.id AND s.deleted_at IS NULL AND s.failures > 0) " ALIVE;
+	" WHERE s.connection_id = c.id AND s.deleted_at IS NULL) " ALIVE;
 
 static void
 read_row(struct connection *out, const struct db_result *r, size_t row)
@@ -229,11 +231,9 @@ int
 connection_delete(struct db *db, int64_t id, struct error *err)
 {
 	static const char sql[] =
-	    "WITH gone AS ("
-	    "    UPDATE nango.connection SET deleted_at = nango.clock_now() WHERE id = $1), "
-	    "syncs AS ("
-	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "    WHERE connection_id = $1 AND deleted_at IS NULL) SELECT 1";
+	    "UPDATE nango.connection SET deleted_at = nango.clock_now() WHERE id = $1";
 
-	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id)));
+	if (db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
+		return -1;
+	return sync_delete_all(db, 0, id, "[]", err);
 }

@@ -3,6 +3,7 @@
  * store/integration -- see integration.h.
  */
 #include "store/integration.h"
+#include "store/sync.h"
 
 #include <stdlib.h>
 
@@ -137,14 +138,13 @@ integration_delete(struct db *db, int64_t id, struct error *err)
 	    "connections AS ("
 	    "    UPDATE nango.connection SET deleted_at = nango.clock_now() "
 	    "    WHERE integration_id = $1 AND deleted_at IS NULL), "
-	    "syncs AS ("
-	    "    UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "    WHERE integration_id = $1 AND deleted_at IS NULL), "
 	    "deployments AS ("
 	    "    UPDATE nango.deployment SET is_active = false WHERE integration_id = $1) "
 	    "SELECT 1";
 
-	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id)));
+	if (db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
+		return -1;
+	return sync_delete_all(db, id, 0, "[]", err);
 }
 
 int

@@ -8,43 +8,67 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* The schedule's row is the sync's lock, so it goes first. */
+int
+sync_delete_all(struct db *db, int64_t integration_id, int64_t connection_row,
+		const char *kept_json, struct error *err)
+{
+	static const char sql[] =
+	    "WITH gone AS ("
+	    "    DELETE FROM nango.schedule t USING nango.sync s "
+	    "    WHERE t.sync_id = s.id AND s.deleted_at IS NULL "
+	    "      AND ($1 = 0 OR s.integration_id = $1) AND ($2 = 0 OR s.connection_id = $2) "
+	    "      AND s.name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w) "
+	    "    RETURNING t.sync_id) "
+	    "UPDATE nango.sync s SET deleted_at = nango.clock_now() FROM gone "
+	    "WHERE s.id = gone.sync_id";
+
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(integration_id), DB_INTEGER(connection_row),
+				 DB_TEXT(kept_json)));
+}
+
 int
 sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	       const char *wanted_json, struct error *err)
 {
-	static const char remove[] =
-	    "UPDATE nango.sync SET deleted_at = nango.clock_now() "
-	    "WHERE integration_id = $1 AND ($2 = 0 OR connection_id = $2) "
-	    "  AND deleted_at IS NULL "
-	    "  AND name NOT IN (SELECT w->>'name' FROM json_array_elements($3::json) w)";
 	/* 'infinity' marks what sync_replan moves to the first slot of its new timing. */
 	static const char change[] =
-	    "UPDATE nango.sync s SET interval_ms = w.interval_ms, cron = w.cron, "
-	    "    time_zone = w.time_zone, missed = w.missed, updated_at = nango.clock_now(), "
-	    "    next_due_at = CASE "
-	    "        WHEN s.next_due_at > nango.clock_now() AND NOT s.is_paused "
-	    "         AND (s.interval_ms, coalesce(s.cron, ''), coalesce(s.time_zone, '')) "
-	    "           <> (w.interval_ms, coalesce(w.cron, ''), coalesce(w.time_zone, '')) "
-	    "        THEN 'infinity' ELSE s.next_due_at END "
-	    "FROM json_to_recordset($3::json) AS w(name text, interval_ms int8, cron text, "
-	    "    time_zone text, missed int2) "
-	    "WHERE s.integration_id = $1 AND ($2 = 0 OR s.connection_id = $2) "
-	    "  AND s.deleted_at IS NULL AND s.name = w.name AND NOT s.is_overridden";
+	    "UPDATE nango.schedule t SET interval_ms = w.interval_ms, cron = w.cron, "
+	    "    time_zone = w.time_zone, missed = w.missed, "
+	    "    due_at = CASE "
+	    "        WHEN t.due_at > nango.clock_now() AND NOT t.is_paused "
+	    "         AND (t.interval_ms, t.cron, t.time_zone) "
+	    "           IS DISTINCT FROM (w.interval_ms, w.cron, w.time_zone) "
+	    "        THEN 'infinity' ELSE t.due_at END "
+	    "FROM nango.sync s JOIN json_to_recordset($3::json) AS w(name text, "
+	    "    interval_ms int8, cron text, time_zone text, missed int2) ON w.name = s.name "
+	    "WHERE t.sync_id = s.id AND s.integration_id = $1 "
+	    "  AND ($2 = 0 OR s.connection_id = $2) AND s.deleted_at IS NULL "
+	    "  AND NOT t.is_overridden "
+	    "  AND (t.interval_ms, t.cron, t.time_zone, t.missed) "
+	    "    IS DISTINCT FROM (w.interval_ms, w.cron, w.time_zone, w.missed)";
 	static const char insert[] =
-	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
-	    "    connection_id, name, interval_ms, cron, time_zone, missed, is_paused, "
-	    "    next_due_at) "
-	    "SELECT c.account_id, c.environment_id, c.integration_id, c.id, w.name, "
-	    "    w.interval_ms, w.cron, w.time_zone, w.missed, NOT w.auto_start, "
+	    "WITH w AS (SELECT * FROM json_to_recordset($3::json) AS w(name text, "
+	    "    interval_ms int8, cron text, time_zone text, missed int2, auto_start bool)), "
+	    "made AS ("
+	    "    INSERT INTO nango.sync (account_id, environment_id, integration_id, "
+	    "        connection_id, name) "
+	    "    SELECT c.account_id, c.environment_id, c.integration_id, c.id, w.name "
+	    "    FROM nango.connection c, w WHERE c.integration_id = $1 "
+	    "      AND ($2 = 0 OR c.id = $2) AND c.deleted_at IS NULL "
+	    "    ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO "
+	    "NOTHING "
+	    "    RETURNING id, name) "
+	    "INSERT INTO nango.schedule (sync_id, interval_ms, cron, time_zone, missed, "
+	    "    is_paused, due_at) "
+	    "SELECT made.id, w.interval_ms, w.cron, w.time_zone, w.missed, NOT w.auto_start, "
 	    "    nango.clock_now() "
-	    "FROM nango.connection c, json_to_recordset($3::json) AS w(name text, "
-	    "    interval_ms int8, cron text, time_zone text, missed int2, auto_start bool) "
-	    "WHERE c.integration_id = $1 AND ($2 = 0 OR c.id = $2) AND c.deleted_at IS NULL "
-	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO NOTHING";
+	    "FROM made JOIN w ON w.name = made.name";
 	const struct db_param params[] = {DB_INTEGER(integration_id),
 					  DB_INTEGER(connection_row), DB_TEXT(wanted_json)};
 
-	if (db_exec(db, NULL, NULL, err, remove, params, 3) < 0 ||
+	if (sync_delete_all(db, integration_id, connection_row, wanted_json, err) < 0 ||
 	    db_exec(db, NULL, NULL, err, change, params, 3) < 0 ||
 	    db_exec(db, NULL, NULL, err, insert, params, 3) < 0)
 		return -1;
@@ -85,10 +109,14 @@ read_row(struct sync *out, const struct db_result *r, size_t row)
 	out->run_code = db_text(r, row, 22);
 }
 
-#define IDENTITY                                                                             \
+#define COLUMNS                                                                              \
 	"SELECT s.id::text, s.environment_id, s.integration_id, s.connection_id, "           \
-	"    c.connection_id, i.unique_key, s.name, s.variant, s.interval_ms, s.is_paused, " \
-	"    s.cron, s.time_zone, s.is_overridden, s.failures, s.next_due_at"
+	"    c.connection_id, i.unique_key, s.name, s.variant, t.interval_ms, t.is_paused, " \
+	"    t.cron, t.time_zone, t.is_overridden, t.failures, t.due_at"
+#define TABLES                                                         \
+	"FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id " \
+	"JOIN nango.connection c ON c.id = s.connection_id "           \
+	"JOIN nango.integration i ON i.id = s.integration_id "
 
 int
 sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *integration_key,
@@ -96,19 +124,16 @@ sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *in
 	  struct error *err)
 {
 	static const char sql[] =
-	    IDENTITY ", r.id, r.state, r.result, r.cause, r.message, r.created_at, "
-		     "    r.finished_at, r.code "
-		     "FROM nango.sync s "
-		     "JOIN nango.connection c ON c.id = s.connection_id "
-		     "JOIN nango.integration i ON i.id = s.integration_id "
-		     "LEFT JOIN LATERAL (SELECT * FROM nango.any_run r WHERE r.sync_id = s.id "
-		     "                   ORDER BY r.id DESC LIMIT 1) r ON true "
-		     "WHERE s.environment_id = $1 AND s.deleted_at IS NULL "
-		     "  AND ($2::text IS NULL OR i.unique_key = $2) "
-		     "  AND ($3::text IS NULL OR c.connection_id = $3) "
-		     "  AND ($4::text IS NULL OR (s.name, s.variant) IN ("
-		     "       SELECT n->>0, n->>1 FROM json_array_elements($4::json) n)) "
-		     "ORDER BY i.unique_key, c.connection_id, s.name, s.variant";
+	    COLUMNS ", r.id, r.state, r.result, r.cause, r.message, r.created_at, "
+		    "    r.finished_at, r.code " TABLES
+		    "LEFT JOIN LATERAL (SELECT * FROM nango.any_run r WHERE r.sync_id = s.id "
+		    "                   ORDER BY r.id DESC LIMIT 1) r ON true "
+		    "WHERE s.environment_id = $1 AND s.deleted_at IS NULL "
+		    "  AND ($2::text IS NULL OR i.unique_key = $2) "
+		    "  AND ($3::text IS NULL OR c.connection_id = $3) "
+		    "  AND ($4::text IS NULL OR (s.name, s.variant) IN ("
+		    "       SELECT n->>0, n->>1 FROM json_array_elements($4::json) n)) "
+		    "ORDER BY i.unique_key, c.connection_id, s.name, s.variant";
 	struct db_result *found;
 	struct sync *list;
 
@@ -130,10 +155,7 @@ int
 sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out, struct error *err)
 {
 	static const char sql[] =
-	    IDENTITY " FROM nango.sync s "
-		     "JOIN nango.connection c ON c.id = s.connection_id "
-		     "JOIN nango.integration i ON i.id = s.integration_id "
-		     "WHERE s.id = $1::uuid AND s.deleted_at IS NULL";
+	    COLUMNS " " TABLES "WHERE s.id = $1::uuid AND s.deleted_at IS NULL";
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(id))) < 0)
@@ -148,7 +170,8 @@ sync_find(TALLOC_CTX *mem, struct db *db, const char *id, struct sync **out, str
 int
 sync_lock(struct db *db, const char *id, struct error *err)
 {
-	static const char sql[] = "SELECT 1 FROM nango.sync WHERE id = $1::uuid FOR UPDATE";
+	static const char sql[] =
+	    "SELECT 1 FROM nango.schedule WHERE sync_id = $1::uuid FOR UPDATE";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
 }
@@ -156,8 +179,8 @@ sync_lock(struct db *db, const char *id, struct error *err)
 int
 sync_pause(struct db *db, const char *id, struct error *err)
 {
-	static const char sql[] = "UPDATE nango.sync SET is_paused = true, "
-				  "updated_at = nango.clock_now() WHERE id = $1::uuid";
+	static const char sql[] =
+	    "UPDATE nango.schedule SET is_paused = true WHERE sync_id = $1::uuid";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
 }
@@ -191,9 +214,8 @@ int
 sync_start(struct db *db, const struct sync *sync, bool *was_paused, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync SET is_paused = false, failures = 0, owed = 0, "
-	    "    next_due_at = to_timestamp($2 / 1000.0), updated_at = nango.clock_now() "
-	    "WHERE id = $1::uuid AND is_paused";
+	    "UPDATE nango.schedule SET is_paused = false, failures = 0, owed = 0, "
+	    "    due_at = to_timestamp($2 / 1000.0) WHERE sync_id = $1::uuid AND is_paused";
 	const struct sync_timing timing = {sync->interval_ms, sync->cron, sync->time_zone,
 					   false};
 	TALLOC_CTX *mem = talloc_new(NULL);
@@ -217,10 +239,9 @@ sync_set_timing(struct db *db, const struct sync *sync, const struct sync_timing
 		struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync SET interval_ms = $2, cron = $3, time_zone = $4, "
-	    "    is_overridden = $5, next_due_at = to_timestamp($6 / 1000.0), "
-	    "    updated_at = nango.clock_now() "
-	    "WHERE id = $1::uuid AND deleted_at IS NULL";
+	    "UPDATE nango.schedule SET interval_ms = $2, cron = $3, time_zone = $4, "
+	    "    is_overridden = $5, due_at = to_timestamp($6 / 1000.0) "
+	    "WHERE sync_id = $1::uuid";
 	int64_t now_ms, next_ms;
 
 	if (database_now(db, &now_ms, err) < 0 || next_slot(sync, t, now_ms, &next_ms, err) < 0)
@@ -257,15 +278,22 @@ sync_create_variant(TALLOC_CTX *mem, struct db *db, const struct sync *base,
 		    const char *variant, const char **id, struct error *err)
 {
 	static const char sql[] =
-	    "INSERT INTO nango.sync (account_id, environment_id, integration_id, "
-	    "connection_id, "
-	    "    name, variant, interval_ms, cron, time_zone, missed, is_overridden, "
-	    "next_due_at) "
-	    "SELECT account_id, environment_id, integration_id, connection_id, name, $2, "
-	    "    interval_ms, cron, time_zone, missed, is_overridden, nango.clock_now() "
-	    "FROM nango.sync WHERE id = $1::uuid AND deleted_at IS NULL "
-	    "ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO NOTHING "
-	    "RETURNING id::text";
+	    "WITH base AS (SELECT s.account_id, s.environment_id, s.integration_id, "
+	    "    s.connection_id, s.name, t.* "
+	    "    FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id "
+	    "    WHERE s.id = $1::uuid), "
+	    "made AS ("
+	    "    INSERT INTO nango.sync (account_id, environment_id, integration_id, "
+	    "        connection_id, name, variant) "
+	    "    SELECT account_id, environment_id, integration_id, connection_id, name, $2 "
+	    "    FROM base "
+	    "    ON CONFLICT (connection_id, name, variant) WHERE deleted_at IS NULL DO "
+	    "NOTHING "
+	    "    RETURNING id) "
+	    "INSERT INTO nango.schedule (sync_id, interval_ms, cron, time_zone, missed, "
+	    "    is_overridden, due_at) "
+	    "SELECT made.id, interval_ms, cron, time_zone, missed, is_overridden, "
+	    "    nango.clock_now() FROM made, base RETURNING sync_id::text";
 	struct db_result *made;
 
 	if (count_variants(db, base->connection_row, err) < 0 ||
@@ -284,8 +312,11 @@ sync_create_variant(TALLOC_CTX *mem, struct db *db, const struct sync *base,
 int
 sync_delete(struct db *db, const char *id, struct error *err)
 {
-	static const char sql[] = "UPDATE nango.sync SET deleted_at = nango.clock_now() "
-				  "WHERE id = $1::uuid AND deleted_at IS NULL";
+	static const char sql[] =
+	    "WITH gone AS (DELETE FROM nango.schedule WHERE sync_id = $1::uuid RETURNING "
+	    "sync_id) "
+	    "UPDATE nango.sync s SET deleted_at = nango.clock_now() FROM gone "
+	    "WHERE s.id = gone.sync_id";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
 }
@@ -294,9 +325,10 @@ int
 sync_wake(struct db *db, int64_t connection_row, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync SET failures = 0, "
-	    "    next_due_at = CASE WHEN is_paused THEN next_due_at ELSE nango.clock_now() END "
-	    "WHERE connection_id = $1 AND failures > 0 AND deleted_at IS NULL";
+	    "UPDATE nango.schedule t SET failures = 0, "
+	    "    due_at = CASE WHEN t.is_paused THEN t.due_at ELSE nango.clock_now() END "
+	    "FROM nango.sync s WHERE s.connection_id = $1 AND s.deleted_at IS NULL "
+	    "  AND t.sync_id = s.id AND t.failures > 0";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(connection_row)));
 }

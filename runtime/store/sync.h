@@ -35,6 +35,12 @@ struct sync {
 MUST_CHECK int sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 			      const char *wanted_json, struct error *err);
 
+/* Deletes the syncs of an integration, or of a connection (0: any), but for those that kept
+ * names
+ * ([{"name"}]); their runs are the caller's. */
+MUST_CHECK int sync_delete_all(struct db *db, int64_t integration_id, int64_t connection_row,
+			       const char *kept_json, struct error *err);
+
 /* names: JSON array of [name, variant] pairs, or NULL for all. connection_id may be NULL. */
 MUST_CHECK int sync_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 			 const char *integration_key, const char *connection_id,

@@ -6,9 +6,6 @@
  * Slots are computed here and not in SQL, because cron with time zones is ours. A batch is read
  * under lock, computed, and written back with its queue rows in one more statement, which finds
  * the rows by their place (ctid): while they are locked they do not move.
- *
- * XXX: about 8,000 schedules a second where a million do not fit into Postgres' buffers: a move
- * writes a wide row and three indexes. A narrow table of due times was three times as fast.
  */
 #include "store/pgbinary.h"
 #include "store/queue.h"
@@ -18,6 +15,8 @@
 #include <string.h>
 
 #define BROKEN_RETRY_MS 3600000 /* a schedule that cannot be read here: no such time zone */
+
+#define SCHEDULE "t.ctid::text, t.sync_id::text, t.interval_ms, t.cron, t.time_zone"
 
 struct moves {
 	struct buf places, next_ms, owed; /* arrays of one length */
@@ -40,7 +39,7 @@ moves_begin(TALLOC_CTX *mem, struct moves *m, size_t count)
 		abort();
 }
 
-/* A row of the two statements below. */
+/* A row of the two statements below: SCHEDULE, policy, slot, owed, has a run, now. */
 static void
 add_move(struct moves *m, const struct db_result *r, size_t row)
 {
@@ -70,10 +69,10 @@ static int
 write_moves(struct db *db, const struct moves *m, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.sync s SET next_due_at = to_timestamp(m.next_ms / 1000.0), "
+	    "UPDATE nango.schedule t SET due_at = to_timestamp(m.next_ms / 1000.0), "
 	    "    owed = m.owed::int4 "
 	    "FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[]) m(place, next_ms, owed) "
-	    "WHERE s.ctid = m.place";
+	    "WHERE t.ctid = m.place";
 
 	return db_exec(
 	    db, NULL, NULL, err, sql,
@@ -105,15 +104,14 @@ static int
 move_due(TALLOC_CTX *mem, struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
 	 struct error *err)
 {
+	/* EXISTS would be hashed: the whole queue, for each batch. */
 	static const char sql[] =
-	    "SELECT s.ctid::text, s.id::text, s.interval_ms, s.cron, s.time_zone, s.missed, "
-	    "    s.next_due_at, s.owed, "
-	    "    EXISTS (SELECT FROM nango.queue q WHERE q.sync_id = s.id), "
+	    "SELECT " SCHEDULE ", t.missed, t.due_at, t.owed, "
+	    "    (SELECT q.run_id FROM nango.queue q WHERE q.sync_id = t.sync_id) IS NOT NULL, "
 	    "    (SELECT nango.clock_now()) "
-	    "FROM nango.sync s "
-	    "WHERE s.next_due_at <= (SELECT nango.clock_now()) AND NOT s.is_paused "
-	    "  AND s.deleted_at IS NULL "
-	    "ORDER BY s.next_due_at LIMIT $1 FOR UPDATE SKIP LOCKED";
+	    "FROM nango.schedule t "
+	    "WHERE t.due_at <= (SELECT nango.clock_now()) AND NOT t.is_paused "
+	    "ORDER BY t.due_at LIMIT $1 FOR UPDATE SKIP LOCKED";
 	struct db_result *due;
 
 	if (db_begin(db, err) < 0 ||
@@ -131,8 +129,8 @@ sync_enqueue_due(struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
 {
 	/* The order makes the planner take the index, whatever it thinks of the comparison. */
 	static const char any[] =
-	    "SELECT 1::int8 FROM nango.sync WHERE next_due_at <= (SELECT nango.clock_now()) "
-	    "AND NOT is_paused AND deleted_at IS NULL ORDER BY next_due_at LIMIT 1";
+	    "SELECT 1::int8 FROM nango.schedule WHERE due_at <= (SELECT nango.clock_now()) "
+	    "AND NOT is_paused ORDER BY due_at LIMIT 1";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *found;
 	int result = db_exec(db, mem, &found, err, any, DB_NONE);
@@ -151,11 +149,11 @@ int
 sync_replan(struct db *db, int64_t integration_id, int64_t connection_row, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT s.ctid::text, s.id::text, s.interval_ms, s.cron, s.time_zone, 1::int2, "
-	    "    '-infinity'::timestamptz, s.owed, false, nango.clock_now() "
-	    "FROM nango.sync s "
+	    "SELECT " SCHEDULE ", 1::int2, '-infinity'::timestamptz, t.owed, false, "
+	    "    nango.clock_now() "
+	    "FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id "
 	    "WHERE s.integration_id = $1 AND ($2 = 0 OR s.connection_id = $2) "
-	    "  AND s.next_due_at = 'infinity' AND s.deleted_at IS NULL FOR UPDATE";
+	    "  AND s.deleted_at IS NULL AND t.due_at = 'infinity' FOR UPDATE OF t";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *rows;
 	int64_t queued;

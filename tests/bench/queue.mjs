@@ -90,9 +90,10 @@ async function fill(nangod) {
   await nangod.ok("POST", "/integrations", { body: { provider: "unauthenticated", unique_key: "bench" } });
   await query(nangod, `INSERT INTO nango.connection (account_id, environment_id, integration_id, connection_id, auth_mode, credentials)
       SELECT account_id, environment_id, id, 'c' || n, 'NONE', '' FROM nango.integration, generate_series(1, 2000) n;
-    INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, interval_ms)
-      SELECT account_id, environment_id, integration_id, id, 's' || n, 3600000 FROM nango.connection, generate_series(1, 10) n;
-    ANALYZE nango.sync, nango.connection`);
+    INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name)
+      SELECT account_id, environment_id, integration_id, id, 's' || n FROM nango.connection, generate_series(1, 10) n;
+    INSERT INTO nango.schedule (sync_id, interval_ms) SELECT id, 3600000 FROM nango.sync;
+    ANALYZE nango.sync, nango.connection, nango.schedule`);
 }
 
 /** In turn, so that what else the machine does disturbs both. */

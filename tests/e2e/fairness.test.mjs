@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildItems, key } from "./lib/items.mjs";
-import { psql, serve, start, until } from "./lib/nangod.mjs";
+import { addVariants, psql, serve, start, until } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 
 const SLOTS = 2; // of each node
@@ -41,9 +41,7 @@ test("B's one run starts within (environments + 1) turnovers of a slot", async (
   }
   await until(async () => (await psql(first, "SELECT count(*) FROM nango.run")) === "2");
   const nodes = [first, await serve(t, first, env), await serve(t, first, env)];
-  await psql(first, `INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, variant, interval_ms)
-      SELECT s.account_id, s.environment_id, s.integration_id, s.connection_id, s.name, 'v' || n, s.interval_ms
-      FROM nango.sync s JOIN nango.integration i ON i.id = s.integration_id, generate_series(1, ${QUEUED}) n WHERE i.unique_key = 'A' AND s.name = 'items' AND s.variant = 'base'`);
+  await addVariants(first, QUEUED, "i.unique_key = 'A' AND s.name = 'items'");
   await psql(first, `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at)
       SELECT account_id, environment_id, integration_id, connection_id, id, 1, nango.clock_now() FROM nango.sync WHERE variant <> 'base'`);
   const busy = SLOTS * nodes.length;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildItems, deployItems, item, key } from "./lib/items.mjs";
-import { children, isAlive, psql, serve, until } from "./lib/nangod.mjs";
+import { addVariants, children, isAlive, psql, serve, until } from "./lib/nangod.mjs";
 
 const HOUR = 3_600_000;
 const runs = (nangod, id = "acme") =>
@@ -99,8 +99,7 @@ test("variants: a checkpoint and records of their own, at most 100, the base pro
   await refused(nangod, "DELETE", `${path}/red`, body, 404, "not_found");
   await refused(nangod, "POST", "/sync/nope/variant/red", body, 400, "unknown_sync");
   await refused(nangod, "POST", `${path}/red`, { ...body, connection_id: "nope" }, 400, "unknown_connection");
-  await psql(nangod, `INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, variant, interval_ms)
-    SELECT account_id, environment_id, integration_id, connection_id, name, 'v' || n, interval_ms FROM nango.sync, generate_series(1, 99) n WHERE id = '${made.id}'`);
+  await addVariants(nangod, 99, "s.name = 'items'");
   await refused(nangod, "POST", `${path}/red`, body, 400, "resource_capped");
 
   await client.deleteSyncVariant({ provider_config_key: key, connection_id: "acme", name: "items", variant: "blue" });

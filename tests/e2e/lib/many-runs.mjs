@@ -4,7 +4,7 @@ import { fork } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildItems, key } from "./items.mjs";
-import { children, psql, start, until } from "./nangod.mjs";
+import { addVariants, children, psql, start, until } from "./nangod.mjs";
 
 /** All processes below one, without asking each for its children. */
 export function descendants(root) {
@@ -67,8 +67,7 @@ export async function manyRuns(t, { count, delay = 2000, env = {} }) {
     await nangod.connect(key, { id: `c${i}`, baseUrl: provider.url, credentials: { type: "NONE" } });
   await nangod.deploy(await buildItems(t, (text) => text.replace(/(runs: every 1h\n {4}models: \[Item\]\n {4}checkpoint)/, "auto_start: false\n    $1")), key);
   // count / 100 variants of each connection's sync, and a run of each.
-  await psql(nangod, `INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, variant, interval_ms)
-    SELECT account_id, environment_id, integration_id, connection_id, name, 'v' || n, 86400000 FROM nango.sync, generate_series(1, ${Math.ceil(count / 100)}) n WHERE name = 'items'`);
+  await addVariants(nangod, Math.ceil(count / 100), "s.name = 'items'");
   const begin = performance.now();
   await psql(nangod, `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at)
     SELECT account_id, environment_id, integration_id, connection_id, id, 1, nango.clock_now() FROM nango.sync WHERE variant <> 'base' LIMIT ${count}`);

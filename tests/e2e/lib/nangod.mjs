@@ -75,6 +75,14 @@ export async function psql(nangod, sql) {
   return done.stdout.trim();
 }
 
+/** Variants v1, v2, ... of the base syncs that `where` names (s: sync, i: its integration): never due by themselves. */
+export const addVariants = (nangod, count, where) =>
+  psql(nangod, `WITH made AS (INSERT INTO nango.sync (account_id, environment_id, integration_id, connection_id, name, variant)
+      SELECT s.account_id, s.environment_id, s.integration_id, s.connection_id, s.name, 'v' || n
+      FROM nango.sync s JOIN nango.integration i ON i.id = s.integration_id, generate_series(1, ${count}) n
+      WHERE s.variant = 'base' AND ${where} RETURNING id)
+    INSERT INTO nango.schedule (sync_id, interval_ms) SELECT id, 86400000 FROM made`);
+
 export const isAlive = (pid) => {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
