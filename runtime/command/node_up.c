@@ -136,6 +136,8 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 					  .egress_allow = config->egress_allow,
 					  .user_agent = "nangod/" PACKAGE_VERSION,
 					  .ca_file = config->ca_file,
+					  .proxy = config->https_proxy,
+					  .direct = config->no_proxy,
 					  .connections_max = (size_t)config->upstream_max,
 					  .per_host_max = (size_t)config->upstream_host_max};
 	struct run_host_config host = {.loop = node->loop,

@@ -6,7 +6,6 @@
  */
 #include "http/client_internal.h"
 #include "base/clock.h"
-#include "http/client_address.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -218,7 +217,9 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 
 	if (client == NULL)
 		abort();
-	if (address_rules_parse(client, config->egress_allow, &client->rules, err) < 0) {
+	if (address_rules_parse(client, config->egress_allow, &client->rules, err) < 0 ||
+	    client_proxy_parse(client, config->proxy, config->direct, &client->proxy, err) <
+		0) {
 		talloc_free(client);
 		return -1;
 	}

@@ -5,7 +5,8 @@
  * Upstream connections are pooled and bounded; what does not fit waits in a fair queue (one
  * turn per `group`). Only http and https. An address that is loopback, private or link-local is
  * refused (ERR_EGRESS) unless an allowed range holds it; the check is on the address that is
- * connected to, so a name that resolves differently the second time does not help. Redirects
+ * connected to, so a name that resolves differently the second time does not help. With a proxy
+ * it is on what the URL says. Redirects
  * are not followed here. All calls on the loop's thread. SIGPIPE is ignored from
  * http_client_new on.
  */
@@ -57,6 +58,7 @@ struct http_client_config {
 	const char *egress_allow; /* "127.0.0.0/8,::1/128" or NULL */
 	const char *user_agent;
 	const char *ca_file;		      /* NULL: the system's */
+	const char *proxy, *direct;	      /* see client_proxy.h; NULL: none */
 	size_t connections_max, per_host_max; /* 0: the numbers above */
 };
 

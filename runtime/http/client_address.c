@@ -11,25 +11,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct range {
 	uint8_t bytes[16];
 	int bits;
 };
 
-struct address_rules {
-	struct range refused[48], allowed[ADDRESS_RANGES_MAX];
-	size_t refused_count, allowed_count;
+/* IANA's special-purpose registries, and an address at which a cloud hands out credentials. */
+static const struct {
+	const char *range, *what;
+} refused[] = {
+    {"0.0.0.0/8", "this host"},
+    {"10.0.0.0/8", "private"},
+    {"100.64.0.0/10", "shared by carriers and clouds"},
+    {"127.0.0.0/8", "loopback"},
+    {"169.254.0.0/16", "link-local, and where clouds hand out credentials"},
+    {"172.16.0.0/12", "private"},
+    {"192.0.0.0/24", "reserved"},
+    {"192.0.2.0/24", "for documentation"},
+    {"192.88.99.0/24", "reserved"},
+    {"192.168.0.0/16", "private"},
+    {"198.18.0.0/15", "for benchmarks"},
+    {"198.51.100.0/24", "for documentation"},
+    {"203.0.113.0/24", "for documentation"},
+    {"224.0.0.0/4", "multicast"},
+    {"240.0.0.0/4", "reserved"},
+    {"168.63.129.16/32", "a cloud's own service"},
+    {"::/128", "this host"},
+    {"::1/128", "loopback"},
+    {"64:ff9b:1::/48", "a local translation of IPv4"},
+    {"100::/64", "thrown away"},
+    {"2001::/32", "a tunnel"},
+    {"2001:db8::/32", "for documentation"},
+    {"3fff::/20", "for documentation"},
+    {"5f00::/16", "reserved"},
+    {"fc00::/7", "private"},
+    {"fe80::/10", "link-local"},
+    {"fec0::/10", "private"},
+    {"ff00::/8", "multicast"},
 };
 
-/* IANA's special-purpose registries, and two addresses at which clouds hand out credentials. */
-static const char *const refused[] = {
-    "0.0.0.0/8",	"10.0.0.0/8",	   "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
-    "172.16.0.0/12",	"192.0.0.0/24",	   "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
-    "198.18.0.0/15",	"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4",
-    "168.63.129.16/32", "::/128",	   "::1/128",	     "64:ff9b:1::/48", "100::/64",
-    "2001::/32",	"2001:db8::/32",   "3fff::/20",	     "5f00::/16",      "fc00::/7",
-    "fe80::/10",	"fec0::/10",	   "ff00::/8",
+struct address_rules {
+	struct range refused[sizeof(refused) / sizeof(refused[0])]; /* row by row */
+	struct range allowed[ADDRESS_RANGES_MAX];
+	size_t allowed_count;
 };
 
 /* Where an IPv4 address hides, and at which byte. */
@@ -37,9 +63,9 @@ static const struct {
 	const char *range, *what;
 	int at;
 } embedded[] = {
-    {"64:ff9b::/96", "NAT64", 12},
-    {"2002::/16", "6to4", 2},
-    {"::/96", "IPv4-compatible", 12},
+    {"64:ff9b::/96", "NAT64 of ", 12},
+    {"2002::/16", "6to4 of ", 2},
+    {"::/96", "inside ::/96, ", 12},
 };
 
 static int
@@ -83,15 +109,6 @@ range_has(const struct range *range, const uint8_t bytes[16])
 	return rest == 0 || ((range->bytes[whole] ^ bytes[whole]) & mask) == 0;
 }
 
-static bool
-ranges_have(const struct range *ranges, size_t count, const uint8_t bytes[16])
-{
-	for (size_t i = 0; i < count; i++)
-		if (range_has(&ranges[i], bytes))
-			return true;
-	return false;
-}
-
 int
 address_rules_parse(TALLOC_CTX *mem, const char *allow, struct address_rules **out,
 		    struct error *err)
@@ -101,8 +118,8 @@ address_rules_parse(TALLOC_CTX *mem, const char *allow, struct address_rules **o
 	if (rules == NULL)
 		abort();
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (parse_range(refused[i], strlen(refused[i]),
-				&rules->refused[rules->refused_count++]) < 0)
+		if (parse_range(refused[i].range, strlen(refused[i].range),
+				&rules->refused[i]) < 0)
 			abort();
 	while (allow != NULL && *allow != '\0') {
 		size_t n = strcspn(allow, ", ");
@@ -124,6 +141,43 @@ address_rules_parse(TALLOC_CTX *mem, const char *allow, struct address_rules **o
 }
 
 static bool
+is_allowed(const struct address_rules *rules, const uint8_t bytes[16])
+{
+	for (size_t i = 0; i < rules->allowed_count; i++)
+		if (range_has(&rules->allowed[i], bytes))
+			return true;
+	return false;
+}
+
+static const char *
+text_of(const uint8_t bytes[16], char text[INET6_ADDRSTRLEN])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(bytes, mapped, sizeof(mapped)) == 0)
+		return inet_ntop(AF_INET, bytes + 12, text, INET6_ADDRSTRLEN);
+	return inet_ntop(AF_INET6, bytes, text, INET6_ADDRSTRLEN);
+}
+
+/* within: "NAT64 of ", or "". */
+static bool
+is_refused(const struct address_rules *rules, const uint8_t bytes[16], const char *within,
+	   char why[ADDRESS_WHY_MAX])
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (range_has(&rules->refused[i], bytes)) {
+			if (why != NULL)
+				snprintf(why, ADDRESS_WHY_MAX, "%s%s is %s (%s)", within,
+					 text_of(bytes, text), refused[i].what,
+					 refused[i].range);
+			return true;
+		}
+	return false;
+}
+
+static bool
 bytes_of(const struct sockaddr *address, uint8_t bytes[16])
 {
 	memset(bytes, 0, 16);
@@ -137,8 +191,8 @@ bytes_of(const struct sockaddr *address, uint8_t bytes[16])
 	return address->sa_family == AF_INET;
 }
 
-/* The IPv4 address inside, as ::ffff:a.b.c.d; false when there is none. */
-static bool
+/* Where the IPv4 address that is inside hides; NULL when there is none. */
+static const char *
 unwrap(const uint8_t bytes[16], uint8_t inner[16])
 {
 	struct range range;
@@ -150,23 +204,68 @@ unwrap(const uint8_t bytes[16], uint8_t inner[16])
 		memset(inner, 0, 16);
 		inner[10] = inner[11] = 0xff;
 		memcpy(inner + 12, bytes + embedded[i].at, 4);
-		return true;
+		return embedded[i].what;
 	}
-	return false;
+	return NULL;
+}
+
+static bool
+may_reach(const struct address_rules *rules, const uint8_t bytes[16], char why[ADDRESS_WHY_MAX])
+{
+	const char *within;
+	uint8_t inner[16];
+
+	if (is_allowed(rules, bytes))
+		return true;
+	if (is_refused(rules, bytes, "", why))
+		return false;
+	within = unwrap(bytes, inner);
+	return within == NULL || is_allowed(rules, inner) ||
+	       !is_refused(rules, inner, within, why);
 }
 
 bool
-address_may_connect(const struct address_rules *rules, const struct sockaddr *address)
+address_may_connect(const struct address_rules *rules, const struct sockaddr *address,
+		    char why[ADDRESS_WHY_MAX])
 {
-	uint8_t bytes[16], inner[16];
+	uint8_t bytes[16];
 
-	if (!bytes_of(address, bytes))
+	if (!bytes_of(address, bytes)) {
+		if (why != NULL)
+			snprintf(why, ADDRESS_WHY_MAX, "it is no internet address");
 		return false;
-	if (ranges_have(rules->allowed, rules->allowed_count, bytes))
+	}
+	return may_reach(rules, bytes, why);
+}
+
+static bool
+is_own_name(const char *host)
+{
+	size_t n = strlen(host);
+
+	return n == 0 || (n >= 9 && strcasecmp(host + n - 9, "localhost") == 0 &&
+			  (n == 9 || host[n - 10] == '.'));
+}
+
+bool
+address_may_name(const struct address_rules *rules, const char *host, char why[ADDRESS_WHY_MAX])
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	char name[256];
+	size_t n;
+
+	/* Without brackets, zone and the dots at a name's end. */
+	n = host[0] == '[' ? strcspn(host + 1, "]%") : strlen(host);
+	snprintf(name, sizeof(name), "%.*s", (int)n, host + (host[0] == '['));
+	for (n = strlen(name); n > 0 && name[n - 1] == '.';)
+		name[--n] = '\0';
+	if (inet_pton(AF_INET6, name, &v6.sin6_addr) == 1)
+		return address_may_connect(rules, (const struct sockaddr *)&v6, why);
+	if (inet_aton(name, &v4.sin_addr) != 0) /* also 127.1, 0x7f.1 and 2130706433 */
+		return address_may_connect(rules, (const struct sockaddr *)&v4, why);
+	if (!is_own_name(name))
 		return true;
-	if (ranges_have(rules->refused, rules->refused_count, bytes))
-		return false;
-	return !unwrap(bytes, inner) ||
-	       !ranges_have(rules->refused, rules->refused_count, inner) ||
-	       ranges_have(rules->allowed, rules->allowed_count, inner);
+	inet_aton("127.0.0.1", &v4.sin_addr);
+	return address_may_connect(rules, (const struct sockaddr *)&v4, why);
 }

@@ -16,6 +16,7 @@
 #include <talloc.h>
 
 #define ADDRESS_RANGES_MAX 64
+#define ADDRESS_WHY_MAX 160 /* bytes */
 
 struct address_rules;
 
@@ -23,6 +24,15 @@ struct address_rules;
 MUST_CHECK int address_rules_parse(TALLOC_CTX *mem, const char *allow,
 				   struct address_rules **out, struct error *err);
 
-bool address_may_connect(const struct address_rules *rules, const struct sockaddr *address);
+/* why, unless NULL, says which rule refuses: "10.0.0.1 is private (10.0.0.0/8)". */
+bool address_may_connect(const struct address_rules *rules, const struct sockaddr *address,
+			 char why[ADDRESS_WHY_MAX]);
+
+/*
+ * The same for the host of a URL: an address in any spelling that URLs allow, or a name of this
+ * machine. Any other name may turn out to be one when it is connected to.
+ */
+bool address_may_name(const struct address_rules *rules, const char *host,
+		      char why[ADDRESS_WHY_MAX]);
 
 #endif

@@ -8,7 +8,6 @@
  */
 #include "http/client_internal.h"
 #include "base/clock.h"
-#include "http/client_address.h"
 #include "http/syntax.h"
 
 #include <stdlib.h>
@@ -82,7 +81,9 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	struct http_call *call = arg;
 
 	(void)purpose;
-	if (!address_may_connect(call->client->rules, &address->addr)) {
+	/* A proxy is the operator's own; call_check has judged what it is asked for. */
+	if (call->proxy[0] == '\0' &&
+	    !address_may_connect(call->client->rules, &address->addr, call->why)) {
 		call->is_refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -158,37 +159,53 @@ add_headers(struct http_call *call, const struct http_field *fields)
 	return 0;
 }
 
+/* *host as the URL spells it; the result with its port. NULL: not an URL for us. */
 static char *
-host_key(TALLOC_CTX *mem, const char *text)
+host_key(struct http_call *call, char **host)
 {
 	CURLU *url = curl_url();
-	char *host = NULL, *port = NULL, *key = NULL;
+	char *name = NULL, *port = NULL, *key = NULL;
 
 	if (url == NULL)
 		abort();
-	if (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
-		key = talloc_asprintf(mem, "%s:%s", host, port);
-	curl_free(host);
+	if (curl_url_set(url, CURLUPART_URL, call->url, CURLU_DISALLOW_USER) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_HOST, &name, CURLU_PUNYCODE) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+		key = talloc_asprintf(call, "%s:%s", name, port);
+		*host = talloc_strdup(call, name);
+	}
+	curl_free(name);
 	curl_free(port);
 	curl_url_cleanup(url);
 	return key;
 }
 
+static void
+describe_refusal(struct http_call *call)
+{
+	error_set(&call->err, ERR_EGRESS,
+		  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges", call->queued.host,
+		  call->why);
+}
+
 int
 call_check(struct http_call *call, const struct http_outgoing *request)
 {
-	char *host = host_key(call, request->url);
+	char *host, *key = host_key(call, &host);
 
-	if (host == NULL || (strncasecmp(request->url, "http://", 7) != 0 &&
-			     strncasecmp(request->url, "https://", 8) != 0))
+	if (key == NULL || (strncasecmp(call->url, "http://", 7) != 0 &&
+			    strncasecmp(call->url, "https://", 8) != 0))
 		return error_set(&call->err, ERR_BAD_REQUEST,
 				 "\"%.200s\" is not an http or https URL without a user",
-				 request->url);
+				 call->url);
 	if (!http_is_token(request->method, strlen(request->method)))
 		return error_set(&call->err, ERR_BAD_REQUEST, "the method is not a word");
-	call->queued.host = host;
+	call->queued.host = key;
+	call->proxy = client_proxy_for(call->client->proxy, host);
+	if (!address_may_name(call->client->rules, host, call->why)) {
+		describe_refusal(call);
+		return -1;
+	}
 	return add_headers(call, request->headers);
 }
 
@@ -202,7 +219,8 @@ set_options(struct http_call *call, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_URL, call->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* an address rule holds for no proxy */
+	curl_easy_setopt(easy, CURLOPT_PROXY,
+			 call->proxy); /* "": none, whatever the environment says */
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -225,6 +243,8 @@ set_options(struct http_call *call, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
 	if (client->ca_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+	if (client->ca_file != NULL && call->proxy[0] != '\0')
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file);
 }
 
 static void
@@ -348,11 +368,7 @@ static void
 describe_failure(struct http_call *call, CURLcode code)
 {
 	if (call->is_refused && code == CURLE_COULDNT_CONNECT)
-		error_set(
-		    &call->err, ERR_EGRESS,
-		    "%s is a private, loopback or reserved address; NANGO_EGRESS_ALLOW opens "
-		    "ranges",
-		    call->queued.host);
+		describe_refusal(call);
 	else if (call->is_too_large)
 		error_set(&call->err, ERR_NETWORK, "the answer of %s is over %zu bytes",
 			  call->queued.host, call->response_max);

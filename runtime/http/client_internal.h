@@ -7,7 +7,9 @@
 
 #include "base/buf.h"
 #include "http/client.h"
+#include "http/client_address.h"
 #include "http/client_group.h"
+#include "http/client_proxy.h"
 
 #include <curl/curl.h>
 #include <sys/queue.h>
@@ -20,6 +22,7 @@ struct http_client {
 	struct loop_timer *timer; /* curl's */
 	struct loop_timer *kick;  /* ours: starts what waits, ends what failed at once */
 	struct address_rules *rules;
+	struct client_proxy *proxy; /* NULL: none */
 	struct call_queue *queue;
 	char *user_agent, *ca_file;
 	struct http_calls calls; /* all of them */
@@ -38,10 +41,12 @@ struct http_call {
 	CURL *easy; /* NULL until its turn */
 	struct curl_slist *headers;
 	char *method, *url, *body;
+	const char *proxy; /* "": none for this host */
 	size_t body_length, response_max;
 	int64_t deadline_ms, timeout_ms;
 	bool waits_apart; /* for its turn: the time-out begins with it */
 	bool is_over, is_refused, is_too_large, is_repeat;
+	char why[ADDRESS_WHY_MAX]; /* it is refused */
 	int attempts;
 	struct error err;
 	struct buf answer, head;

@@ -39,7 +39,8 @@ moves_begin(TALLOC_CTX *mem, struct moves *m, size_t count)
 		abort();
 }
 
-/* A row of the two statements below: SCHEDULE, policy, slot, owed, has a run, now. */
+/* A row of the two statements below: SCHEDULE, policy, slot, owed,
+ * has a run that keeps one owed, now. */
 static void
 add_move(struct moves *m, const struct db_result *r, size_t row)
 {
@@ -72,7 +73,7 @@ write_moves(struct db *db, const struct moves *m, struct error *err)
 	    "UPDATE nango.schedule t SET due_at = to_timestamp(m.next_ms / 1000.0), "
 	    "    owed = m.owed::int4 "
 	    "FROM unnest($1::text[]::tid[], $2::int8[], $3::int8[]) m(place, next_ms, owed) "
-	    "WHERE t.ctid = m.place";
+	    "WHERE t.ctid = ANY ($1::text[]::tid[]) AND t.ctid = m.place";
 
 	return db_exec(
 	    db, NULL, NULL, err, sql,
@@ -104,10 +105,12 @@ static int
 move_due(TALLOC_CTX *mem, struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
 	 struct error *err)
 {
-	/* EXISTS would be hashed: the whole queue, for each batch. */
+	/* Whether there is a run already is asked where it matters only: queueing another then
+	 * does nothing. EXISTS would be hashed: the whole queue, for each batch. */
 	static const char sql[] =
 	    "SELECT " SCHEDULE ", t.missed, t.due_at, t.owed, "
-	    "    (SELECT q.run_id FROM nango.queue q WHERE q.sync_id = t.sync_id) IS NOT NULL, "
+	    "    t.missed = $2 AND (SELECT q.run_id FROM nango.queue q "
+	    "        WHERE q.sync_id = t.sync_id) IS NOT NULL, "
 	    "    (SELECT nango.clock_now()) "
 	    "FROM nango.schedule t "
 	    "WHERE t.due_at <= (SELECT nango.clock_now()) AND NOT t.is_paused "
@@ -115,7 +118,8 @@ move_due(TALLOC_CTX *mem, struct db *db, int64_t limit, int64_t *moved, int64_t 
 	struct db_result *due;
 
 	if (db_begin(db, err) < 0 ||
-	    db_exec(db, mem, &due, err, sql, DB_PARAMS(DB_INTEGER(limit))) < 0)
+	    db_exec(db, mem, &due, err, sql,
+		    DB_PARAMS(DB_INTEGER(limit), DB_INTEGER(SCHEDULE_ALL))) < 0)
 		return -1;
 	*moved = (int64_t)db_rows(due);
 	if (*moved > 0 && move_rows(mem, db, due, queued, err) < 0)

@@ -18,9 +18,9 @@ may(const struct address_rules *rules, const char *text)
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-		return address_may_connect(rules, (struct sockaddr *)&v4);
+		return address_may_connect(rules, (struct sockaddr *)&v4, NULL);
 	assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
-	return address_may_connect(rules, (struct sockaddr *)&v6);
+	return address_may_connect(rules, (struct sockaddr *)&v6, NULL);
 }
 
 static const struct {
