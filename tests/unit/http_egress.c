@@ -20,8 +20,8 @@
 static atomic_int served, asked;
 
 /*
- * Stands in for the system's: what curl asks of it. A name of rebind.test is 127.0.0.1, whatever
- * it was when somebody looked before; no other name may be asked for in these tests.
+ * Stands in for the system's: what curl asks of it. A name of rebind.test is 127.0.0.1,
+ * whatever it was when somebody looked before; no other name may be asked for in these tests.
  */
 __attribute__((visibility("default"))) int
 getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
@@ -272,7 +272,10 @@ static const char *const malformed[] = {
     /* not ASCII: would be 127.0.0.1 and localhost once it is made so */
     "http://\xe2\x91\xa0\xe2\x91\xa1\xe2\x91\xa6.\xe2\x93\xaa.\xe2\x93\xaa.\xe2\x91\xa0:%d/",
     "http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1:%d/",
-    "http://127\xe3\x80\x82" "0\xe3\x80\x82" "0\xe3\x80\x82" "1:%d/",
+    "http://127\xe3\x80\x82"
+    "0\xe3\x80\x82"
+    "0\xe3\x80\x82"
+    "1:%d/",
     "http://\xe2\x93\x9bocalhost:%d/",
 };
 
