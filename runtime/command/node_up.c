@@ -19,6 +19,7 @@
 #include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
+#include "http/client_wait.h"
 #include "provider/template.h"
 #include "run/fetch.h"
 #include "run/host.h"
@@ -146,6 +147,7 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 	host.runner_path = config->runner;
 	if (http_client_new(&node->http, &http, err) < 0)
 		return -1;
+	node->waits = http_waits_new(mem, node->loop, node->http);
 	node->fetcher = fetcher_new(mem, node->loop, node->http);
 	if ((node->roles & ROLE_WORKER) == 0)
 		return 0;
@@ -310,6 +312,8 @@ node_down(struct node_up *up)
 
 	forget_signals(up);
 	http_server_free(up->server);
+	if (node->waits != NULL)
+		http_waits_end(node->waits);
 	pool_free(node->api_pool);
 	run_host_free(node->host);
 	pool_free(node->worker_pool);

@@ -20,6 +20,7 @@
 
 struct run_host;
 struct http_client;
+struct http_waits;
 struct fetcher;
 struct templates;
 struct worker;
@@ -41,6 +42,7 @@ struct node {
 	struct vault *vault;
 	struct templates *templates;
 	struct http_client *http;
+	struct http_waits *waits; /* for calls of pool threads */
 	struct fetcher *fetcher;
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */
