@@ -111,6 +111,8 @@ on_ready(void *owner)
 	slot_advance(slot);
 }
 
+/* A run is RUN_FORKING until this answer, however it was stopped meanwhile, or until its zygote
+ * is gone. So what fits no such run is a lie, and answers nothing. */
 static void
 on_started(void *owner, uint64_t serial, pid_t pid)
 {
