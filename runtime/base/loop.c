@@ -2,8 +2,13 @@
 /*
  * loop -- see loop.h. Posted calls go through a list under a mutex and one eventfd; the list is
  * taken whole, so a busy poster cannot starve the sockets.
+ *
+ * How long a turn takes is seen by those who wait for its end: each posted call and each timer
+ * says how late it is. That needs no timer of its own and counts what blocks, too.
  */
 #include "base/loop.h"
+#include "base/clock.h"
+#include "base/peak.h"
 
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -16,6 +21,7 @@ struct posted {
 	struct posted *next;
 	loop_fn *fn;
 	void *arg;
+	int64_t since_us;
 };
 
 struct loop {
@@ -24,15 +30,28 @@ struct loop {
 	int wake_fd;
 	pthread_mutex_t mutex;
 	struct posted *first, **last;
+	struct peak waits; /* microseconds; under the mutex */
 	pthread_t thread;
 	int is_running;
 };
 
 struct loop_timer {
+	struct loop *loop;
 	struct event *event;
 	loop_fn *fn;
 	void *arg;
+	int64_t due_us;
 };
+
+static void
+loop_note_wait(struct loop *loop, int64_t since_us)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	pthread_mutex_lock(&loop->mutex);
+	peak_note(&loop->waits, now_us, now_us > since_us ? now_us - since_us : 0);
+	pthread_mutex_unlock(&loop->mutex);
+}
 
 static void
 loop_run_posted(struct loop *loop)
@@ -46,6 +65,7 @@ loop_run_posted(struct loop *loop)
 	pthread_mutex_unlock(&loop->mutex);
 	for (; list != NULL; list = next) {
 		next = list->next;
+		loop_note_wait(loop, list->since_us);
 		list->fn(list->arg);
 		free(list);
 	}
@@ -142,7 +162,7 @@ loop_post(struct loop *loop, loop_fn *fn, void *arg)
 
 	if (posted == NULL)
 		abort();
-	*posted = (struct posted){NULL, fn, arg};
+	*posted = (struct posted){NULL, fn, arg, clock_monotonic_us()};
 	pthread_mutex_lock(&loop->mutex);
 	was_empty = loop->first == NULL;
 	*loop->last = posted;
@@ -152,6 +172,17 @@ loop_post(struct loop *loop, loop_fn *fn, void *arg)
 		n = write(loop->wake_fd, &one, sizeof(one));
 		(void)n;
 	}
+}
+
+int64_t
+loop_longest_wait_us(struct loop *loop)
+{
+	int64_t wait_us;
+
+	pthread_mutex_lock(&loop->mutex);
+	wait_us = peak_read(&loop->waits, clock_monotonic_us());
+	pthread_mutex_unlock(&loop->mutex);
+	return wait_us;
 }
 
 int
@@ -167,6 +198,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	loop_note_wait(timer->loop, timer->due_us);
 	timer->fn(timer->arg);
 }
 
@@ -177,6 +209,7 @@ loop_timer_new(struct loop *loop, loop_fn *fn, void *arg)
 
 	if (timer == NULL)
 		abort();
+	timer->loop = loop;
 	timer->fn = fn;
 	timer->arg = arg;
 	timer->event = evtimer_new(loop->base, on_timer, timer);
@@ -190,6 +223,7 @@ loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
 {
 	struct timeval delay = {delay_ms / 1000, (suseconds_t)(delay_ms % 1000 * 1000)};
 
+	timer->due_us = clock_monotonic_us() + (delay_ms > 0 ? delay_ms * 1000 : 0);
 	if (delay_ms <= 0)
 		event_active(timer->event, EV_TIMEOUT, 1);
 	else

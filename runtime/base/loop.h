@@ -2,7 +2,8 @@
 /*
  * loop -- one libevent base and the thread that turns it.
  *
- * Everything but loop_post and loop_stop is called on the loop's own thread, or before it runs.
+ * Everything but loop_post, loop_stop and loop_longest_wait_us is called on the loop's own
+ * thread, or before it runs.
  */
 #ifndef NANGO_BASE_LOOP_H
 #define NANGO_BASE_LOOP_H
@@ -24,6 +25,10 @@ void loop_stop(struct loop *loop);
 
 /* Calls fn(arg) on the loop's thread, in the order of posting. Any thread may call. */
 void loop_post(struct loop *loop, loop_fn *fn, void *arg);
+
+/* The longest that a posted call, or a timer that was due, waited for its turn: this minute and
+ * the one before. It is how long the longest turn took, as those outside felt it. */
+int64_t loop_longest_wait_us(struct loop *loop);
 
 int loop_is_current(const struct loop *loop); /* is this the loop's thread? */
 

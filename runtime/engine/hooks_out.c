@@ -1,42 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/hooks_out -- see hooks_out.h. Here is the loop's side: timers, requests in flight,
- * results that wait to be written.
+ * engine/hooks_out -- see hooks_out.h. Here is the loop's side: timers, looks, results that
+ * wait to be written.
  *
  * Results gather while others are written, so that a statement settles as many as there are.
  */
 #include "engine/hooks_out.h"
 #include "engine/hooks_out_internal.h"
-#include "engine/hooks_retry.h"
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/log.h"
 #include "http/client.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CLEAN_EVERY_MS 60000
 #define CLEAN_AGAIN_MS 2000 /* when the database was away */
 #define DRAIN_MS 5000	    /* for receivers at the end */
-#define ANSWER_MAX 1048576  /* bytes of a receiver's answer, which nobody reads */
-#define HOUR_MS INT64_C(3600000)
-
-TAILQ_HEAD(deliveries, hooks_delivery);
-
-struct hooks_out {
-	struct node *node;
-	struct loop_timer *tick, *clean, *drain;
-	struct deliveries flying;
-	size_t flying_count, turn;
-	struct buf results[OUTBOX_FAMILIES];
-	bool is_looking, look_again, is_settling, is_cleaning, is_stopping;
-	bool is_over; /* freed while a pool thread still had work of it */
-	loop_fn *stopped;
-	void *stopped_arg;
-};
 
 static bool
 has_results(const struct hooks_out *hooks)
@@ -73,8 +53,8 @@ is_over(struct hooks_out *hooks)
 
 /* ---- results ---- */
 
-static void
-settle(struct hooks_out *hooks)
+void
+hooks_settle(struct hooks_out *hooks)
 {
 	struct hooks_settling *s;
 
@@ -143,118 +123,10 @@ hooks_settled(void *arg)
 			keep_results(hooks, i, s->results[i]);
 	talloc_free(s);
 	if (!has_failed)
-		settle(hooks);
+		hooks_settle(hooks);
 	maybe_stopped(hooks);
 	if (!has_failed && hooks->look_again && !hooks->is_stopping)
 		look(hooks);
-}
-
-static void
-add_result(struct hooks_delivery *d, const char *state, int64_t wait_ms, int64_t attempts,
-	   int status, const char *why)
-{
-	const struct hooks_result result = {.connection_row = d->connection_row,
-					    .id = d->id,
-					    .token = d->token,
-					    .attempts = attempts,
-					    .wait_ms = wait_ms,
-					    .state = state,
-					    .error = why,
-					    .status = status};
-
-	hooks_result_add(&d->hooks->results[d->family], &result);
-}
-
-/* ---- one delivery ---- */
-
-static const char *
-header_of(const struct http_incoming *answer, const char *name)
-{
-	for (const struct http_field *f = answer->headers; f != NULL && f->name != NULL; f++)
-		if (strcmp(f->name, name) == 0)
-			return f->value;
-	return NULL;
-}
-
-static void
-land(struct hooks_delivery *d)
-{
-	TAILQ_REMOVE(&d->hooks->flying, d, entry);
-	d->hooks->flying_count--;
-	talloc_free(d);
-}
-
-static void
-report(const struct hooks_delivery *d, const struct hooks_verdict *verdict, const char *why)
-{
-	if (strcmp(verdict->state, "dead") == 0)
-		log_warn("webhooks",
-			 "event %s was given up after attempt %" PRId64 " (environment %" PRId64
-			 "): %s",
-			 d->event_id, d->attempts, d->environment_id, why);
-	else if (why == NULL)
-		log_debug("webhooks", "delivered event %s, attempt %" PRId64, d->event_id,
-			  d->attempts);
-	else
-		log_debug("webhooks",
-			  "event %s, attempt %" PRId64 ": %s; again in %" PRId64 " ms",
-			  d->event_id, d->attempts, why, verdict->wait_ms);
-}
-
-static void
-on_answer(void *arg, const struct http_incoming *answer, const struct error *err)
-{
-	struct hooks_delivery *d = arg;
-	struct hooks_out *hooks = d->hooks;
-	struct hooks_attempt attempt = {.number = d->attempts, .age_ms = d->age_ms};
-	struct hooks_verdict verdict;
-	char text[64];
-	const char *why = text;
-	uint16_t jitter;
-
-	if (err != NULL) {
-		attempt.code = err->code;
-		why = err->message;
-	} else {
-		attempt.status = answer->status;
-		attempt.retry_after = header_of(answer, "retry-after");
-		snprintf(text, sizeof(text), "the receiver answered with status %d",
-			 answer->status);
-	}
-	crypto_random(&jitter, sizeof(jitter));
-	verdict = hooks_decide(&attempt, hooks->node->config->webhook_retry_hours * HOUR_MS,
-			       jitter, clock_wall_ms());
-	if (strcmp(verdict.state, "delivered") == 0)
-		why = NULL;
-	report(d, &verdict, why);
-	add_result(d, verdict.state, verdict.wait_ms, d->attempts, attempt.status, why);
-	land(d);
-	settle(hooks);
-}
-
-static void
-send_off(struct hooks_out *hooks, struct hooks_delivery *d)
-{
-	const struct config *config = hooks->node->config;
-	char *group = talloc_asprintf(d, "webhooks %" PRId64, d->environment_id);
-	const struct http_outgoing request = {.method = "POST",
-					      .url = d->url,
-					      .headers = d->headers,
-					      .body = d->body,
-					      .body_length = strlen(d->body),
-					      .timeout_ms = config->webhook_timeout_ms,
-					      .response_max = ANSWER_MAX,
-					      .group = group};
-
-	if (hooks->is_stopping) {
-		add_result(d, "due", 0, d->attempts - 1, 0, NULL);
-		return;
-	}
-	talloc_steal(NULL, d);
-	d->sent_ms = clock_monotonic_ms();
-	TAILQ_INSERT_TAIL(&hooks->flying, d, entry);
-	hooks->flying_count++;
-	d->call = http_client_send(hooks->node->http, &request, on_answer, d);
 }
 
 /* ---- looking for what is due ---- */
@@ -321,9 +193,9 @@ hooks_looked(void *arg)
 	if (has_failed)
 		log_warn("webhooks", "cannot look for events: %s", look_done->err.message);
 	for (size_t i = 0; i < look_done->count; i++)
-		send_off(hooks, look_done->deliveries[i]);
+		hooks_flight_begin(hooks, look_done->deliveries[i]);
 	talloc_free(look_done);
-	settle(hooks);
+	hooks_settle(hooks);
 	maybe_stopped(hooks);
 	if (hooks->is_stopping)
 		return;
@@ -339,7 +211,7 @@ on_tick(void *arg)
 	struct hooks_out *hooks = arg;
 
 	loop_timer_set(hooks->tick, hooks->node->config->tick_ms);
-	settle(hooks);
+	hooks_settle(hooks);
 	look(hooks);
 }
 
@@ -410,10 +282,10 @@ on_drained(void *arg)
 
 	while ((d = TAILQ_FIRST(&hooks->flying)) != NULL) {
 		http_call_cancel(d->call);
-		add_result(d, "due", 0, d->attempts, 0, "the server was stopped");
-		land(d);
+		hooks_flight_result(d, "due", 0, d->attempts, 0, "the server was stopped");
+		hooks_flight_end(d);
 	}
-	settle(hooks);
+	hooks_settle(hooks);
 	maybe_stopped(hooks);
 }
 
@@ -451,7 +323,7 @@ hooks_out_stop(struct node *node, loop_fn *done, void *arg)
 	loop_timer_cancel(hooks->tick);
 	loop_timer_cancel(hooks->clean);
 	loop_timer_set(hooks->drain, hooks->flying_count == 0 ? 0 : DRAIN_MS);
-	settle(hooks);
+	hooks_settle(hooks);
 	maybe_stopped(hooks);
 }
 
@@ -466,7 +338,7 @@ hooks_out_free(struct node *node)
 	node->hooks_out = NULL;
 	while ((d = TAILQ_FIRST(&hooks->flying)) != NULL) { /* a stop that did not wait */
 		http_call_cancel(d->call);
-		land(d);
+		hooks_flight_end(d);
 	}
 	loop_timer_free(hooks->tick);
 	loop_timer_free(hooks->clean);

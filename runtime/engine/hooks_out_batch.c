@@ -1,141 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/hooks_out -- the work of pool threads: what is due is claimed and made into signed
- * requests, what became of them is written down, what is old is removed.
+ * engine/hooks_out_batch -- on pool threads: what is due is claimed and made into signed
+ * requests.
  *
  * Events that nobody wants go here, and events with a second destination get their second row
  * before anything is sent, so that a crash in between loses neither.
  */
 #include "engine/hooks_out_internal.h"
 #include "base/clock.h"
-#include "base/log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SIFT_MAX 64	 /* claimed to find what is not for a slow destination */
 #define POSTPONE_MS 5000 /* of an event whose destination has its fill */
-
-/* Texts of others (a curl message about a host) may be cut within a character. */
-static void
-add_ascii(struct buf *buf, const char *text)
-{
-	char copy[256];
-	size_t n = 0;
-
-	if (text == NULL) {
-		buf_adds(buf, "null");
-		return;
-	}
-	for (; text[n] != '\0' && n + 1 < sizeof(copy); n++)
-		copy[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-	copy[n] = '\0';
-	buf_add_json_str(buf, copy);
-}
-
-void
-hooks_result_add(struct buf *buf, const struct hooks_result *r)
-{
-	buf_addc(buf, buf->length == 0 ? '[' : ',');
-	buf_addf(buf,
-		 "{\"c\":%" PRId64 ",\"i\":%" PRId64 ",\"t\":%" PRId64 ",\"n\":%" PRId64
-		 ",\"w\":%" PRId64 ",\"s\":\"%s\",\"h\":",
-		 r->connection_row, r->id, r->token, r->attempts, r->wait_ms, r->state);
-	if (r->status > 0)
-		buf_addf(buf, "%d", r->status);
-	else
-		buf_adds(buf, "null");
-	buf_adds(buf, ",\"e\":");
-	add_ascii(buf, r->error);
-	buf_addc(buf, '}');
-}
-
-/* ---- who may have how many in flight ---- */
-
-size_t
-hooks_environment_max(const struct config *config)
-{
-	return config->webhooks_max < 4 ? 1 : (size_t)config->webhooks_max / 4;
-}
-
-size_t
-hooks_destination_max(const struct config *config)
-{
-	size_t most = hooks_environment_max(config) * 3 / 4;
-
-	return most == 0 ? 1 : most;
-}
-
-struct hooks_busy *
-hooks_busy_row(struct hooks_look *look, int64_t environment_id, const char *url)
-{
-	struct hooks_busy *row;
-
-	for (size_t i = 0; i < look->busy_count; i++)
-		if (look->busy[i].environment_id == environment_id &&
-		    strcmp(look->busy[i].url, url) == 0)
-			return &look->busy[i];
-	look->busy =
-	    talloc_realloc(look, look->busy, struct hooks_busy, (unsigned)look->busy_count + 1);
-	if (look->busy == NULL)
-		abort();
-	row = &look->busy[look->busy_count++];
-	*row = (struct hooks_busy){environment_id, talloc_strdup(look, url), 0, 0};
-	return row;
-}
-
-/* What an environment has in flight: in all, to its busiest destination, and is that slow? */
-struct load {
-	size_t total, top;
-	bool is_slow;
-};
-
-static struct load
-load_of(const struct hooks_look *look, int64_t environment_id)
-{
-	size_t most = hooks_destination_max(look->node->config);
-	struct load load = {0};
-
-	for (size_t i = 0; i < look->busy_count; i++) {
-		const struct hooks_busy *row = &look->busy[i];
-
-		if (row->environment_id != environment_id)
-			continue;
-		load.total += row->count;
-		load.top = row->count > load.top ? row->count : load.top;
-		load.is_slow |= row->count >= most && row->oldest_ms >= HOOKS_SLOW_MS;
-	}
-	return load;
-}
-
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * How many events to claim of an environment. One that has some in flight leaves the last
- * places of the node to others. When one of its destinations is slow and has its fill, more
- * than can be sent are claimed, to find those for the others behind it.
- */
-static size_t
-share(const struct hooks_look *look, int64_t environment_id)
-{
-	const struct config *config = look->node->config;
-	size_t most = hooks_destination_max(config), all = hooks_environment_max(config);
-	struct load load = load_of(look, environment_id);
-	size_t left = look->room - look->count, fair = left / 4;
-
-	if (load.total == 0 && fair == 0)
-		fair = least(left, 1);
-	if (load.total >= all || fair == 0)
-		return 0;
-	if (load.top >= most)
-		return load.is_slow ? SIFT_MAX : 0;
-	return least(least(most - load.top, all - load.total), fair);
-}
 
 /* ---- events become requests ---- */
 
@@ -252,7 +130,7 @@ has_place(struct batch *b, const struct outbox_event *event, const char *url)
 	struct hooks_look *look = b->look;
 	const struct config *config = look->node->config;
 	struct hooks_busy *row = hooks_busy_row(look, event->environment_id, url);
-	struct load load = load_of(look, event->environment_id);
+	struct hooks_load load = hooks_load_of(look, event->environment_id);
 
 	if (row->count >= hooks_destination_max(config)) {
 		put_back(b, event, POSTPONE_MS);
@@ -327,7 +205,7 @@ claim_environment(struct hooks_look *look, struct db *control, struct db *db,
 {
 	struct batch b = {
 	    .mem = talloc_new(NULL), .look = look, .control = control, .family = family};
-	size_t limit = share(look, environment_id), before = look->count;
+	size_t limit = hooks_share(look, environment_id), before = look->count;
 	int64_t lease = look->node->config->webhook_timeout_ms + HOOKS_LEASE_BEYOND_MS;
 	int result = 0;
 
@@ -336,7 +214,7 @@ claim_environment(struct hooks_look *look, struct db *control, struct db *db,
 				      &b.events, &b.count, &look->err);
 	if (result == 0 && b.count > 0)
 		result = make_batch(&b, db, environment_id, &look->err);
-	look->is_full |= limit > 0 && limit != SIFT_MAX && b.count == limit;
+	look->is_full |= limit > 0 && limit != HOOKS_SIFT_MAX && b.count == limit;
 	while (result < 0 && look->count > before) /* the lease brings them back */
 		talloc_free(look->deliveries[--look->count]);
 	talloc_free(b.mem);
@@ -359,41 +237,13 @@ claim_family(struct hooks_look *look, struct db *control, struct db *db,
 	return 0;
 }
 
-/* Both families' connections; data is control when they share a database. */
-static int
-acquire(struct node *node, struct db **control, struct db **data, struct error *err)
-{
-	*data = NULL;
-	if (db_acquire(node->control, control, err) < 0) {
-		*control = NULL;
-		return -1;
-	}
-	if (node->data == node->control) {
-		*data = *control;
-		return 0;
-	}
-	if (db_acquire(node->data, data, err) == 0)
-		return 0;
-	*data = NULL;
-	db_release(*control);
-	return -1;
-}
-
-static void
-release(struct db *control, struct db *data)
-{
-	if (data != control)
-		db_release(data);
-	db_release(control);
-}
-
 void
 hooks_look_in_pool(void *arg)
 {
 	struct hooks_look *look = arg;
 	struct db *control, *data;
 
-	if (acquire(look->node, &control, &data, &look->err) == 0) {
+	if (hooks_acquire(look->node, &control, &data, &look->err) == 0) {
 		/* In turn, so that neither family's backlog starves the other. */
 		enum outbox_family first = look->turn % 2 == 0 ? OUTBOX_CONTROL : OUTBOX_DATA;
 		enum outbox_family second = first == OUTBOX_DATA ? OUTBOX_CONTROL : OUTBOX_DATA;
@@ -403,65 +253,7 @@ hooks_look_in_pool(void *arg)
 		    claim_family(look, control, second == OUTBOX_DATA ? data : control,
 				 second) < 0)
 			look->is_full = false;
-		release(control, data);
+		hooks_release(control, data);
 	}
 	loop_post(look->node->loop, hooks_looked, look);
-}
-
-/* ---- settling and cleaning ---- */
-
-void
-hooks_settle_in_pool(void *arg)
-{
-	struct hooks_settling *s = arg;
-	struct db_pool *const pools[] = {
-	    [OUTBOX_CONTROL] = s->node->control, [OUTBOX_DATA] = s->node->data};
-
-	for (int family = 0; family < OUTBOX_FAMILIES; family++) {
-		struct db *db;
-		int result;
-
-		if (s->results[family] == NULL)
-			continue;
-		result = db_acquire(pools[family], &db, &s->err);
-		if (result == 0) {
-			result = outbox_settle(db, (enum outbox_family)family,
-					       s->results[family], &s->err);
-			db_release(db);
-		}
-		s->has_failed[family] = result < 0;
-	}
-	loop_post(s->node->loop, hooks_settled, s);
-}
-
-static int
-clean_family(const struct config *config, struct db *db, enum outbox_family family,
-	     struct error *err)
-{
-	int64_t removed = 0;
-
-	do {
-		if (outbox_clean(db, family, config->webhook_keep_days,
-				 config->webhook_dead_days, HOOKS_CLEAN_MAX, &removed, err) < 0)
-			return -1;
-	} while (removed == HOOKS_CLEAN_MAX);
-	return 0;
-}
-
-void
-hooks_clean_in_pool(void *arg)
-{
-	struct hooks_cleaning *c = arg;
-	struct db *control, *data;
-	int64_t orphans = 0;
-
-	if (acquire(c->node, &control, &data, &c->err) == 0) {
-		if (clean_family(c->node->config, control, OUTBOX_CONTROL, &c->err) == 0 &&
-		    clean_family(c->node->config, data, OUTBOX_DATA, &c->err) == 0 &&
-		    outbox_release_orphans(data, &orphans, &c->err) == 0 && orphans > 0)
-			log_info("webhooks", "%" PRId64 " events of cancelled runs are due",
-				 orphans);
-		release(control, data);
-	}
-	loop_post(c->node->loop, hooks_cleaned, c);
 }

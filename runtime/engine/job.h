@@ -54,8 +54,9 @@ struct job {
 	const struct run_page *prepare_page; /* the next page; the loop's, as prepare_done */
 	run_prepare_done *prepare_done;	     /* NULL: none is being prepared */
 	void *prepare_arg;
-	struct ingest_prepared *preparing; /* a pool thread's, until it is */
-	struct ingest_prepared *prepared;  /* the commit's that follows */
+	struct ingest_prepared *preparing;  /* a pool thread's, until it is */
+	struct ingest_prepared *prepared;   /* the loop's, until its page's commit begins */
+	struct ingest_prepared *committing; /* of the page that is committed: its thread's */
 	struct error commit_err;
 	int commit_result;
 

@@ -21,9 +21,9 @@ static void
 commit_in_pool(void *arg)
 {
 	struct job *job = arg;
-	struct ingest_prepared *prepared = job->prepared;
+	struct ingest_prepared *prepared = job->committing;
 
-	job->prepared = NULL;
+	job->committing = NULL;
 	job->commit_result = ingest_page(job->ingest, job->page, prepared, &job->commit_err);
 	loop_post(job->node->loop, commit_answered, job);
 }
@@ -31,8 +31,13 @@ commit_in_pool(void *arg)
 static void
 commit_begin(struct job *job)
 {
+	/* Handed over here: the next page may be prepared before a thread takes this one up. */
+	job->committing = job->prepared;
+	job->prepared = NULL;
 	if (pool_submit(job->node->worker_pool, commit_in_pool, job) == 0)
 		return;
+	talloc_free(job->committing);
+	job->committing = NULL;
 	job->commit_result = error_set(&job->commit_err, ERR_BUSY,
 				       "all workers are busy; the page was not stored");
 	commit_answered(job);
@@ -50,17 +55,19 @@ job_commit(void *host, const struct run_page *page, run_commit_done *done, void 
 		commit_begin(job);
 }
 
+/* The run may end with the answer, and the job with it, unless its commit waits for this. */
 static void
 prepare_answered(void *arg)
 {
 	struct job *job = arg;
 	run_prepare_done *done = job->prepare_done;
+	bool is_awaited = job->commit_done != NULL && job->page == job->prepare_page;
 
 	job->prepared = job->preparing;
 	job->preparing = NULL;
 	job->prepare_done = NULL;
 	done(job->prepare_arg);
-	if (job->commit_done != NULL && job->page == job->prepare_page)
+	if (is_awaited)
 		commit_begin(job);
 }
 

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/worker -- see worker.h. Here: looking for work and beginning it.
+ * engine/worker -- see worker.h. Here: looking for work.
  *
  * One look at a time: a tick that comes while a look is under way asks for another one after
- * it. A claimed run is prepared on a pool thread, beside others, then started on the loop.
+ * it.
  */
 #include "base/log.h"
 #include "engine/worker_internal.h"
 #include "run/cause.h"
-#include "store/plugin.h"
-#include "store/run.h"
 #include "store/sync.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DUE_MAX 1000   /* schedules that one statement moves */
-#define DUE_ROUNDS 10  /* of such statements in one look */
-#define SWEEP_MS 60000 /* between two looks for runs that are old enough to be forgotten */
-#define SWEEP_FIRST_MS 1000
-#define SWEEP_ROWS 1000 /* that one statement looks at */
+#define DUE_MAX 1000  /* schedules that one statement moves */
+#define DUE_ROUNDS 10 /* of such statements in one look */
 
 /* What a look brings back to the loop. */
 struct look {
@@ -32,14 +26,6 @@ struct look {
 	struct error err;
 	bool is_full;	   /* there may be more at once */
 	bool has_more_due; /* schedules */
-};
-
-struct load {
-	struct job *job;
-	const void *bytes;
-	size_t length;
-	int result;
-	struct error err;
 };
 
 char *
@@ -76,125 +62,6 @@ worker_job_freed(struct job *job)
 	worker_maybe_stopped(worker);
 	if (!worker->is_stopping)
 		worker_look(worker); /* there is room again */
-}
-
-/* ---- starting a job: the build may have to be fetched first ---- */
-
-static void
-finish_unstarted(struct job *job)
-{
-	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
-		worker_job_freed(job); /* its lease runs out and another look finds it */
-}
-
-static void
-build_loaded(void *arg)
-{
-	struct load *load = arg;
-	struct job *job = load->job;
-	int result = load->result;
-
-	if (result == 0)
-		result = run_host_add(job->node->host, job->build_key, load->bytes,
-				      load->length, &load->err);
-	if (job->node->worker->is_stopping) {
-		job_fail(job, CAUSE_CANCELLED, NULL);
-		finish_unstarted(job);
-	} else if (result == 0) {
-		job_start(job);
-	} else {
-		job_fail(job, CAUSE_LOAD, &load->err);
-		finish_unstarted(job);
-	}
-	talloc_free(load);
-}
-
-static void
-load_build(void *arg)
-{
-	struct load *load = arg;
-	struct db *db;
-
-	load->result = db_acquire(load->job->node->control, &db, &load->err);
-	if (load->result == 0) {
-		load->result = plugin_build_bytes(load, db, load->job->sha256, &load->bytes,
-						  &load->length, &load->err);
-		db_release(db);
-	}
-	loop_post(load->job->node->loop, build_loaded, load);
-}
-
-static void
-begin_job(struct worker *worker, struct job *job)
-{
-	struct load *load;
-	struct error err;
-
-	if (worker->is_stopping && !job->is_over)
-		job_fail(job, CAUSE_CANCELLED, NULL);
-	if (job->is_over || job->end.cause[0] != '\0') {
-		finish_unstarted(job);
-		return;
-	}
-	if (run_host_has(worker->node->host, job->build_key)) {
-		job_start(job);
-		return;
-	}
-	load = talloc_zero(NULL, struct load);
-	load->job = job;
-	if (pool_submit(worker->node->worker_pool, load_build, load) < 0) {
-		error_set(&err, ERR_BUSY, "all workers are busy");
-		job_fail(job, CAUSE_CANCELLED, &err);
-		finish_unstarted(job);
-		talloc_free(load);
-	}
-}
-
-static void
-job_prepared(void *arg)
-{
-	struct job *job = arg;
-	struct worker *worker = job->node->worker;
-
-	worker->preparing--;
-	begin_job(worker, job);
-	if (worker->preparing == WORKER_PREPARING_MAX / 2)
-		worker_look(worker);
-}
-
-static void
-prepare_in_pool(void *arg)
-{
-	struct job *job = arg;
-	struct node *node = job->node;
-	struct db *control = NULL, *data = NULL;
-	struct error err;
-
-	if (db_acquire(node->control, &control, &err) < 0 ||
-	    (node->data != node->control && db_acquire(node->data, &data, &err) < 0))
-		job_fail(job, CAUSE_CANCELLED, &err);
-	else if (job_prepare(job, control, data == NULL ? control : data) < 0)
-		log_debug("worker", "%s: %s", job->label, job->end.message);
-	db_release(data);
-	db_release(control);
-	loop_post(node->loop, job_prepared, job);
-}
-
-static void
-take_job(struct worker *worker, struct job *job)
-{
-	job->on_freed = worker_job_freed;
-	job->on_finished = writeoff_add;
-	job->next = worker->jobs;
-	if (worker->jobs != NULL)
-		worker->jobs->previous = job;
-	worker->jobs = job;
-	worker->jobs_count++;
-	worker->preparing++;
-	if (pool_submit(worker->node->worker_pool, prepare_in_pool, job) < 0) {
-		worker->preparing--;
-		worker_job_freed(job);
-	}
 }
 
 /* ---- looking for work ---- */
@@ -343,7 +210,7 @@ looked(void *arg)
 	if (look_done->err.code != ERR_NONE)
 		log_warn("worker", "cannot look for work: %s", look_done->err.message);
 	for (size_t i = 0; i < look_done->count; i++)
-		take_job(worker, look_done->jobs[i]);
+		begin_job(worker, look_done->jobs[i]);
 	if (look_done->err.code != ERR_NONE)
 		again = false;
 	/* A tick that came meanwhile is over with this look, too, if none follows it. */
@@ -362,51 +229,6 @@ static void
 on_tick(void *arg)
 {
 	look(arg, true);
-}
-
-/* ---- forgetting old runs ---- */
-
-static void
-swept(void *arg)
-{
-	struct worker *worker = arg;
-
-	worker->is_sweeping = false;
-	worker_maybe_stopped(worker);
-}
-
-static void
-sweep_in_pool(void *arg)
-{
-	struct worker *worker = arg;
-	struct node *node = worker->node;
-	int64_t keep_ms = node->config->runs_keep_days * INT64_C(86400000), after = 0, deleted;
-	struct error err;
-	struct db *db;
-
-	do {
-		if (db_acquire(node->control, &db, &err) < 0)
-			break;
-		if (run_forget(db, keep_ms, SWEEP_ROWS, &after, &deleted, &err) < 0) {
-			log_warn("worker", "cannot forget old runs: %s", err.message);
-			after = 0;
-		}
-		db_release(db);
-	} while (after != 0 && !atomic_load(&node->is_stopping));
-	loop_post(node->loop, swept, worker);
-}
-
-static void
-on_sweep(void *arg)
-{
-	struct worker *worker = arg;
-
-	loop_timer_set(worker->sweep, SWEEP_MS);
-	if (worker->is_sweeping || (worker->node->roles & ROLE_SCHEDULER) == 0)
-		return;
-	worker->is_sweeping = true;
-	if (pool_submit(worker->node->worker_pool, sweep_in_pool, worker) < 0)
-		worker->is_sweeping = false;
 }
 
 /* ---- the worker ---- */
@@ -454,7 +276,7 @@ worker_start(struct node *node)
 	node->worker = worker;
 	worker->tick = loop_timer_new(node->loop, on_tick, worker);
 	worker->heartbeat = loop_timer_new(node->loop, lease_timer, worker);
-	worker->sweep = loop_timer_new(node->loop, on_sweep, worker);
+	worker->sweep = loop_timer_new(node->loop, sweep_timer, worker);
 	loop_timer_set(worker->tick, 0);
 	loop_timer_set(worker->heartbeat, node->config->lease_ms / 3);
 	loop_timer_set(worker->sweep, SWEEP_FIRST_MS);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/worker_internal -- what the worker's files share: worker.c (looking for work),
- * lease.c (heartbeats), writeoff.c (the ends of runs), notice.c (between nodes).
+ * begin.c (up to the start of a run), lease.c (heartbeats), writeoff.c (the ends of runs),
+ * sweep.c (old runs), notice.c (between nodes).
  */
 #ifndef NANGO_ENGINE_WORKER_INTERNAL_H
 #define NANGO_ENGINE_WORKER_INTERNAL_H
@@ -31,12 +32,19 @@ void worker_look(struct worker *worker);
 void worker_maybe_stopped(struct worker *worker);
 void worker_job_freed(struct job *job);
 
+/* begin.c; the loop's thread: a job that was claimed, the worker's from here on */
+void begin_job(struct worker *worker, struct job *job);
+
 /* lease.c; the loop's thread */
 void lease_timer(void *worker);
 void lease_ask(struct worker *worker); /* now, or soon when one was just answered */
 
 /* writeoff.c; the loop's thread: a job whose data family is in order */
 void writeoff_add(struct job *job);
+
+/* sweep.c; the loop's thread */
+#define SWEEP_FIRST_MS 1000
+void sweep_timer(void *worker);
 
 /* notice.c */
 struct notices *notices_start(struct node *node);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run/host -- see host.h: builds, their zygotes, and which run goes to which.
- *
- * All forks of a zygote share one address layout, so a zygote is replaced now and then: the old
- * one ends with its last run. They also share the kernel's lists of who maps its pages, so each
- * fork, and each look of the kernel at such a page, is the dearer the more of them live: hence
- * a limit of those, too.
+ * run/host -- see host.h: the builds that are at hand, and the runs that are under way.
  */
 #include "run/host_internal.h"
 
@@ -20,11 +15,19 @@
 #include <talloc.h>
 #include <unistd.h>
 
-/* ---- slots ------------------------------------------------------------------------------ */
+/* ---- builds ----------------------------------------------------------------------------- */
 
-/* Only a build that is off the table. */
-static void
-build_free(struct run_host *host, struct build *build)
+static struct build *
+build_find(const struct run_host *host, const char *key)
+{
+	struct build *build;
+
+	HASH_FIND_STR(host->builds, key, build);
+	return build;
+}
+
+void
+host_build_free(struct run_host *host, struct build *build)
 {
 	struct build **link = &host->forgotten;
 
@@ -37,166 +40,6 @@ build_free(struct run_host *host, struct build *build)
 }
 
 static void
-slot_free(struct slot *slot)
-{
-	struct run_host *host = slot->host;
-	struct build *build = slot->build;
-	struct slot **link = &build->slots;
-
-	while (*link != slot)
-		link = &(*link)->next;
-	*link = slot->next;
-	if (build->current == slot)
-		build->current = NULL;
-	zygote_free(slot->zygote);
-	free(slot);
-	if (build->is_forgotten && build->slots == NULL)
-		build_free(host, build);
-}
-
-static void
-slot_close(struct slot *slot)
-{
-	if (slot->is_closing)
-		return;
-	slot->is_closing = true;
-	if (slot->build->current == slot)
-		slot->build->current = NULL;
-	zygote_kill(slot->zygote, cause_text(CAUSE_RUNNER),
-		    "the process is not needed any more");
-}
-
-static void
-slot_retire(struct slot *slot)
-{
-	slot->is_retired = true;
-	if (slot->build->current == slot)
-		slot->build->current = NULL;
-	if (slot->runs == 0)
-		slot_close(slot);
-}
-
-/* Forks what waits, as far as the zygote has answered what was asked before. */
-static void
-slot_advance(struct slot *slot)
-{
-	struct run *run;
-
-	while (slot->is_ready && slot->waiting != NULL &&
-	       slot->unanswered < HOST_UNANSWERED_MAX) {
-		run = slot->waiting;
-		slot->waiting = run->next_waiting;
-		if (slot->waiting == NULL)
-			slot->waiting_last = &slot->waiting;
-		run->next_waiting = NULL;
-		run_fork(run);
-	}
-}
-
-static struct run *
-slot_run(const struct slot *slot, uint64_t serial)
-{
-	struct run *run;
-
-	HASH_FIND(hh, slot->host->runs, &serial, sizeof(serial), run);
-	return run != NULL && run->slot == slot ? run : NULL; /* a zygote may lie */
-}
-
-static void
-on_ready(void *owner)
-{
-	struct slot *slot = owner;
-
-	slot->is_ready = true;
-	slot_advance(slot);
-}
-
-static void
-on_started(void *owner, uint64_t serial, pid_t pid)
-{
-	struct slot *slot = owner;
-	struct run *run = slot_run(slot, serial);
-
-	if (run == NULL || run->state != RUN_FORKING)
-		return;
-	slot->unanswered--;
-	run_started(run, pid);
-	slot_advance(slot);
-}
-
-static void
-on_exited(void *owner, uint64_t serial, int status, const struct rusage *usage)
-{
-	struct run *run = slot_run(owner, serial);
-
-	if (run != NULL)
-		run_exited(run, status, usage);
-}
-
-static void
-on_gone(void *owner, const char *cause, const char *message)
-{
-	struct slot *slot = owner;
-	struct run *run, *next;
-
-	slot->is_closing = true;
-	if (slot->build->current == slot)
-		slot->build->current = NULL; /* `ended` may start the next run */
-	HASH_ITER (hh, slot->host->runs, run, next) {
-		if (run->slot == slot)
-			run_lost(run, cause, message);
-	}
-	slot_free(slot);
-}
-
-static struct slot *
-slot_new(struct run_host *host, struct build *build, struct error *err)
-{
-	static const struct zygote_events events = {on_ready, on_started, on_exited, on_gone};
-	struct zygote_config config = {host->loop, host->runner_path, host->config.mask,
-				       host->config.output_fd};
-	struct slot *slot = calloc(1, sizeof(*slot));
-
-	if (slot == NULL)
-		abort();
-	*slot = (struct slot){.host = host, .build = build, .born_ms = clock_monotonic_ms()};
-	slot->waiting_last = &slot->waiting;
-	if (zygote_new(&slot->zygote, &config, build->fd, &events, slot, err) < 0) {
-		free(slot);
-		return NULL;
-	}
-	slot->next = build->slots;
-	build->slots = slot;
-	build->current = slot;
-	return slot;
-}
-
-static struct slot *
-build_slot(struct run_host *host, struct build *build, struct error *err)
-{
-	struct slot *slot = build->current;
-
-	if (slot != NULL && (slot->begun >= host->config.zygote_runs_max ||
-			     slot->runs >= RUN_HOST_ZYGOTE_ALIVE_MAX ||
-			     clock_monotonic_ms() - slot->born_ms > RUN_HOST_ZYGOTE_AGE_MS)) {
-		slot_retire(slot);
-		slot = NULL;
-	}
-	return slot != NULL ? slot : slot_new(host, build, err);
-}
-
-/* ---- builds ----------------------------------------------------------------------------- */
-
-static struct build *
-build_find(const struct run_host *host, const char *key)
-{
-	struct build *build;
-
-	HASH_FIND_STR(host->builds, key, build);
-	return build;
-}
-
-static void
 build_forget(struct run_host *host, struct build *build)
 {
 	struct slot *slot, *next;
@@ -206,7 +49,7 @@ build_forget(struct run_host *host, struct build *build)
 	build->next_forgotten = host->forgotten;
 	host->forgotten = build;
 	if (build->slots == NULL) {
-		build_free(host, build);
+		host_build_free(host, build);
 		return;
 	}
 	for (slot = build->slots; slot != NULL; slot = next) {
@@ -346,7 +189,7 @@ run_host_start(struct run_host *host, const char *key, const struct run_start *s
 	if (HASH_COUNT(host->runs) >= host->config.runs_max)
 		return error_set(err, ERR_BUSY, "%zu runs are under way, which is the most",
 				 host->config.runs_max);
-	slot = build_slot(host, build, err);
+	slot = slot_of_build(host, build, err);
 	if (slot == NULL)
 		return -1;
 	run = run_new(host, slot, start, backend, backend_arg);

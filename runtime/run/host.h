@@ -24,7 +24,7 @@
 #define RUN_HOST_RUNS_MAX 10000 /* default of runs_max */
 #define RUN_HOST_PLUGIN_BYTES_MAX (16 * 1024 * 1024)
 #define RUN_HOST_ZYGOTE_RUNS_MAX 10000 /* then a fresh zygote, with a fresh address layout */
-#define RUN_HOST_ZYGOTE_ALIVE_MAX 256  /* runs of one zygote at a time, see host.c */
+#define RUN_HOST_ZYGOTE_ALIVE_MAX 256  /* runs of one zygote at a time, see slot.c */
 #define RUN_HOST_ZYGOTE_AGE_MS (60 * 60 * 1000)
 #define RUN_HOST_IDLE_MS (5 * 60 * 1000) /* a build without runs is forgotten after this */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run/host_internal -- what host.c (builds and their zygotes) and process.c (one run) share.
+ * run/host_internal -- what host.c (builds and runs), slot.c (a zygote and its runs) and
+ * process.c (one run) share.
  */
 #ifndef NANGO_RUN_HOST_INTERNAL_H
 #define NANGO_RUN_HOST_INTERNAL_H
@@ -89,7 +90,16 @@ void run_exited(struct run *run, int status, const struct rusage *usage);
 void run_lost(struct run *run, const char *cause, const char *message); /* its zygote is gone */
 void run_end_now(struct run *run, enum cause_row cause);		/* the host is ending */
 
+/* slot.c */
+/* The build's zygote that takes runs now, made if there is none. */
+struct slot *slot_of_build(struct run_host *host, struct build *build, struct error *err);
+/* Forks what waits, as far as the zygote has answered what was asked before. */
+void slot_advance(struct slot *slot);
+void slot_close(struct slot *slot); /* it goes with its zygote, in a later turn */
+void slot_free(struct slot *slot);
+
 /* host.c */
+void host_build_free(struct run_host *host, struct build *build); /* one off the table */
 void host_waiting_remove(struct run *run);
 void host_run_ended(struct run *run); /* the run is freed after this */
 

@@ -32,9 +32,8 @@ on_prepared(void *arg)
 
 	s->preparing = NULL;
 	if (page != s->filling && page != s->committing)
-		talloc_free(page); /* it was dropped meanwhile */
-	if (!s->is_freed)
-		session_enter(s, s->state); /* the channel may have been at its end */
+		talloc_free(page);  /* it was dropped meanwhile */
+	session_enter(s, s->state); /* the channel may have been at its end */
 	session_unref(s);
 }
 

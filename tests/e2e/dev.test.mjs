@@ -34,7 +34,9 @@ test("dev --json prints one line with URLs and keys, and SIGTERM ends it with it
   assert.match(nangod.environments.dev.secret_key, /^[0-9a-f-]{36}$/);
   assert.match(nangod.environments.prod.secret_key, /^[0-9a-f-]{36}$/);
   assert.equal((await fetch(nangod.console_url)).status, 200);
-  assert.equal((await nangod.call("GET", "/health")).body.result, "ok");
+  const health = (await nangod.call("GET", "/health")).body;
+  assert.equal(health.result, "ok");
+  assert.ok(health.loop_wait_us > 0, "its timers and answers have waited at least a microsecond");
   const postgres = postgresOf(nangod);
   assert.ok(isAlive(postgres));
   assert.equal(await nangod.stop(), 0);

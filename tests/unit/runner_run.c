@@ -6,6 +6,7 @@
 #include "runner_support.h"
 
 #include "run/cause.h"
+#include "run/host_internal.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -175,6 +176,34 @@ test_cancel(void **state)
 	assert_cause(&early, "cancelled", "");
 	assert_cause(&late, "lost lease", "taken over by another server");
 	assert_int_equal(late.records, 1);
+	world_close(&world);
+}
+
+/* As many as may be unanswered, all unwanted before their zygote has said a word: what waits
+ * behind them is forked nevertheless. */
+static void
+test_cancel_while_forked(void **state)
+{
+	struct witness first = {0}, forked[HOST_UNANSWERED_MAX] = {0}, behind = {0};
+	struct world world;
+
+	(void)state;
+	world_open(&world, 0);
+	world_plugin(&world, "gallery");
+	world_start(&world, &first, "good", NULL);
+	world_wait(&world); /* the zygote is ready: it is asked at once */
+	for (size_t i = 0; i < HOST_UNANSWERED_MAX; i++) {
+		world_start(&world, &forked[i], "spin", NULL);
+		assert_int_equal(forked[i].run->state, RUN_FORKING);
+	}
+	world_start(&world, &behind, "good", NULL);
+	assert_int_equal(behind.run->state, RUN_WAITING);
+	for (size_t i = 0; i < HOST_UNANSWERED_MAX; i++)
+		run_cancel(forked[i].run, cause_text(CAUSE_CANCELLED));
+	world_wait(&world);
+	for (size_t i = 0; i < HOST_UNANSWERED_MAX; i++)
+		assert_cause(&forked[i], "cancelled", "");
+	assert_done("behind them", &behind);
 	world_close(&world);
 }
 
@@ -426,6 +455,7 @@ main(void)
 	    cmocka_unit_test(test_action),
 	    cmocka_unit_test(test_globals),
 	    cmocka_unit_test(test_cancel),
+	    cmocka_unit_test(test_cancel_while_forked),
 	    cmocka_unit_test(test_commit),
 	    cmocka_unit_test(test_zygote_is_lost),
 	    cmocka_unit_test(test_server_is_killed),

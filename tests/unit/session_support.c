@@ -80,6 +80,19 @@ on_commit(void *host, const struct run_page *page, run_commit_done *done, void *
 }
 
 static void
+on_prepare(void *host, const struct run_page *page, run_prepare_done *done, void *arg)
+{
+	struct talk *t = host;
+
+	t->prepares++;
+	t->prepared = page;
+	t->prepare_done = done;
+	t->prepare_arg = arg;
+	if (!t->is_slow_to_prepare)
+		done(arg);
+}
+
+static void
 on_lookup(void *host, const struct run_lookup *lookup, run_lookup_done *done, void *arg)
 {
 	struct talk *t = host;
@@ -118,7 +131,7 @@ talk_open(struct talk *t)
 {
 	static const struct session_owner owner = {on_stopped, on_settled};
 	static const struct run_backend backend = {
-	    .fetch = on_fetch, .commit = on_commit, .lookup = on_lookup};
+	    .fetch = on_fetch, .commit = on_commit, .prepare = on_prepare, .lookup = on_lookup};
 	static const char *const models[] = {"Item", "Other", NULL};
 	static const struct run_start start = {
 	    .kind = 1,

@@ -26,6 +26,11 @@ struct talk { /* one conversation */
 	run_commit_done *commit_done;
 	void *commit_arg;
 	bool is_slow; /* answers are given by the test */
+	const struct run_page *prepared;
+	int prepares;
+	run_prepare_done *prepare_done;
+	void *prepare_arg;
+	bool is_slow_to_prepare; /* or it is answered within the call, as by a full pool */
 	struct run_end end;
 };
 
