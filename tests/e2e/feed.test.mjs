@@ -164,6 +164,14 @@ function polling(reader, nangod) {
   };
 }
 
+test("what forbids a plan is not compiled for the cost of that: an operator's Postgres has jit on", async (t) => {
+  const cluster = await Cluster.start(t);
+  await serveOn(t, cluster);
+  const set = "SELECT coalesce(string_agg(oid::regproc::text, ' '), '') FROM pg_proc WHERE pronamespace::regnamespace::text LIKE 'nango%' AND proconfig::text LIKE '%enable\\_%'";
+  assert.match(await cluster.sql(set), /write_page/);
+  assert.equal(await cluster.sql(`${set} AND NOT 'jit=off' = ANY (proconfig)`), "");
+});
+
 test("a polling reader across kill -9 of nangod and of Postgres in the middle of runs", { timeout: 90_000 }, async (t) => {
   const cluster = await Cluster.start(t);
   const provider = await fakeProvider(t);
