@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { sql } from "./sql.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -69,11 +70,7 @@ export const socketDir = (nangod) =>
   `/tmp/nango-${process.getuid()}-${createHash("sha256").update(nangod.data_dir).digest("hex").slice(0, 16)}`;
 
 /** A statement on the private Postgres, for what only the clock or a crash would do. */
-export async function psql(nangod, sql) {
-  const done = await run("psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socketDir(nangod), "-U", "nango", "-d", "postgres", "-c", sql]);
-  if (done.code !== 0) throw new Error(`psql: ${done.stderr}`);
-  return done.stdout.trim();
-}
+export const psql = (nangod, text) => sql(socketDir(nangod), text);
 
 export const isAlive = (pid) => {
   try {
