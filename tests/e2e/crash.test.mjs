@@ -226,6 +226,9 @@ async function pointsOf(world, connection) {
   return all.slice(0, last() + 1).filter(isOwn);
 }
 
+/** The lease of a webhook whose delivery could not be written down is over. */
+const webhooksAreDue = "UPDATE nango_data.clock SET offset_by = offset_by + interval '61 seconds'";
+
 async function disturb(world, connection, point, victim) {
   const reached = world.faults.hold(point);
   // Not waited for: a node that is held answers nobody.
@@ -238,12 +241,14 @@ async function disturb(world, connection, point, victim) {
   const was = await victims[victim](world);
   go();
   await triggered;
-  if (victim === "postgres") await world.cluster.up();
+  if (victim === "postgres") {
+    await world.cluster.up();
+    await world.cluster.sql(webhooksAreDue);
+  }
   if (victim === "nangod") {
-    // What it had asked Postgres for is done, or not. Then its leases are over: of the run, and of a
-    // webhook that it was sending.
+    // What it had asked Postgres for is done, or not. Then the lease of its run is over.
     await world.none("pg_stat_activity WHERE application_name = 'nangod'");
-    await world.cluster.sql("UPDATE nango.clock SET offset_by = offset_by + interval '1 second'; UPDATE nango_data.clock SET offset_by = offset_by + interval '61 seconds'");
+    await world.cluster.sql(`UPDATE nango.clock SET offset_by = offset_by + interval '1 second'; ${webhooksAreDue}`);
     await world.serve();
   }
   await world.settled(connection);
