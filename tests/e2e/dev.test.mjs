@@ -29,7 +29,7 @@ const freePort = async () => {
 const postgresOf = (nangod) => children(nangod.pid)[0];
 
 test("dev --json prints one line with URLs and keys, and SIGTERM ends it with its Postgres", async (t) => {
-  const nangod = await start(t);
+  const nangod = await start(t, { dataDir: scratch(t) });
   assert.match(nangod.url, /^http:\/\/127\.0\.0\.1:\d+$/);
   assert.match(nangod.environments.dev.secret_key, /^[0-9a-f-]{36}$/);
   assert.match(nangod.environments.prod.secret_key, /^[0-9a-f-]{36}$/);

@@ -10,6 +10,12 @@ const refused = async (nangod, method, path, status, code) => {
   assert.deepEqual([answer.status, answer.body.error.code], [status, code], `${method} ${path}: ${answer.text}`);
 };
 
+/** nango-plugin runs ...; json when it was asked for. */
+async function runsTool(nangod, ...args) {
+  const done = await run(program("nango-plugin"), ["runs", ...args], { env: { NANGO_HOSTPORT: nangod.url, NANGO_SECRET_KEY_DEV: nangod.key } });
+  return { ...done, json: args.includes("--json") ? JSON.parse(done.stdout) : undefined };
+}
+
 test("runs: list, filters, pages, show, costs", async (t) => {
   const { nangod, connect, trigger } = await deployItems(t, { pages: [[item(1), item(2)], [item(3)]] });
   for (const id of ["acme", "other"]) await connect({ id, metadata: { how: "fail" } });
@@ -73,10 +79,7 @@ test("cancel and retry, and the tool", async (t) => {
   provider.reply("GET /items", () => gate.promise.then(() => ({ json: [] })));
   await connect();
   await until(() => provider.requests.length === 1);
-  const tool = async (...args) => {
-    const done = await run(program("nango-plugin"), ["runs", ...args], { env: { NANGO_HOSTPORT: nangod.url, NANGO_SECRET_KEY_DEV: nangod.key } });
-    return { ...done, json: args.includes("--json") ? JSON.parse(done.stdout) : undefined };
-  };
+  const tool = (...args) => runsTool(nangod, ...args);
   const { runs } = (await tool("list", "--state", "running", "--json")).json;
   assert.equal(runs.length, 1);
   const id = String(runs[0].id);
@@ -120,6 +123,8 @@ test("a running run shows the pages it has committed; cancelled, it keeps them a
   const running = await until(async () => (await one()).pages === 1 && one());
   assert.deepEqual([running.state, running.pages, running.added], ["running", 1, 2]);
   assert.deepEqual((await nangod.ok("GET", `/runs/${running.id}`)).result, { Item: { added: 2, updated: 0, deleted: 0 } });
+  const shown = (await runsTool(nangod, "show", String(running.id))).stdout;
+  for (const line of [/^state +running$/m, /^pages +1$/m, /^added +2$/m]) assert.match(shown, line);
   assert.equal((await nangod.ok("POST", `/runs/${running.id}/cancel`)).state, "cancelled");
   const cancelled = await until(async () => (await one()).requests > 0 && one(), "what it used is not there");
   assert.deepEqual([cancelled.state, cancelled.pages, cancelled.added, cancelled.message], ["cancelled", 1, 2, "somebody asked for it"]);

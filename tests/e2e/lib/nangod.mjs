@@ -2,12 +2,13 @@
 // Starts the real nangod with a Postgres of its own, and stops it by its process id.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { sql } from "./sql.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -69,11 +70,7 @@ export const socketDir = (nangod) =>
   `/tmp/nango-${process.getuid()}-${createHash("sha256").update(nangod.data_dir).digest("hex").slice(0, 16)}`;
 
 /** A statement on the private Postgres, for what only the clock or a crash would do. */
-export async function psql(nangod, sql) {
-  const done = await run("psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socketDir(nangod), "-U", "nango", "-d", "postgres", "-c", sql]);
-  if (done.code !== 0) throw new Error(`psql: ${done.stderr}`);
-  return done.stdout.trim();
-}
+export const psql = (nangod, text) => sql(socketDir(nangod), text);
 
 /** Variants v1, v2, ... of the base syncs that `where` names (s: sync, i: its integration): never due by themselves. */
 export const addVariants = (nangod, count, where) =>
@@ -178,8 +175,36 @@ export class Nangod {
   }
 }
 
-/** nangod dev --json on a free port; stopped after the test. */
-export async function start(t, { dataDir = scratch(t), env = {}, args = [] } = {}) {
+/** A data folder as the first start leaves it: to make one is most of what a short test costs, so it is
+ * made once for a build, and copied. */
+async function copyOfNew(t) {
+  const { mtimeMs, size } = statSync(program("nangod"));
+  const made = join(build, `tests/e2e-data-${Math.round(mtimeMs)}-${size}`);
+  if (!existsSync(made)) {
+    for (const old of readdirSync(join(build, "tests"))) if (/^e2e-data-\d+-\d+$/.test(old)) rmSync(join(build, "tests", old), { recursive: true, force: true });
+    const own = `${made}.${process.pid}`;
+    const first = await start(t, { dataDir: scratch(t) });
+    await first.stop();
+    await copy(first.data_dir, own);
+    try {
+      renameSync(own, made);
+    } catch {
+      rmSync(own, { recursive: true }); // another file of tests was faster
+    }
+  }
+  const dataDir = scratch(t);
+  await copy(made, dataDir);
+  return dataDir;
+}
+
+async function copy(from, to) {
+  const done = await run("cp", ["-aT", from, to]);
+  if (done.code !== 0) throw new Error(done.stderr);
+}
+
+/** nangod dev --json on a free port; stopped after the test. A dataDir that is empty is a true first start. */
+export async function start(t, { dataDir, env = {}, args = [] } = {}) {
+  dataDir ??= await copyOfNew(t);
   const child = spawn(
     program("nangod"),
     ["dev", "--json", "--listen", "127.0.0.1:0", "--data-dir", dataDir, ...args],
@@ -235,8 +260,19 @@ export async function serve(t, first, env = {}) {
   return nangod;
 }
 
-/** Builds a plugin's folder (outside the source tree) and gives the path of its shared object. */
+const built = new Map();
+
+/** Builds a plugin's folder (outside the source tree) and gives the path of its shared object. One of the
+ * tree is built once for all tests of a file. */
 export async function buildPlugin(t, source, name) {
+  if (!source.startsWith(top)) return buildAnew(t, source, name);
+  const file = join(scratch(t), `${name}.so`);
+  if (!built.has(source)) built.set(source, buildAnew(t, source, name).then((made) => readFileSync(made)));
+  writeFileSync(file, await built.get(source));
+  return file;
+}
+
+async function buildAnew(t, source, name) {
   const out = join(scratch(t), "build");
   const made = await run(program("nango-plugin"), ["build", source, "-o", out]);
   if (made.code !== 0) throw new Error(`nango-plugin build: ${made.stdout}${made.stderr}`);

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, chmodSync, mkdtempSync, rmSync, chownSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hangUp, sql } from "./sql.mjs";
 import { Nangod, children, isAlive, program, run, until } from "./nangod.mjs";
 
 /** Postgres does not run as root: root uses Debian's user. */
@@ -72,10 +73,7 @@ export class Cluster {
   /** SIGKILL to all of it, as when its machine loses power. */
   async kill() {
     if (!this.child) return;
-    const psql = this.psql;
-    this.psql = undefined;
-    psql?.child.kill("SIGKILL");
-    await psql?.closed;
+    await hangUp(this.dir);
     const all = [this.child.pid, ...children(this.child.pid)];
     for (const pid of all) {
       try {
@@ -89,28 +87,8 @@ export class Cluster {
     this.child = undefined;
   }
 
-  /** One statement, by a psql that stays: a process for each would be most of a test's time. */
-  async sql(text) {
-    if (!this.psql) {
-      const child = spawn("psql", ["-XAtq", "-d", this.url], { stdio: ["pipe", "pipe", "pipe"] });
-      const psql = { child, out: "", err: "" };
-      child.stdout.on("data", (data) => psql.wake?.((psql.out += data)));
-      child.stderr.on("data", (data) => (psql.err += data));
-      child.stdin.on("error", () => {});
-      psql.closed = new Promise((done) => child.on("close", done));
-      psql.closed.then(() => psql.wake?.(psql.out));
-      this.psql = psql;
-    }
-    const psql = this.psql;
-    const end = "-- end of the answer --";
-    psql.out = psql.err = "";
-    await new Promise((done) => {
-      psql.wake = (out) => (out.includes(end) || psql.child.exitCode !== null) && done();
-      psql.child.stdin.write(`${text};\n\\echo '${end}'\n`);
-      psql.wake(psql.out);
-    });
-    if (psql.err.includes("ERROR") || !psql.out.includes(end)) throw new Error(`psql: ${psql.err}`);
-    return psql.out.slice(0, psql.out.indexOf(end)).trim();
+  sql(text) {
+    return sql(this.dir, text);
   }
 }
 
