@@ -181,7 +181,7 @@ test("bad settings and options stop the start with their name and the fix", asyn
 });
 
 test("the log is JSON lines when it is asked to be", async (t) => {
-  const nangod = await start(t, { env: { NANGO_LOG_FORMAT: "json", NANGO_LOG: "info" } });
+  const nangod = await start(t, { dataDir: scratch(t), env: { NANGO_LOG_FORMAT: "json", NANGO_LOG: "info" } });
   await nangod.stop();
   const lines = nangod.log().trim().split("\n").map((line) => JSON.parse(line));
   assert.ok(lines.length >= 2);
