@@ -170,7 +170,7 @@ function oracle(row) {
 // ---- rows ----
 
 const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
-const words = ["", "acme", "a b", "x/y?z#w", "ä€😀", "100%", "q&a=1+2", "(p)", "{b}", "h.example:8443", "h:x", "https://api.example/v1", "a,b, c", "line\none", "!*'()-_.~", "0"];
+const words = ["", "", "", "acme", "a b", "x/y?z#w", "ä€😀", "100%", "q&a=1+2", "(p)", "{b}", "h.example:8443", "h:x", "https://api.example/v1", "a,b, c", "line\none", "!*'()-_.~", "0"];
 const keys = ["apiKey", "username", "password", "access_token", "subdomain", "accounts-server", "a.b", "raw"];
 
 function scope({ pick, below }) {
@@ -224,7 +224,7 @@ test("500 random configurations make the URLs that Node makes of them", async ()
     "https://${connectionConfig.subdomain}.example.com/${connectionConfig.a.b}?q=${connectionConfig.username}", "${connectionConfig.apiKey} || https://api.example.com/v1",
     "https://${connectionConfig.accounts-server}/oauth/${connectionConfig.raw.b.c}", "https://example.com/?d=${now:YYYY-MM-DDTHH:mm:ss}&b=${base64(${connectionConfig.apiKey})}",
   ];
-  const settings = () => Object.fromEntries(keys.map((key) => [key, random.pick(words.slice(1))]));
+  const settings = () => Object.fromEntries(keys.map((key) => [key, random.pick(words.slice(3))]));
   const rows = Array.from({ length: 500 }, () => ({ template: random.pick(templates), mode: "url", ...scope(random), connectionConfig: { ...settings(), raw: { b: { c: random.below(9) } } } }));
   const done = await run(program("tests/expand-lines"), [], { input: rows.map((row) => `${JSON.stringify(row)}\n`).join("") });
   const answers = done.stdout.trim().split("\n").map((line) => JSON.parse(line));

@@ -42,6 +42,7 @@ static const struct {
     {"metadata", "${metadata.team}", EXPAND_TEXT, "blue"},
     {"nothing of that name", "x${connectionConfig.nope}", EXPAND_TEXT, NULL},
     {"an empty value does not count", "${connectionConfig.empty}", EXPAND_TEXT, NULL},
+    {"nor in the metadata", "${metadata.none}", EXPAND_TEXT, NULL},
     {"an object is no text", "${credentials.raw}", EXPAND_TEXT, NULL},
     {"the first alternative that resolves", "${connectionConfig.nope} || https://a",
      EXPAND_TEXT, "https://a"},
@@ -155,7 +156,7 @@ fill(TALLOC_CTX *mem, struct expand_scope *scope)
 	    .connection_config =
 		tree(mem, "{\"a.b\":\"flat\",\"empty\":\"\",\"url\":\"https://h:1\","
 			  "\"host\":\"h.example:8443\"}"),
-	    .metadata = tree(mem, "{\"team\":\"blue\"}"),
+	    .metadata = tree(mem, "{\"team\":\"blue\",\"none\":\"\"}"),
 	    .assertion_option = tree(mem, "{\"user\":\"eve\"}"),
 	    .steps = tree(mem, "[{\"data\":{\"id\":5}},{\"id\":\"6\"}]"),
 	    .moment = &moment,
