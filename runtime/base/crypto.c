@@ -56,6 +56,15 @@ crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key, size
 }
 
 void
+crypto_hmac_sha1(unsigned char out[CRYPTO_SHA1_BYTES], const void *key, size_t key_length,
+		 const void *data, size_t length)
+{
+	unsigned int n = 0;
+
+	must(HMAC(EVP_sha1(), key, (int)key_length, data, length, out, &n) != NULL, "hmac");
+}
+
+void
 crypto_derive(unsigned char out[CRYPTO_KEY_BYTES], const unsigned char key[CRYPTO_KEY_BYTES],
 	      const char *info)
 {

@@ -116,7 +116,8 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	const struct template *template = template_find(node->templates, c->provider);
 	const struct auth_scheme *scheme = auth_scheme_find(c->auth_mode);
 	struct json_object *proxy, *paginate;
-	struct expand_scope scope = {0};
+	struct expand_moment moment; /* the same for all that a request carries */
+	struct expand_scope scope = {.moment = &moment};
 	const char *base_url;
 	char *url;
 
@@ -124,6 +125,7 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 		return error_set(err, ERR_TEMPLATE,
 				 "provider %s with auth mode %s is not known here", c->provider,
 				 c->auth_mode);
+	expand_moment_set(&moment);
 	proxy = json_object_in(template_body(template), "proxy");
 	base_url = json_string(proxy, "base_url");
 	if (make_scope(mem, node, c, &scope, err) < 0)

@@ -2,156 +2,206 @@
 /*
  * provider/expand -- see expand.h.
  *
- *   text        = { literal | "${" inside "}" }          balanced braces
- *   inside      = name | function "(" text { "," text } ")"
- *   template    = text [ " || " template ]               at the top level only
+ *   template    = alternative { "||" alternative }
+ *   alternative = { literal | "${" inside "}" }           balanced braces
+ *   inside      = function "(" argument { "," argument } ")" | name
+ *   argument    = as alternative, whatever it holds but a comma that parts arguments
+ *
+ * What is not closed is a literal. In URLs a value is percent-encoded as encodeURIComponent
+ * does, but for one that begins the text (it is a whole URL) and for "host:port" in the place
+ * of a host.
  */
-#include "provider/expand.h"
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/crypto.h"
+#include "provider/expand_parts.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct expansion {
-	TALLOC_CTX *mem;
-	const struct expand_scope *scope;
-	enum expand_mode mode;
-	int depth;
-	struct error *err;
-};
+/* ---- values ---- */
 
-/* ---- names ---- */
-
-static struct json_object *
-by_path(struct json_object *object, const char *path)
+/* "host" or "host:8080" behind "://" and before a path: the colon stays. */
+static bool
+is_authority(const char *before, const char *text)
 {
-	struct json_object *flat = json_member(object, path);
-	char part[256];
+	const char *host = strstr(before, "://"), *port = strchr(text, ':');
+	size_t length = port == NULL ? strlen(text) : (size_t)(port - text);
 
-	while (*path != '\0' && object != NULL) {
-		size_t n = strcspn(path, ".");
-
-		if (n >= sizeof(part))
-			return flat;
-		memcpy(part, path, n);
-		part[n] = '\0';
-		object = json_member(object, part);
-		path += n + (path[n] == '.');
-	}
-	return object != NULL ? object : flat;
+	if (host == NULL || host[3 + strcspn(host + 3, "/?#")] != '\0' || port == NULL)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '.')
+			return false;
+	return length > 0 && port[1] != '\0' &&
+	       port[1 + strspn(port + 1, "0123456789")] == '\0';
 }
-
-static const struct {
-	const char *prefix;
-	size_t offset;
-} sources[] = {
-    {"credentials.", offsetof(struct expand_scope, credentials)},
-    {"connectionConfig.", offsetof(struct expand_scope, connection_config)},
-    {"metadata.", offsetof(struct expand_scope, metadata)},
-};
-
-static struct json_object *
-look_up(const struct expand_scope *scope, const char *name)
-{
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-		size_t n = strlen(sources[i].prefix);
-
-		if (strncmp(name, sources[i].prefix, n) == 0)
-			return by_path(*(struct json_object *const *)((const char *)scope +
-								      sources[i].offset),
-				       name + n);
-	}
-	if (strcmp(name, "accessToken") == 0)
-		name = "access_token";
-	return by_path(scope->credentials, name);
-}
-
-static int
-add_name(struct expansion *x, struct buf *out, const char *name, bool is_first)
-{
-	struct json_object *value = look_up(x->scope, name);
-	const char *text;
-
-	if (value == NULL || json_object_is_type(value, json_type_object) ||
-	    json_object_is_type(value, json_type_array) ||
-	    (text = json_object_get_string(value))[0] == '\0')
-		return error_set_at(x->err, ERR_NOT_FOUND, name, "${%s} has no value", name);
-	if (x->mode == EXPAND_URL && !is_first)
-		buf_add_url(out, text);
-	else
-		buf_adds(out, text);
-	return 0;
-}
-
-/* ---- functions: a new one is a row ---- */
 
 static void
-fn_base64(struct expansion *x, struct buf *out, char **arguments)
+add_encoded(struct buf *out, const char *text)
 {
-	buf_adds(out, crypto_base64(x->mem, arguments[0], strlen(arguments[0])));
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x80 && (isalnum(c) || strchr("-_.!~*'()", c) != NULL))
+			buf_addc(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
 }
 
-static const struct expand_function {
-	const char *name;
-	size_t arguments; /* two-argument functions split at the last comma of the top level */
-	void (*call)(struct expansion *x, struct buf *out, char **arguments);
-} functions[] = {
-    {"base64", 1, fn_base64},
-};
+static void
+add_value(const struct expansion *x, struct buf *out, const char *text, bool is_first)
+{
+	if (x->mode == EXPAND_URL && !is_first && !is_authority(out->data, text))
+		add_encoded(out, text);
+	else
+		buf_adds(out, text);
+}
 
 /* ---- the grammar ---- */
 
 static int expand_text(struct expansion *x, const char *text, size_t length, struct buf *out);
 
-/* The index behind the bracket that closes the one at text[0]; 0 when there is none. */
+/* The index behind the brace that closes the one at text[0]; 0 when there is none. */
 static size_t
-closing(const char *text, size_t length, char open, char close)
+closing(const char *text, size_t length)
 {
 	int depth = 0;
 
 	for (size_t i = 0; i < length; i++) {
-		depth += text[i] == open;
-		depth -= text[i] == close;
+		depth += text[i] == '{';
+		depth -= text[i] == '}';
 		if (depth == 0)
 			return i + 1;
 	}
 	return 0;
 }
 
-static const struct expand_function *
-function_at(const char *inside, size_t length)
+/* The length of the placeholder at text[0]; 0 when none begins there. */
+static size_t
+placeholder_length(const char *text, size_t length)
 {
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		size_t n = strlen(functions[i].name);
+	size_t end;
 
-		if (length > n + 1 && strncmp(inside, functions[i].name, n) == 0 &&
-		    inside[n] == '(' && closing(inside + n, length - n, '(', ')') == length - n)
-			return &functions[i];
-	}
-	return NULL;
+	if (length < 3 || text[0] != '$' || text[1] != '{')
+		return 0;
+	end = closing(text + 1, length - 1);
+	return end == 0 ? 0 : end + 1;
 }
 
 static int
-call_function(struct expansion *x, const struct expand_function *fn, const char *inside,
+fault(struct expansion *x, const char *text)
+{
+	if (x->visitor != NULL) {
+		x->visitor->fault(x->visitor->arg, text);
+		return 0;
+	}
+	return error_set(x->err, ERR_TEMPLATE, "%s", text);
+}
+
+struct argument {
+	const char *text;
+	size_t length;
+};
+
+/* Where the commas outside placeholders part the text; the number of arguments, 0: too many. */
+static size_t
+split(const struct expand_function *fn, const char *text, size_t length, struct argument *out)
+{
+	size_t count = 0, from = 0;
+
+	for (size_t i = 0; fn->arguments_max > 1 && i < length; i++) {
+		size_t skip = placeholder_length(text + i, length - i);
+
+		if (skip > 0) {
+			i += skip - 1;
+		} else if (text[i] == ',') {
+			if (count == EXPAND_ARGUMENTS_MAX - 1)
+				return 0;
+			if (fn->arguments_max == 2) /* the message may hold commas itself */
+				count = from = 0;
+			out[count++] = (struct argument){text + from, i - from};
+			from = i + 1;
+		}
+	}
+	out[count++] = (struct argument){text + from, length - from};
+	for (size_t i = 1; i < count; i++) {
+		while (out[i].length > 0 && isspace((unsigned char)out[i].text[0])) {
+			out[i].text++;
+			out[i].length--;
+		}
+		while (out[i].length > 0 &&
+		       isspace((unsigned char)out[i].text[out[i].length - 1]))
+			out[i].length--;
+	}
+	return count;
+}
+
+static int
+expand_arguments(struct expansion *x, const struct argument *arguments, size_t count,
+		 struct buf *out)
+{
+	enum expand_mode mode = x->mode;
+	int result = 0;
+
+	x->mode = EXPAND_TEXT; /* what a function works on is not part of a URL yet */
+	for (size_t i = 0; i < count; i++) {
+		buf_init(&out[i], x->mem, 256);
+		if (result == 0)
+			result =
+			    expand_text(x, arguments[i].text, arguments[i].length, &out[i]);
+	}
+	x->mode = mode;
+	return result;
+}
+
+static int
+call_function(struct expansion *x, const struct expand_function *fn, const char *text,
 	      size_t length, struct buf *out)
 {
-	size_t n = strlen(fn->name) + 1;
-	char *arguments[1];
-	enum expand_mode mode = x->mode;
-	struct buf argument;
+	struct argument arguments[EXPAND_ARGUMENTS_MAX];
+	size_t count = split(fn, text, length, arguments);
+	struct buf expanded[EXPAND_ARGUMENTS_MAX];
+	char *texts[EXPAND_ARGUMENTS_MAX];
 	int result;
 
-	buf_init(&argument, x->mem, 256);
-	x->mode = EXPAND_TEXT; /* what a function works on is not part of a URL yet */
-	result = expand_text(x, inside + n, length - n - 1, &argument);
-	x->mode = mode;
-	if (result == 0) {
-		arguments[0] = argument.data;
-		fn->call(x, out, arguments);
+	if (count < fn->arguments_min || count > fn->arguments_max)
+		return fault(x, talloc_asprintf(x->mem, "%s() takes %zu arguments, not %zu",
+						fn->name, fn->arguments_min, count));
+	result = expand_arguments(x, arguments, count, expanded);
+	for (size_t i = 0; i < count; i++)
+		texts[i] = expanded[i].data;
+	if (result == 0 && x->visitor == NULL)
+		result = fn->call(x, texts, count, out);
+	for (size_t i = 0; i < count; i++) {
+		crypto_wipe(expanded[i].data, expanded[i].length);
+		buf_done(&expanded[i]);
 	}
-	crypto_wipe(argument.data, argument.length);
+	return result;
+}
+
+static int
+expand_call(struct expansion *x, const char *inside, size_t length, size_t name_length,
+	    struct buf *out, bool is_first)
+{
+	const struct expand_function *fn = expand_function_find(inside, name_length);
+	const char *name = talloc_strndup(x->mem, inside, name_length);
+	struct buf value;
+	int result;
+
+	if (fn == NULL && x->visitor != NULL)
+		return fault(x, talloc_asprintf(x->mem, "there is no function %s()", name));
+	if (fn == NULL)
+		return error_set_at(x->err, ERR_NOT_FOUND, name, "there is no function %s()",
+				    name);
+	buf_init(&value, x->mem, 256);
+	result =
+	    call_function(x, fn, inside + name_length + 1, length - name_length - 2, &value);
+	if (result == 0)
+		add_value(x, out, value.data, is_first);
+	crypto_wipe(value.data, value.length);
+	buf_done(&value);
 	return result;
 }
 
@@ -159,16 +209,23 @@ static int
 expand_inside(struct expansion *x, const char *inside, size_t length, struct buf *out,
 	      bool is_first)
 {
-	const struct expand_function *fn = function_at(inside, length);
+	size_t n = 0;
+	const char *text;
 	char *name;
-	int result;
 
-	if (fn != NULL)
-		return call_function(x, fn, inside, length, out);
+	while (n < length && isalnum((unsigned char)inside[n]))
+		n++;
+	if (n > 0 && n + 1 < length && inside[n] == '(' && inside[length - 1] == ')')
+		return expand_call(x, inside, length, n, out, is_first);
 	name = talloc_strndup(x->mem, inside, length);
-	result = add_name(x, out, name, is_first);
-	talloc_free(name);
-	return result;
+	if (x->visitor != NULL) {
+		x->visitor->name(x->visitor->arg, name);
+		return 0;
+	}
+	if (expand_name(x, name, &text) < 0)
+		return -1;
+	add_value(x, out, text, is_first);
+	return 0;
 }
 
 static int
@@ -178,41 +235,76 @@ expand_text(struct expansion *x, const char *text, size_t length, struct buf *ou
 	int result = 0;
 
 	if (++x->depth > EXPAND_DEPTH_MAX)
-		return error_set(x->err, ERR_TEMPLATE, "placeholders are nested too deeply");
-	while (i < length && result == 0) {
-		size_t end = 0;
+		result = fault(x, "placeholders are nested too deeply");
+	while (i < length && result == 0 && x->depth <= EXPAND_DEPTH_MAX) {
+		size_t n = placeholder_length(text + i, length - i);
 
-		if (text[i] == '$' && i + 1 < length && text[i + 1] == '{')
-			end = closing(text + i + 1, length - i - 1, '{', '}');
-		if (end == 0) {
+		if (n == 0) {
 			buf_addc(out, text[i++]);
 		} else {
-			result = expand_inside(x, text + i + 2, end - 2, out,
-					       i == 0 && x->depth == 1);
-			i += end + 1;
-		}
-		if (out->length > EXPAND_BYTES_MAX)
 			result =
-			    error_set(x->err, ERR_TEMPLATE,
-				      "the expanded text is over %d bytes", EXPAND_BYTES_MAX);
+			    expand_inside(x, text + i + 2, n - 3, out, i == 0 && x->depth == 1);
+			i += n;
+		}
+		if (result == 0 && out->length > EXPAND_BYTES_MAX)
+			result = fault(x, "the expanded text is too long");
 	}
 	x->depth--;
 	return result;
 }
 
-/* The length of the alternative at text: up to " || " outside braces. */
+/* The length of the alternative at text, without the || behind it. */
 static size_t
 alternative_length(const char *text)
 {
-	int depth = 0;
+	size_t length = strlen(text);
 
-	for (size_t i = 0; text[i] != '\0'; i++) {
-		depth += text[i] == '{';
-		depth -= text[i] == '}';
-		if (depth == 0 && text[i] == '|' && text[i + 1] == '|')
+	for (size_t i = 0; i < length; i++) {
+		size_t skip = placeholder_length(text + i, length - i);
+
+		if (skip > 0)
+			i += skip - 1;
+		else if (text[i] == '|' && text[i + 1] == '|')
 			return i;
 	}
-	return strlen(text);
+	return length;
+}
+
+static int
+expand_template(struct expansion *x, const char *template, struct buf *out)
+{
+	bool is_one = x->mode == EXPAND_WHOLE || template[alternative_length(template)] == '\0';
+	const char *at = template;
+	int result;
+
+	if (strlen(template) > EXPAND_TEMPLATE_MAX)
+		return fault(x, "the template is too long");
+	if (is_one)
+		return expand_text(x, template, strlen(template), out);
+	for (;;) {
+		size_t length = alternative_length(at), n = length, skip = 0;
+
+		while (skip < n && isspace((unsigned char)at[skip]))
+			skip++;
+		while (n > skip && isspace((unsigned char)at[n - 1]))
+			n--;
+		buf_reset(out);
+		x->depth = 0;
+		result = expand_text(x, at + skip, n - skip, out);
+		if (at[length] == '\0' ||
+		    (x->visitor == NULL && (result == 0 || x->err->code != ERR_NOT_FOUND)))
+			return result;
+		at += length + 2;
+	}
+}
+
+/* ---- outside ---- */
+
+void
+expand_moment_set(struct expand_moment *moment)
+{
+	moment->now_ms = clock_wall_ms();
+	id_uuid4(moment->random);
 }
 
 int
@@ -221,28 +313,33 @@ expand(TALLOC_CTX *mem, const char *template, const struct expand_scope *scope,
 {
 	TALLOC_CTX *scratch = talloc_new(mem);
 	struct expansion x = {.mem = scratch, .scope = scope, .mode = mode, .err = err};
-	const char *at = template;
 	struct buf buf;
 	int result;
 
+	if (scope->moment != NULL)
+		x.moment = *scope->moment;
+	else
+		expand_moment_set(&x.moment);
 	buf_init(&buf, scratch, 256);
-	for (;;) {
-		size_t length = alternative_length(at), n = length, skip = 0;
-
-		while (skip < n && isspace((unsigned char)at[skip]))
-			skip++;
-		while (n > skip && isspace((unsigned char)at[n - 1]))
-			n--;
-		buf_reset(&buf);
-		x.depth = 0;
-		result = expand_text(&x, at + skip, n - skip, &buf);
-		if (result == 0 || at[length] == '\0' || err->code != ERR_NOT_FOUND)
-			break;
-		at += length + 2;
-	}
+	result = expand_template(&x, template, &buf);
 	if (result == 0)
 		*out = crypto_secret(mem, buf.data, buf.length);
 	crypto_wipe(buf.data, buf.length);
 	talloc_free(scratch);
 	return result;
+}
+
+void
+expand_visit(const char *template, const struct expand_visitor *visitor)
+{
+	static const struct expand_scope nothing;
+	TALLOC_CTX *scratch = talloc_new(NULL);
+	struct error err;
+	struct expansion x = {
+	    .mem = scratch, .scope = &nothing, .visitor = visitor, .err = &err};
+	struct buf buf;
+
+	buf_init(&buf, scratch, 256);
+	(void)!expand_template(&x, template, &buf);
+	talloc_free(scratch);
 }

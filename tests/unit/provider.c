@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * provider: placeholders, form fields, our own templates; auth: what each mode accepts.
+ * provider: form fields, our own templates; auth: what each mode accepts.
  */
 #include "auth/auth.h"
 #include "auth/vault.h"
-#include "provider/expand.h"
 #include "provider/template.h"
 
 #include <setjmp.h>
@@ -26,77 +25,6 @@ tree(TALLOC_CTX *mem, const char *text)
 	if (json_parse(mem, text, strlen(text), &out, &err) < 0)
 		fail_msg("%s: %s", text, err.message);
 	return out;
-}
-
-static const struct {
-	const char *why, *template;
-	enum expand_mode mode;
-	const char *out; /* NULL: a placeholder does not resolve */
-} expansions[] = {
-    {"text without placeholders", "plain $ {x}", EXPAND_TEXT, "plain $ {x}"},
-    {"a credential by its own name", "Bearer ${apiKey}", EXPAND_TEXT, "Bearer k&y"},
-    {"a credential by its path", "${credentials.apiKey}", EXPAND_TEXT, "k&y"},
-    {"a nested path", "${credentials.raw.id}", EXPAND_TEXT, "7"},
-    {"a flat key with a dot", "${connectionConfig.a.b}", EXPAND_TEXT, "flat"},
-    {"metadata", "${metadata.team}", EXPAND_TEXT, "blue"},
-    {"nothing of that name", "x${connectionConfig.nope}", EXPAND_TEXT, NULL},
-    {"an empty value does not count", "${connectionConfig.empty}", EXPAND_TEXT, NULL},
-    {"an object is no text", "${credentials.raw}", EXPAND_TEXT, NULL},
-    {"the first alternative that resolves", "${connectionConfig.nope} || https://a",
-     EXPAND_TEXT, "https://a"},
-    {"the first of two that resolve", "${apiKey} || b", EXPAND_TEXT, "k&y"},
-    {"no alternative resolves", "${metadata.x} || ${metadata.y}", EXPAND_TEXT, NULL},
-    {"base64", "Basic ${base64(${username}:${password})}", EXPAND_TEXT, "Basic dTpwKHcp"},
-    {"base64 in base64", "${base64(${base64(a)})}", EXPAND_TEXT, "WVE9PQ=="},
-    {"no function of that name", "${nope(a)}", EXPAND_TEXT, NULL},
-    {"an open brace stays", "${apiKey", EXPAND_TEXT, "${apiKey"},
-    {"URL: values are encoded", "https://x/${apiKey}/y", EXPAND_URL, "https://x/k%26y/y"},
-    {"URL: the start is taken as it is", "${connectionConfig.url}/v1", EXPAND_URL,
-     "https://h:1/v1"},
-};
-
-static void
-test_expand(void **state)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct expand_scope scope = {
-	    .credentials =
-		tree(mem, "{\"apiKey\":\"k&y\",\"username\":\"u\",\"password\":\"p(w)\","
-			  "\"raw\":{\"id\":7}}"),
-	    .connection_config =
-		tree(mem, "{\"a.b\":\"flat\",\"empty\":\"\",\"url\":\"https://h:1\"}"),
-	    .metadata = tree(mem, "{\"team\":\"blue\"}"),
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]); i++) {
-		struct error err = {0};
-		char *out = NULL;
-		int result =
-		    expand(mem, expansions[i].template, &scope, expansions[i].mode, &out, &err);
-
-		if (expansions[i].out == NULL
-			? result == 0 || err.code != ERR_NOT_FOUND
-			: result < 0 || strcmp(out, expansions[i].out) != 0)
-			fail_msg("%s: %s %s", expansions[i].why, out, err.message);
-	}
-	talloc_free(mem);
-}
-
-static void
-test_expand_depth(void **state)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct expand_scope scope = {0};
-	struct error err;
-	char *deep = talloc_strdup(mem, "a"), *out;
-
-	(void)state;
-	for (int i = 0; i < 40; i++)
-		deep = talloc_asprintf(mem, "${base64(%s)}", deep);
-	assert_int_equal(expand(mem, deep, &scope, EXPAND_TEXT, &out, &err), -1);
-	assert_int_equal(err.code, ERR_TEMPLATE);
-	talloc_free(mem);
 }
 
 /* A folder of templates with one file. */
@@ -280,7 +208,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_expand),    cmocka_unit_test(test_expand_depth),
 	    cmocka_unit_test(test_templates), cmocka_unit_test(test_own_templates),
 	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_schemes),
 	    cmocka_unit_test(test_vault),
