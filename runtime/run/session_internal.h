@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run/session_internal -- what the session's files share: session.c (states and verdict),
- * session_wire.c (bytes), session_frame.c (their memory), session_save.c (the page that is
- * being filled), session_page.c (commits), session_fetch.c (HTTP), session_iterate.c (pages of
- * lists), session_lookup.c (stored records).
+ * session_message.c (which message when), session_wire.c (bytes), session_frame.c (their
+ * memory), session_save.c (the page that is being filled), session_page.c (commits),
+ * session_fetch.c (HTTP), session_iterate.c (pages of lists), session_lookup.c (stored
+ * records).
  */
 #ifndef NANGO_RUN_SESSION_INTERNAL_H
 #define NANGO_RUN_SESSION_INTERNAL_H
@@ -101,12 +102,14 @@ void session_violation(struct session *session, const char *fmt, ...)
 void session_stop_because(struct session *session, enum cause_row cause, const char *code,
 			  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void session_enter(struct session *session, enum session_state state);
-void session_frame(struct session *session, enum rpc_type type, struct rpc_in *in);
-bool session_may(const struct session *session, enum rpc_type type);
-bool session_must_hold(const struct session *session, enum rpc_type type);
 void session_committed(struct session *session, const struct error *err);
 struct session *session_ref(struct session *session);
 void session_unref(struct session *session);
+
+/* session_message.c */
+void session_frame(struct session *session, enum rpc_type type, struct rpc_in *in);
+bool session_may(const struct session *session, enum rpc_type type);
+bool session_must_hold(const struct session *session, enum rpc_type type);
 
 /* session_wire.c */
 int wire_open(struct session *session);
