@@ -128,13 +128,15 @@ cause_of_store(enum error_code code)
 void
 session_committed(struct session *s, const struct error *err)
 {
-	if (s->state == SESSION_STOPPING)
+	if (s->state == SESSION_STOPPING) {
 		verdict_apply(s);
-	else if (err != NULL)
+	} else if (err != NULL) {
 		session_stop_because(s, cause_of_store(err->code), error_name(err->code), "%s",
 				     err->message);
-	else
+	} else {
+		page_commit_next(s);
 		session_enter(s, s->state == SESSION_HOLDING ? SESSION_RUNNING : s->state);
+	}
 }
 
 bool

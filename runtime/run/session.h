@@ -17,6 +17,7 @@
 
 #define SESSION_PAGE_BYTES_MAX (100 * 1024 * 1024) /* what a run may save before it commits */
 #define SESSION_PAGE_RECORDS_MAX 1000000
+#define SESSION_AHEAD_BYTES_MAX (8 * 1024 * 1024) /* of a page that waits for its commit */
 #define SESSION_RECORD_BYTES_MAX (10 * 1024 * 1024)
 #define SESSION_FRAME_RECORDS_MAX 1000
 #define SESSION_ID_BYTES_MAX 255  /* of a record's id */

@@ -67,7 +67,8 @@ struct session {
 
 	struct outgoing *out_first, **out_last;
 	struct staging *filling;    /* the page that is being saved; NULL: nothing yet */
-	struct staging *committing; /* the page that the store has; NULL: none */
+	struct staging *next;	    /* a whole page, whose commit waits; NULL: none */
+	struct staging *committing; /* the page that the store has; NULL: there is no next */
 	struct staging *preparing;  /* the backend looks at it before its commit; NULL: none */
 	const void *awaited;	    /* the request or lookup that the plugin waits for */
 	struct pager *pagers;
@@ -133,8 +134,10 @@ bool save_may_name(struct session *session, const char *name, size_t length);
 
 /* session_page.c */
 session_handler page_on_commit;
+bool page_may_wait(const struct session *session); /* while another one is committed */
 void page_prepare(struct session *session); /* a COMMIT stands and waits: its page is whole */
-void page_drop(struct session *session);    /* the page that is being filled */
+void page_commit_next(struct session *session);
+void page_drop(struct session *session); /* what the store does not have yet */
 
 /* session_fetch.c */
 session_handler fetch_on_http;

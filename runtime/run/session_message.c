@@ -160,7 +160,9 @@ session_may(const struct session *s, enum rpc_type type)
 bool
 session_must_hold(const struct session *s, enum rpc_type type)
 {
-	return s->committing != NULL && messages[type].waits;
+	if (s->committing == NULL || (type == RPC_COMMIT && page_may_wait(s)))
+		return false;
+	return messages[type].waits;
 }
 
 void

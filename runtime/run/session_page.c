@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run/session_page -- a commit hands what was staged to the backend as one page. The next page
- * is filled meanwhile, so a run holds two at most.
+ * run/session_page -- a commit hands what was staged to the backend as one page. While that is
+ * stored the next page waits for its turn, prepared, and the one behind it is filled; so a run
+ * that has its records at hand never stands still. A large page is taken only when its turn has
+ * come, so a run holds two of those at most.
  */
 #include "run/session_internal.h"
 
@@ -25,24 +27,47 @@ on_committed(void *arg, const struct error *err)
 }
 
 static void
+page_commit(struct session *s, struct staging *page)
+{
+	s->committing = page;
+	session_ref(s);
+	s->backend.commit(s->backend_arg, &page->page, on_committed, s);
+}
+
+void
+page_commit_next(struct session *s)
+{
+	struct staging *page = s->next;
+
+	s->next = NULL;
+	if (page != NULL)
+		page_commit(s, page);
+}
+
+bool
+page_may_wait(const struct session *s)
+{
+	return s->next == NULL &&
+	       (s->filling == NULL || s->filling->bytes <= SESSION_AHEAD_BYTES_MAX);
+}
+
+static void
 on_prepared(void *arg)
 {
 	struct session *s = arg;
 	struct staging *page = s->preparing;
 
 	s->preparing = NULL;
-	if (page != s->filling && page != s->committing)
+	if (page != s->filling && page != s->next && page != s->committing)
 		talloc_free(page);  /* it was dropped meanwhile */
 	session_enter(s, s->state); /* the channel may have been at its end */
 	session_unref(s);
 }
 
-void
-page_prepare(struct session *s)
+static void
+prepare(struct session *s, struct staging *page)
 {
-	struct staging *page = s->filling;
-
-	if (s->backend.prepare == NULL || page == NULL || s->preparing != NULL)
+	if (s->backend.prepare == NULL || page->models_count == 0 || s->preparing != NULL)
 		return;
 	page->page.models = page->models;
 	page->page.models_count = page->models_count;
@@ -52,11 +77,20 @@ page_prepare(struct session *s)
 }
 
 void
+page_prepare(struct session *s)
+{
+	if (s->next == NULL && s->filling != NULL)
+		prepare(s, s->filling);
+}
+
+void
 page_drop(struct session *s)
 {
 	if (s->filling != s->preparing)
 		talloc_free(s->filling);
-	s->filling = NULL;
+	if (s->next != s->preparing)
+		talloc_free(s->next);
+	s->filling = s->next = NULL;
 }
 
 /* Characters of a string as it stands in JSON, or more than max. */
@@ -114,7 +148,7 @@ page_make(struct session *s, const char *checkpoint, size_t length, bool is_clea
 
 	if (checkpoint != NULL)
 		checkpoint = talloc_strndup(page, checkpoint, length);
-	page->page.number = s->pages + 1;
+	page->page.number = s->pages + (s->committing == NULL ? 1 : 2);
 	if (s->preparing != page) {
 		page->page.models = page->models;
 		page->page.models_count = page->models_count;
@@ -130,6 +164,7 @@ page_on_commit(struct session *s, struct rpc_in *in)
 	uint32_t is_cleared = rpc_in_u32(in);
 	size_t length;
 	const char *checkpoint = rpc_in_text(in, &length), *fault = "";
+	struct staging *page;
 
 	if (!rpc_in_is_over(in) || is_cleared > 1 || (is_cleared == 1 && checkpoint != NULL)) {
 		session_violation(s, "the plugin's process sent a damaged COMMIT");
@@ -143,8 +178,12 @@ page_on_commit(struct session *s, struct rpc_in *in)
 		return;
 	}
 	page_make(s, checkpoint, length, is_cleared == 1);
-	s->committing = s->filling;
+	page = s->filling;
 	s->filling = NULL;
-	session_ref(s);
-	s->backend.commit(s->backend_arg, &s->committing->page, on_committed, s);
+	if (s->committing == NULL) {
+		page_commit(s, page);
+		return;
+	}
+	s->next = page;
+	prepare(s, page);
 }

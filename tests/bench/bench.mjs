@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the benchmarks that are named, or all, and prints one table. Figures never fail it.
-import { machine, table } from "./lib/measure.mjs";
+import { machine, reserveHugePages, table, within } from "./lib/measure.mjs";
 import { memory } from "./memory.mjs";
 import { records } from "./records.mjs";
 import { queue } from "./queue.mjs";
@@ -18,9 +18,12 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const times = Math.max(5, Number(process.env.BENCH_RUNS ?? 7));
-const rows = [];
-for (const name of names.length > 0 ? names : Object.keys(all)) {
-  console.error(`bench: ${name} …`);
-  rows.push(...(await all[name](times)));
-}
-console.log(`${await machine()}\n\n${table(rows)}`);
+await within(async (t) => {
+  const memory = reserveHugePages(t, 5 * 1024);
+  const rows = [];
+  for (const name of names.length > 0 ? names : Object.keys(all)) {
+    console.error(`bench: ${name} …`);
+    rows.push(...(await all[name](times)));
+  }
+  console.log(`${await machine()}; ${memory}\n\n${table(rows)}`);
+});

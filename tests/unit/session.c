@@ -268,9 +268,10 @@ test_failed_commit(void **state)
 	}
 }
 
-/* A third page is not read while the first is committed and the second is full. */
+/* A fourth page is not read while the first is committed, the second waits, the third is full.
+ */
 static void
-test_two_pages_at_most(void **state)
+test_three_pages_at_most(void **state)
 {
 	char bytes[4096] = {0};
 	size_t sent = 0;
@@ -280,14 +281,14 @@ test_two_pages_at_most(void **state)
 	(void)state;
 	talk_open(&t);
 	t.is_slow = true;
-	say_letters(&t, "hscsc");
+	say_letters(&t, "hscscsc");
 	while ((n = send(t.fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT)) > 0) {
 		sent += (size_t)n;
 		turn(&t);
 	}
 	assert_true(sent < 4 * 1024 * 1024); /* the socket is full: nobody reads */
 	t.commit_done(t.commit_arg, NULL);
-	turn(&t); /* the second commit is begun; the zeroes are no message */
+	turn(&t); /* the second is begun, the third waits; the zeroes are no message */
 	assert_int_equal(t.commits, 2);
 	t.commit_done(t.commit_arg, NULL);
 	turn(&t);
@@ -440,7 +441,7 @@ main(void)
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_during_a_commit),
 	    cmocka_unit_test(test_failed_commit),
-	    cmocka_unit_test(test_two_pages_at_most),
+	    cmocka_unit_test(test_three_pages_at_most),
 	    cmocka_unit_test(test_early_bytes_wait),
 	    cmocka_unit_test(test_death_while_waiting),
 	    cmocka_unit_test(test_first_verdict_stands),

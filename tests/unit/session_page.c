@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -265,7 +266,8 @@ test_commit_before_it_fails(void **state)
 	}
 }
 
-/* The COMMIT itself is wrong, which shows only when its turn has come. */
+/* The next page's COMMIT is wrong: the run ends once the store has answered for the one before.
+ */
 static void
 test_refused_checkpoint(void **state)
 {
@@ -273,14 +275,90 @@ test_refused_checkpoint(void **state)
 
 	(void)state;
 	talk_open(&t);
-	t.is_slow = t.is_slow_to_prepare = true;
+	t.is_slow = true;
 	say_letters(&t, "hscs");
 	say(&t, RPC_COMMIT, "us", 0u, "[]");
+	turn(&t);
+	assert_int_equal(t.prepares, 0);
+	assert_int_equal(t.stopped, 0);
+	answer_commit(&t, NULL);
+	assert_int_equal(t.stopped, 1);
+	talk_close(&t);
+	assert_int_equal(t.commits, 1);
+	assert_int_equal(t.end.pages, 1);
+	assert_string_equal(t.end.code, "invalid_checkpoint");
+}
+
+/* One page is stored, one waits, and a third is filled; its own COMMIT is left unread. */
+static void
+test_third_page_is_filled(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	open_preparing(&t);
+	say_letters(&t, "sl");
+	assert_int_equal(t.logs, 1);
+	say_letters(&t, "cl");
+	assert_int_equal(t.logs, 1);
+	answer_prepare(&t);
+	answer_commit(&t, NULL);
+	assert_int_equal(t.commits, 2);
+	assert_int_equal(t.logs, 2);
+	assert_int_equal(t.prepares, 2);
+	answer_prepare(&t);
+	answer_commit(&t, NULL);
+	answer_commit(&t, NULL);
+	say_letter(&t, 'd');
+	talk_close(&t);
+	assert_int_equal(t.end.pages, 3);
+	assert_string_equal(t.ids, "1 1 1 ");
+}
+
+/* What the plugin could tell the difference by waits for both pages. */
+static void
+test_request_behind_a_page_that_waits(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	open_preparing(&t);
+	say_letter(&t, 'q');
+	answer_prepare(&t);
+	assert_int_equal(t.fetches, 0);
+	answer_commit(&t, NULL);
+	assert_int_equal(t.fetches, 0);
+	answer_commit(&t, NULL);
+	assert_int_equal(t.fetches, 1);
+	session_stop(t.session, "cancelled", "", "");
+	talk_close(&t);
+}
+
+/* A large page is not taken before its turn, but it is prepared: its COMMIT stands. */
+static void
+test_large_page(void **state)
+{
+	char record[1024];
+	struct talk t;
+
+	(void)state;
+	snprintf(record, sizeof(record), "{\"id\":2,\"a\":\"%0*d\"}", (int)sizeof(record) - 20,
+		 0);
+	talk_open(&t);
+	t.is_slow = t.is_slow_to_prepare = true;
+	say_letters(&t, "hsc");
+	for (size_t bytes = 0; bytes <= SESSION_AHEAD_BYTES_MAX; bytes += strlen(record)) {
+		say(&t, RPC_SAVE, "suusn", "Item", 0u, 1u, record);
+		turn(&t);
+	}
+	say(&t, RPC_COMMIT, "us", 0u, "[]");
+	turn(&t);
+	assert_int_equal(t.stopped, 0);
 	assert_int_equal(t.prepares, 1);
 	pages_freed = 0;
 	talloc_set_destructor(t.prepared->models, page_freed);
 	answer_commit(&t, NULL);
-	assert_int_equal(t.stopped, 1);
+	assert_int_equal(t.stopped, 1); /* it is no checkpoint */
 	assert_int_equal(pages_freed, 0);
 	answer_prepare(&t);
 	assert_int_equal(pages_freed, 1);
@@ -322,6 +400,9 @@ main(void)
 	    cmocka_unit_test(test_full_pool),
 	    cmocka_unit_test(test_commit_before_it_fails),
 	    cmocka_unit_test(test_refused_checkpoint),
+	    cmocka_unit_test(test_third_page_is_filled),
+	    cmocka_unit_test(test_request_behind_a_page_that_waits),
+	    cmocka_unit_test(test_large_page),
 	    cmocka_unit_test(test_nothing_to_prepare),
 	};
 

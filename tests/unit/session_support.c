@@ -126,12 +126,26 @@ turn(struct talk *t)
 		event_base_loop(loop_base(t->loop), EVLOOP_NONBLOCK);
 }
 
+static void
+on_log(void *host, int level, const char *text, size_t length)
+{
+	struct talk *t = host;
+
+	(void)level;
+	(void)text;
+	(void)length;
+	t->logs++;
+}
+
 void
 talk_open(struct talk *t)
 {
 	static const struct session_owner owner = {on_stopped, on_settled};
-	static const struct run_backend backend = {
-	    .fetch = on_fetch, .commit = on_commit, .prepare = on_prepare, .lookup = on_lookup};
+	static const struct run_backend backend = {.fetch = on_fetch,
+						   .commit = on_commit,
+						   .prepare = on_prepare,
+						   .lookup = on_lookup,
+						   .log = on_log};
 	static const char *const models[] = {"Item", "Other", NULL};
 	static const struct run_start start = {
 	    .kind = 1,

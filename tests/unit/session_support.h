@@ -13,7 +13,7 @@ struct talk { /* one conversation */
 	struct loop *loop;
 	struct session *session;
 	int fd; /* the run's end */
-	int stopped, settled, commits, fetches, lookups;
+	int stopped, settled, commits, fetches, lookups, logs;
 	size_t records;
 	char ids[128];	   /* of what was committed; with the problem where there is one */
 	char windows[128]; /* "Item:open,close,force" */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all benchmarks share: a scope that cleans up, processes' figures, the machine, the table.
 import { fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { children, run, socketDir, start } from "../../e2e/lib/nangod.mjs";
@@ -15,6 +15,22 @@ export async function within(work) {
   } finally {
     for (const step of later) await step();
   }
+}
+
+/**
+ * Huge pages for the shared memory of the Postgres servers that are started meanwhile, as a server in production has: a
+ * backend that maps 4 KB pages for the first time pays more in faults than for the work. Only root can; says how many.
+ */
+export function reserveHugePages(t, megabytes) {
+  const file = "/proc/sys/vm/nr_hugepages";
+  const before = readFileSync(file, "utf8").trim();
+  try {
+    writeFileSync(file, String(Number(before) + megabytes / 2));
+  } catch {
+    return "no huge pages (only root can reserve them)";
+  }
+  t.after(() => writeFileSync(file, before));
+  return `${readFileSync(file, "utf8").trim()} huge pages for Postgres`;
 }
 
 /** nangod as an operator starts it: the tests' debug log would be measured, too. */
