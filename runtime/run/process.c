@@ -23,6 +23,7 @@
 	      */
 #define DEADLINE_DEFAULT_MS (60 * 60 * 1000)
 #define CPU_DEFAULT_MS (10 * 60 * 1000)
+#define CHANNEL_BYTES (1 << 20) /* on their way from a run: a page of common size */
 #define MEMORY_DEFAULT (256ull << 20)
 #define MEMORY_MIN (16ull << 20)
 #define MEMORY_MAX (4ull << 30)
@@ -269,6 +270,16 @@ run_new(struct run_host *host, struct slot *slot, const struct run_start *start,
 	return run;
 }
 
+/* So that a run which saves a page does not wait for the loop in the middle of it. */
+static void
+widen(int fd)
+{
+	int bytes = CHANNEL_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0) /* root */
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 void
 run_fork(struct run *run)
 {
@@ -283,6 +294,7 @@ run_fork(struct run *run)
 		return;
 	}
 	fcntl(fds[0], F_SETFL, O_NONBLOCK); /* this end only: the run's blocks */
+	widen(fds[1]);
 	run->state = RUN_FORKING;
 	run->slot->unanswered++;
 	run->session = session_new(run->host->loop, fds[0], &run->start, &run->backend,
