@@ -149,20 +149,20 @@ open_add(struct reading *r, struct yaml_node *item)
 	r->open[r->open_count++] = item;
 }
 
-/* used keys and values stand at items. */
+/* Keys and values stand open from first on. */
 static int
-check_key(struct reading *r, struct yaml_node *const *items, size_t used, struct yaml_node *key)
+check_key(struct reading *r, size_t first, struct yaml_node *key)
 {
 	if (key->kind != YAML_SCALAR)
 		return yaml_error(r->err, r->file, key, "a key must be plain text");
 	if (key->is_plain && strcmp(key->text, "<<") == 0)
 		return yaml_error(r->err, r->file, key,
 				  "merge keys (<<) are not supported: write the members out");
-	for (size_t i = 0; i < used; i += 2)
-		if (strcmp(items[i]->text, key->text) == 0)
+	for (size_t i = first; i < r->open_count; i += 2)
+		if (strcmp(r->open[i]->text, key->text) == 0)
 			return yaml_error(r->err, r->file, key,
 					  "duplicate key \"%s\" (first at line %d): remove one",
-					  key->text, items[i]->line);
+					  key->text, r->open[i]->line);
 	return 0;
 }
 
@@ -207,7 +207,7 @@ read_children(struct reading *r, struct yaml_node *node, yaml_event_type_t end)
 			return -1;
 		used = r->open_count - first;
 		if (node->kind == YAML_MAPPING && used % 2 == 0 &&
-		    check_key(r, r->open + first, used, child) < 0)
+		    check_key(r, first, child) < 0)
 			return -1;
 		open_add(r, child);
 		node->total += child->total;

@@ -388,9 +388,9 @@ schema_check(struct findings *findings, const char *file, const char *name, bool
 	     const struct yaml_node *root)
 {
 	struct schema_walk walk = {findings, file, name, is_own, true, root};
-	const char *mode = yaml_text(root, "auth_mode");
+	const struct yaml_node *mode = yaml_get(root, "auth_mode");
 
-	if (mode == NULL || mode[0] == '\0') {
+	if (mode == NULL || scalar_type(mode) != json_type_string || mode->text[0] == '\0') {
 		finding_add(findings,
 			    (struct template_finding){
 				.is_error = true, .is_own = is_own, .template = name},

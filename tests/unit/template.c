@@ -315,14 +315,15 @@ test_tolerance(void **state)
 	    "odd: {auth_mode: MAGIC, colour: red, auth: {}, docs: 5, post_connection_script: "
 	    "a,\n  proxy: {base_url: '${nope}'}}\n"
 	    "again: {alias: odd, post_connection_script: b}\nthird: {alias: odd, "
-	    "post_connection_script: ''}\nBad_Name: {alias: odd}\nhollow: 5\n");
+	    "post_connection_script: ''}\nBad_Name: {alias: odd}\nhollow: 5\nnumber: "
+	    "{auth_mode: 5}\n");
 	if (templates_load(mem, NULL, place.catalogue, &templates, &err) < 0)
 		fail_msg("%s", err.message);
 	findings = templates_findings(templates);
 	assert_int_equal(templates_count(templates), 4);
 	assert_string_equal(template_display_name(template_find(templates, "odd")), "odd");
-	assert_int_equal(findings->errors, 1);
-	assert_int_equal(findings->count, 12); /* aliases lack what the target lacks */
+	assert_int_equal(findings->errors, 2);
+	assert_int_equal(findings->count, 13); /* aliases lack what the target lacks */
 	assert_true(is_found(templates, "many:1:18: there is no auth_mode \"MAGIC\""));
 	assert_true(is_found(templates, "many:1:25: a template has no key \"colour\" [E0702]"));
 	assert_true(is_found(templates, ":1:38: nothing reads auth"));
@@ -332,6 +333,7 @@ test_tolerance(void **state)
 	assert_true(is_found(templates, "\"Bad_Name\" is no name of a provider"));
 	assert_true(
 	    is_found(templates, "post_connection_script is not carried out (2 providers"));
+	assert_true(is_found(templates, "number has no \"auth_mode\" [E0703]"));
 	assert_true(is_found(templates, "hollow is no mapping of keys [E0701]"));
 	place_remove(&place);
 	talloc_free(mem);
