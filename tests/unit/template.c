@@ -68,6 +68,17 @@ body_of(TALLOC_CTX *mem, struct templates *templates, const char *name)
 	return template == NULL ? NULL : json_text(mem, template_body(template));
 }
 
+static bool
+is_found(const struct templates *templates, const char *message)
+{
+	const struct findings *findings = templates_findings(templates);
+
+	for (size_t i = 0; i < findings->count; i++)
+		if (strstr(findings->list[i].message, message) != NULL)
+			return true;
+	return false;
+}
+
 /* ---- alias and extends ---- */
 
 static const char many[] =
@@ -119,6 +130,8 @@ test_merge(void **state)
 		    (body != NULL && strcmp(body, rows[i].body) != 0))
 			fail_msg("%s: %s", rows[i].why, body);
 	}
+	assert_true(
+	    is_found(templates, "loop-b is made of loop-a, and that of loop-b: a circle"));
 	/* A fault is said where it stands, whoever is made of it. */
 	place_write(&place, "far.yaml", OVER("alias: near\n"));
 	place_write(&place, "near.yaml", OWN "disable_pkce: 5\n");
@@ -132,6 +145,30 @@ test_merge(void **state)
 	place.catalogue = place.files[0];
 	/* Nobody who looks by a name that its entry lacks meets a NULL. */
 	assert_string_equal(template_display_name(template_find(templates, "third")), "First");
+	place_remove(&place);
+	talloc_free(mem);
+}
+
+/* A chain has an end, so that reading one needs no more stack than that. */
+static void
+test_chain(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct place place = {0};
+	struct templates *templates;
+	struct error err;
+	char *text = talloc_strdup(mem, "");
+
+	(void)state;
+	for (int i = 0; i < TEMPLATE_ALIASES_MAX + 2; i++)
+		text = talloc_asprintf_append(text, "a%d: {alias: a%d}\n", i, i + 1);
+	text =
+	    talloc_asprintf_append(text, "a%d: {auth_mode: NONE}\n", TEMPLATE_ALIASES_MAX + 2);
+	place_write(&place, "many", text);
+	assert_int_equal(templates_read(mem, NULL, place.catalogue, &templates, &err), 0);
+	assert_null(template_find(templates, "a0"));
+	assert_non_null(template_find(templates, "a18"));
+	assert_true(is_found(templates, "a circle, or a chain of over 16"));
 	place_remove(&place);
 	talloc_free(mem);
 }
@@ -288,17 +325,6 @@ test_rules(void **state)
 	}
 }
 
-static bool
-is_found(const struct templates *templates, const char *message)
-{
-	const struct findings *findings = templates_findings(templates);
-
-	for (size_t i = 0; i < findings->count; i++)
-		if (strstr(findings->list[i].message, message) != NULL)
-			return true;
-	return false;
-}
-
 /* What would be refused of ours is loaded from others, and said once. */
 static void
 test_tolerance(void **state)
@@ -316,11 +342,13 @@ test_tolerance(void **state)
 	    "a,\n  proxy: {base_url: '${nope}'}}\n"
 	    "again: {alias: odd, post_connection_script: b}\nthird: {alias: odd, "
 	    "post_connection_script: ''}\nBad_Name: {alias: odd}\nhollow: 5\nnumber: "
-	    "{auth_mode: 5}\n");
+	    "{auth_mode: 5}\n"
+	    "filled: {auth_mode: NONE, display_name: a, docs: b, post_connection_script: c, "
+	    "proxy: {base_url: '${connectionConfig.q}'}}\n");
 	if (templates_load(mem, NULL, place.catalogue, &templates, &err) < 0)
 		fail_msg("%s", err.message);
 	findings = templates_findings(templates);
-	assert_int_equal(templates_count(templates), 4);
+	assert_int_equal(templates_count(templates), 5);
 	assert_string_equal(template_display_name(template_find(templates, "odd")), "odd");
 	assert_int_equal(findings->errors, 2);
 	assert_int_equal(findings->count, 13); /* aliases lack what the target lacks */
@@ -332,8 +360,9 @@ test_tolerance(void **state)
 	assert_true(is_found(templates, "nothing fills ${nope}"));
 	assert_true(is_found(templates, "\"Bad_Name\" is no name of a provider"));
 	assert_true(
-	    is_found(templates, "post_connection_script is not carried out (2 providers"));
+	    is_found(templates, "post_connection_script is not carried out (3 providers"));
 	assert_true(is_found(templates, "number has no \"auth_mode\" [E0703]"));
+	assert_false(is_found(templates, "${connectionConfig.q}")); /* a hook may */
 	assert_true(is_found(templates, "hollow is no mapping of keys [E0701]"));
 	place_remove(&place);
 	talloc_free(mem);
@@ -439,10 +468,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_merge),     cmocka_unit_test(test_override),
-	    cmocka_unit_test(test_refusals),  cmocka_unit_test(test_rules),
-	    cmocka_unit_test(test_tolerance), cmocka_unit_test(test_unreadable),
-	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_merge),      cmocka_unit_test(test_chain),
+	    cmocka_unit_test(test_override),   cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_rules),      cmocka_unit_test(test_tolerance),
+	    cmocka_unit_test(test_unreadable), cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests_name("template", tests, NULL, NULL);
