@@ -12,7 +12,7 @@
 #include "engine/hooks_out.h"
 #include "engine/target.h"
 #include "engine/worker.h"
-#include "provider/template.h"
+#include "provider/catalogue.h"
 #include "store/connection.h"
 #include "store/integration.h"
 #include "store/sync.h"
@@ -120,8 +120,8 @@ static int
 read_access(struct call *call, struct json_object *body, const struct integration *integration,
 	    struct connection *c, struct error *err)
 {
-	const struct template *template =
-	    template_find(call->node->templates, integration->provider);
+	const struct template *template = template_find(
+	    catalogue_use(call->node->catalogue, call->mem), integration->provider);
 	const struct auth_scheme *scheme =
 	    template == NULL ? NULL : auth_scheme_find(template_auth_mode(template));
 	struct json_object *given = json_object_in(body, "credentials"), *credentials;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "engine/cancel.h"
 #include "engine/worker.h"
-#include "provider/template.h"
+#include "provider/catalogue.h"
 #include "store/integration.h"
 
 #include <string.h>
@@ -44,7 +44,8 @@ add_time(struct json_object *object, const char *key, int64_t ms)
 static struct json_object *
 integration_json(struct call *call, const struct integration *i)
 {
-	const struct template *template = template_find(call->node->templates, i->provider);
+	const struct template *template =
+	    template_find(catalogue_use(call->node->catalogue, call->mem), i->provider);
 	struct json_object *out = json_object_new_object();
 	char *logo = talloc_asprintf(call->mem, "%s/images/template-logos/%s.svg",
 				     call->node->server_url, i->provider);
@@ -138,7 +139,7 @@ api_integration_create(struct call *call, struct response *res, struct error *er
 	if (call_body(call, create_members, COUNT(create_members), &body, err) < 0)
 		return -1;
 	i.provider = json_string(body, "provider");
-	if (template_find(call->node->templates, i.provider) == NULL)
+	if (template_find(catalogue_use(call->node->catalogue, call->mem), i.provider) == NULL)
 		return error_set_at(err, ERR_INVALID_BODY, "provider",
 				    "there is no provider \"%s\": GET /providers lists them",
 				    i.provider);

@@ -3,7 +3,7 @@
  * api/providers -- the catalogue of provider templates.
  */
 #include "api/check.h"
-#include "provider/template.h"
+#include "provider/catalogue.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -13,6 +13,7 @@ api_provider_list(struct call *call, struct response *res, struct error *err)
 {
 	static const char *const names[] = {"search", NULL};
 	const char *search = request_query(call->req, "search");
+	const struct templates *templates = catalogue_use(call->node->catalogue, call->mem);
 	struct json_object *body, *list;
 
 	if (check_query(call, names, err) < 0)
@@ -20,8 +21,8 @@ api_provider_list(struct call *call, struct response *res, struct error *err)
 	body = json_object_new_object();
 	list = json_object_new_array();
 	json_object_object_add(body, "data", list);
-	for (size_t i = 0; i < templates_count(call->node->templates); i++) {
-		const struct template *template = templates_at(call->node->templates, i);
+	for (size_t i = 0; i < templates_count(templates); i++) {
+		const struct template *template = templates_at(templates, i);
 
 		if (search != NULL && strcasestr(template_name(template), search) == NULL &&
 		    strcasestr(template_display_name(template), search) == NULL)
@@ -37,7 +38,8 @@ api_provider_show(struct call *call, struct response *res, struct error *err)
 {
 	static const char *const none[] = {NULL};
 	const char *name = request_param(call->req, "provider");
-	const struct template *template = template_find(call->node->templates, name);
+	const struct template *template =
+	    template_find(catalogue_use(call->node->catalogue, call->mem), name);
 	struct json_object *body;
 
 	if (check_query(call, none, err) < 0)
@@ -57,7 +59,8 @@ api_logo(struct call *call, struct response *res, struct error *err)
 	const char *file = request_param(call->req, "file");
 	size_t length = strlen(file) > 4 ? strlen(file) - 4 : 0;
 	char *name = talloc_strndup(call->mem, file, length);
-	const struct template *template = template_find(call->node->templates, name);
+	const struct template *template =
+	    template_find(catalogue_use(call->node->catalogue, call->mem), name);
 	char *svg;
 
 	if (template == NULL || strcmp(file + length, ".svg") != 0)

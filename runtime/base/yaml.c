@@ -19,9 +19,21 @@ struct anchor {
 	struct yaml_node *node;
 };
 
+/*
+ * Nodes and texts live in a few big blocks: a talloc header is larger than a node, and the
+ * memory of a thousand templates would be mostly headers, which takes longer to map than to
+ * parse.
+ */
+#define BLOCK_FIRST 4096
+#define BLOCK_MAX (256 * 1024)
+
 struct reading {
 	TALLOC_CTX *mem;
-	const char *file;
+	char *block;
+	size_t block_left, block_next;
+	struct yaml_node **open; /* children of the collections that are not closed yet */
+	size_t open_count;
+	const char *file, *file_kept; /* in mem, for the nodes */
 	yaml_parser_t parser;
 	struct anchor *anchors;
 	size_t nodes;
@@ -65,14 +77,37 @@ next_event(struct reading *r, yaml_event_t *event)
 	return fault_at(r, mark, r->parser.problem == NULL ? "not YAML" : r->parser.problem);
 }
 
+static void *
+take(struct reading *r, size_t size)
+{
+	void *out;
+
+	size = (size + 7) & ~(size_t)7;
+	if (size > r->block_left) {
+		size_t room = size > r->block_next ? size : r->block_next;
+
+		r->block = talloc_size(r->mem, room);
+		if (r->block == NULL)
+			abort();
+		r->block_left = room;
+		if (r->block_next < BLOCK_MAX)
+			r->block_next *= 2;
+	}
+	out = r->block;
+	r->block += size;
+	r->block_left -= size;
+	return out;
+}
+
 static struct yaml_node *
 node_new(struct reading *r, enum yaml_kind kind, const yaml_event_t *event)
 {
-	struct yaml_node *node = talloc_zero(r->mem, struct yaml_node);
+	struct yaml_node *node = take(r, sizeof(*node));
 
-	if (node == NULL)
-		abort();
+	*node = (struct yaml_node){0};
 	node->kind = kind;
+	node->total = 1;
+	node->file = r->file_kept;
 	node->line = (int)event->start_mark.line + 1;
 	node->column = (int)event->start_mark.column + 1;
 	return node;
@@ -102,31 +137,43 @@ anchor_find(struct reading *r, const char *name)
 }
 
 static void
-items_add(struct reading *r, struct yaml_node *node, size_t *used, struct yaml_node *item)
+open_add(struct reading *r, struct yaml_node *item)
 {
-	if ((*used & (*used - 1)) == 0) {
-		node->items = talloc_realloc(r->mem, node->items, struct yaml_node *,
-					     (unsigned)(*used == 0 ? 2 : *used * 2));
-		if (node->items == NULL)
+	if ((r->open_count & (r->open_count - 1)) == 0) {
+		r->open =
+		    talloc_realloc(r->mem, r->open, struct yaml_node *,
+				   (unsigned)(r->open_count == 0 ? 2 : r->open_count * 2));
+		if (r->open == NULL)
 			abort();
 	}
-	node->items[(*used)++] = item;
+	r->open[r->open_count++] = item;
 }
 
+/* Keys and values stand open from first on. */
 static int
-check_key(struct reading *r, struct yaml_node *mapping, size_t used, struct yaml_node *key)
+check_key(struct reading *r, size_t first, struct yaml_node *key)
 {
 	if (key->kind != YAML_SCALAR)
 		return yaml_error(r->err, r->file, key, "a key must be plain text");
 	if (key->is_plain && strcmp(key->text, "<<") == 0)
 		return yaml_error(r->err, r->file, key,
 				  "merge keys (<<) are not supported: write the members out");
-	for (size_t i = 0; i < used; i += 2)
-		if (strcmp(mapping->items[i]->text, key->text) == 0)
+	for (size_t i = first; i < r->open_count; i += 2)
+		if (strcmp(r->open[i]->text, key->text) == 0)
 			return yaml_error(r->err, r->file, key,
 					  "duplicate key \"%s\" (first at line %d): remove one",
-					  key->text, mapping->items[i]->line);
+					  key->text, r->open[i]->line);
 	return 0;
+}
+
+static const char *
+text_copy(struct reading *r, const yaml_event_t *event)
+{
+	char *text = take(r, event->data.scalar.length + 1);
+
+	memcpy(text, event->data.scalar.value, event->data.scalar.length);
+	text[event->data.scalar.length] = '\0';
+	return text;
 }
 
 /* The one recursion of this file, bounded by YAML_DEPTH_MAX. */
@@ -137,7 +184,7 @@ read_children(struct reading *r, struct yaml_node *node, yaml_event_type_t end)
 {
 	yaml_event_t event;
 	struct yaml_node *child;
-	size_t used = 0;
+	size_t first = r->open_count, used;
 	int result;
 
 	for (;;) {
@@ -145,17 +192,25 @@ read_children(struct reading *r, struct yaml_node *node, yaml_event_type_t end)
 			return -1;
 		if (event.type == end) {
 			yaml_event_delete(&event);
+			used = r->open_count - first;
 			node->count = node->kind == YAML_MAPPING ? used / 2 : used;
+			node->items = take(r, used * sizeof(*node->items));
+			if (used > 0)
+				memcpy(node->items, r->open + first,
+				       used * sizeof(*node->items));
+			r->open_count = first;
 			return 0;
 		}
 		result = read_node(r, &event, &child);
 		yaml_event_delete(&event);
 		if (result < 0)
 			return -1;
+		used = r->open_count - first;
 		if (node->kind == YAML_MAPPING && used % 2 == 0 &&
-		    check_key(r, node, used, child) < 0)
+		    check_key(r, first, child) < 0)
 			return -1;
-		items_add(r, node, &used, child);
+		open_add(r, child);
+		node->total += child->total;
 	}
 }
 
@@ -186,8 +241,7 @@ read_node(struct reading *r, yaml_event_t *event, struct yaml_node **out)
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		*out = node_new(r, YAML_SCALAR, event);
-		(*out)->text = talloc_strndup(*out, (const char *)event->data.scalar.value,
-					      event->data.scalar.length);
+		(*out)->text = text_copy(r, event);
 		if (strlen((*out)->text) != event->data.scalar.length)
 			return fault_at(r, event->start_mark, "text with a NUL byte");
 		(*out)->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -200,6 +254,9 @@ read_node(struct reading *r, yaml_event_t *event, struct yaml_node **out)
 		if (*out == NULL)
 			return fault_at(r, event->start_mark,
 					"no such anchor before this place");
+		r->nodes += (*out)->total;
+		if (r->nodes > YAML_NODES_MAX)
+			return fault_at(r, event->start_mark, "too many nodes");
 		return 0;
 	case YAML_SEQUENCE_START_EVENT:
 	case YAML_MAPPING_START_EVENT:
@@ -256,17 +313,19 @@ int
 yaml_parse(TALLOC_CTX *mem, const char *file, const char *text, size_t length,
 	   struct yaml_node **out, struct error *err)
 {
-	struct reading r = {.mem = mem, .file = file, .err = err};
+	struct reading r = {.mem = mem, .block_next = BLOCK_FIRST, .file = file, .err = err};
 	int result;
 
 	if (length > YAML_BYTES_MAX)
 		return error_set(err, ERR_CONFIG, "%s: over %d bytes", file, YAML_BYTES_MAX);
+	r.file_kept = talloc_strdup(mem, file);
 	if (!yaml_parser_initialize(&r.parser))
 		abort();
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
 	result = read_document(&r, out);
 	yaml_parser_delete(&r.parser);
+	talloc_free(r.open);
 	return result;
 }
 

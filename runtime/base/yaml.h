@@ -4,7 +4,8 @@
  *
  * Scalars stay text (is_plain tells whether they were unquoted); the reader of a document
  * decides what they mean. Duplicate keys, merge keys, tags and more than one document are
- * refused; an alias is a reference to the same node, and the sum of nodes is bounded.
+ * refused; an alias is a reference to the same node, and the sum of nodes is bounded, each
+ * alias counted as the copy that a reader may make of it.
  */
 #ifndef NANGO_BASE_YAML_H
 #define NANGO_BASE_YAML_H
@@ -22,11 +23,13 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
 	enum yaml_kind kind;
+	const char *file;	  /* as it was given to the parser */
 	int line, column;	  /* from 1 */
 	bool is_plain;		  /* scalar without quotes */
 	const char *text;	  /* scalar, NUL-terminated */
 	struct yaml_node **items; /* sequence: items; mapping: key, value, key, value … */
 	size_t count;		  /* of a mapping: pairs */
+	size_t total;		  /* nodes: itself and all below */
 };
 
 /* file is a name for messages only: "templates/github.yaml:14:7: …". */

@@ -14,13 +14,14 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "command/place.h"
+#include "command/template_log.h"
 #include "db/migrate.h"
 #include "engine/retention.h"
 #include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
 #include "http/client_wait.h"
-#include "provider/template.h"
+#include "provider/catalogue.h"
 #include "run/fetch.h"
 #include "run/host.h"
 
@@ -28,6 +29,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define API_QUEUE_MAX 4096
 #define WORKER_QUEUE_MAX 65536
@@ -240,12 +242,36 @@ on_signal(evutil_socket_t number, short what, void *arg)
 }
 
 static void
+reload(void *arg)
+{
+	template_log_reload(((struct node *)arg)->catalogue);
+}
+
+/*
+ * SIGHUP: the templates are read anew, off the loop. When the terminal that it was started from
+ * is gone it means what it always did.
+ */
+static void
+on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	struct node_up *up = arg;
+
+	if (up->has_terminal && !isatty(STDIN_FILENO))
+		on_signal(number, what, arg);
+	else if (pool_submit(up->node.api_pool, reload, &up->node) < 0)
+		log_error("templates", "SIGHUP: not read anew: all threads are busy");
+}
+
+static void
 heed_signals(struct node_up *up)
 {
 	struct event_base *base = loop_base(up->node.loop);
 
 	up->on_term = evsignal_new(base, SIGTERM, on_signal, up);
 	up->on_interrupt = evsignal_new(base, SIGINT, on_signal, up);
+	up->on_hangup = evsignal_new(base, SIGHUP, on_hangup, up);
+	up->has_terminal = isatty(STDIN_FILENO);
+	event_add(up->on_hangup, NULL);
 	event_add(up->on_term, NULL);
 	event_add(up->on_interrupt, NULL);
 }
@@ -257,6 +283,8 @@ forget_signals(struct node_up *up)
 		event_free(up->on_term);
 	if (up->on_interrupt != NULL)
 		event_free(up->on_interrupt);
+	if (up->on_hangup != NULL)
+		event_free(up->on_hangup);
 }
 
 static void
@@ -279,7 +307,8 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	make_id(node);
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
-	    templates_load(mem, config->templates_dir, &node->templates, err) < 0 ||
+	    catalogue_open(config->templates_dir, config->providers_file, &node->catalogue,
+			   err) < 0 ||
 	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) <
 		0 ||
 	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
@@ -287,6 +316,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	    start_outside(mem, node, err) < 0)
 		return -1;
 	warn_of_layers(node);
+	template_log_findings(node->catalogue);
 	heed_signals(up);
 	if ((node->roles & ROLE_API) != 0 && start_serving(mem, up, err) < 0)
 		return -1;
@@ -320,6 +350,7 @@ node_down(struct node_up *up)
 	worker_free(node);
 	retention_free(node);
 	hooks_out_free(node);
+	catalogue_free(node->catalogue);
 	http_client_free(node->http);
 	if (node->data != node->control)
 		db_pool_close(node->data);

@@ -18,7 +18,8 @@ struct node_up {
 	struct node_keys *keys; /* of all environments, once the database is there */
 	size_t keys_count;
 	char *url; /* where it listens */
-	struct event *on_term, *on_interrupt;
+	struct event *on_term, *on_interrupt, *on_hangup;
+	bool has_terminal;
 	int exit_code;
 };
 

@@ -3,7 +3,7 @@
  * engine/node -- what a nangod process is made of; set up by main, handed to api and engine.
  *
  * Everything here lives as long as the process. The loop's own things (run_host, http client,
- * worker) are touched on the loop's thread only; pools, database pools, vault and templates by
+ * worker) are touched on the loop's thread only; pools, database pools, vault and catalogue by
  * any thread.
  */
 #ifndef NANGO_ENGINE_NODE_H
@@ -22,7 +22,7 @@ struct run_host;
 struct http_client;
 struct http_waits;
 struct fetcher;
-struct templates;
+struct catalogue;
 struct worker;
 struct retention;
 struct hooks_out;
@@ -40,7 +40,7 @@ struct node {
 	struct pool *api_pool, *worker_pool;
 	struct db_pool *control, *data; /* may be the same */
 	struct vault *vault;
-	struct templates *templates;
+	struct catalogue *catalogue; /* of templates */
 	struct http_client *http;
 	struct http_waits *waits; /* for calls of pool threads */
 	struct fetcher *fetcher;

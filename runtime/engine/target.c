@@ -4,7 +4,7 @@
  */
 #include "engine/target.h"
 #include "auth/auth.h"
-#include "provider/template.h"
+#include "provider/catalogue.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -61,6 +61,20 @@ make_scope(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	return 0;
 }
 
+/* A number or truth is text in a header. The tree is shared: json-c's own text would be kept in
+ * it.
+ */
+static const char *
+scalar_text(TALLOC_CTX *mem, struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_string))
+		return json_object_get_string(value);
+	if (value == NULL || json_object_is_type(value, json_type_object) ||
+	    json_object_is_type(value, json_type_array))
+		return NULL;
+	return json_text_shared(mem, value);
+}
+
 /* A section of name: template pairs. One that does not resolve is left out. */
 static int
 expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope,
@@ -69,13 +83,15 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 	if (section == NULL)
 		return 0;
 	json_object_object_foreach (section, name, value) {
+		const char *template = scalar_text(mem, value);
 		char *text;
 
+		if (template == NULL)
+			continue;
 		if (*count == HEADERS_MAX)
 			return error_set(err, ERR_TEMPLATE,
 					 "a template puts in over %d headers", HEADERS_MAX);
-		if (expand(mem, json_object_get_string(value), scope, EXPAND_TEXT, &text,
-			   err) == 0)
+		if (expand(mem, template, scope, EXPAND_TEXT, &text, err) == 0)
 			out[(*count)++] = (struct http_field){name, text};
 		else if (err->code != ERR_NOT_FOUND)
 			return -1;
@@ -113,7 +129,8 @@ int
 target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	    struct fetch_target *out, const char **paginate_json, struct error *err)
 {
-	const struct template *template = template_find(node->templates, c->provider);
+	const struct template *template =
+	    template_find(catalogue_use(node->catalogue, mem), c->provider);
 	const struct auth_scheme *scheme = auth_scheme_find(c->auth_mode);
 	struct json_object *proxy, *paginate;
 	struct expand_moment moment; /* the same for all that a request carries */

@@ -3,16 +3,14 @@
  * provider/fields -- what a person typed into a connection's form, against the template's field
  * schemas. Checked here and not in the browser alone.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
+#include "provider/pattern.h"
 #include "provider/template.h"
 
 #include <ctype.h>
-#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATTERN_MATCH_LIMIT 100000 /* of PCRE2's steps: patterns may come from users' files */
 #define VALUE_MAX 8192
 
 static int
@@ -22,29 +20,6 @@ fail_at(struct error *err, const char *at, const char *field, const char *what)
 
 	snprintf(path, sizeof(path), "%s.%s", at, field);
 	return error_set_at(err, ERR_INVALID_BODY, path, "%s %s", field, what);
-}
-
-/* JavaScript's idea of a match: unanchored, `$` at the very end only. */
-static bool
-matches(const char *pattern, const char *text)
-{
-	int code;
-	PCRE2_SIZE offset;
-	bool result = true;
-	pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-				       PCRE2_DOLLAR_ENDONLY | PCRE2_UTF, &code, &offset, NULL);
-
-	if (re == NULL)
-		return true; /* an unusable pattern checks nothing; template check reports it */
-	pcre2_match_data *data = pcre2_match_data_create_from_pattern(re, NULL);
-	pcre2_match_context *context = pcre2_match_context_create(NULL);
-
-	pcre2_set_match_limit(context, PATTERN_MATCH_LIMIT);
-	result = pcre2_match(re, (PCRE2_SPTR)text, strlen(text), 0, 0, data, context) >= 0;
-	pcre2_match_context_free(context);
-	pcre2_match_data_free(data);
-	pcre2_code_free(re);
-	return result;
 }
 
 static bool
@@ -70,9 +45,10 @@ fits_format(const char *format, const char *text)
 	if (strcmp(format, "uri") == 0)
 		return is_uri(text);
 	if (strcmp(format, "email") == 0)
-		return matches("^[^@\\s]+@[^@\\s]+$", text);
+		return pattern_matches("^[^@\\s]+@[^@\\s]+$", text);
 	if (strcmp(format, "uuid") == 0)
-		return matches("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", text);
+		return pattern_matches("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+				       text);
 	return true;
 }
 
@@ -96,7 +72,7 @@ check_value(struct json_object *schema, const char *field, const char *text, con
 
 	if (strlen(text) > VALUE_MAX)
 		return fail_at(err, at, field, "is too long");
-	if (pattern != NULL && !matches(pattern, text))
+	if (pattern != NULL && !pattern_matches(pattern, text))
 		return fail_at(err, at, field, "does not have the form that the provider uses");
 	if (format != NULL && !fits_format(format, text))
 		return fail_at(err, at, field, "does not have the form that the provider uses");

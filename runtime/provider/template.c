@@ -1,132 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * provider/template -- loading; the checks of form fields are in fields.c.
- *
- * Our own templates are read strictly: a key that nobody knows is a typing error.
+ * provider/template -- a set: loading and looking. Reading is in template_source.c, what alias
+ * and extends mean in template_merge.c, the checks in schema.c, those of form fields in
+ * fields.c.
  */
 #include "provider/template.h"
-#include "base/yaml.h"
+#include "provider/schema.h"
+#include "provider/template_source.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct template
 {
-	char *name;
-	const char *display_name, *auth_mode;
+	const char *name, *display_name, *auth_mode;
 	struct json_object *body;
 };
 
 struct templates {
 	struct template *list; /* by name */
 	size_t count;
+	struct findings *findings;
 };
 
-/* Keys of the reference's format that ours may use, and `x`, under which our own stand. */
-static const char *const known_keys[] = {
-    "display_name",
-    "categories",
-    "docs",
-    "docs_connect",
-    "setup_guide_url",
-    "auth_mode",
-    "proxy",
-    "credentials",
-    "connection_config",
-    "integration_config",
-    "x",
-    "authorization_url",
-    "authorization_params",
-    "token_url",
-    "token_params",
-    "default_scopes",
-    "scope_separator",
-    "refresh_params",
-    NULL,
-};
-static const char *const known_modes[] = {
-    "API_KEY",
-    "BASIC",
-    "NONE",
-    "OAUTH1",
-    "OAUTH2",
-    "OAUTH2_CC",
-    "APP",
-    "CUSTOM",
-    "TBA",
-    "JWT",
-    "TWO_STEP",
-    "SIGNATURE",
-    "BILL",
-    "AWS_SIGV4",
-    "MCP_OAUTH2",
-    "MCP_OAUTH2_GENERIC",
-    "INSTALL_PLUGIN",
-    NULL,
-};
+/* ---- loading ---- */
 
-static bool
-is_among(const char *const *list, const char *text)
+/* The reference's hooks are code by name; of each kind one warning says how many there are. */
+static void
+warn_of_hooks(const struct source *source)
 {
-	for (; *list != NULL; list++)
-		if (strcmp(*list, text) == 0)
-			return true;
-	return false;
-}
+	for (const struct schema_key *row = schema_template; row->name != NULL; row++) {
+		const struct source_entry *first = NULL;
+		size_t count = 0;
 
-static int
-check(const char *path, const struct yaml_node *root, struct error *err)
-{
-	static const char *const required[] = {"display_name", "docs", "auth_mode", NULL};
-	const struct yaml_node *mode = yaml_get(root, "auth_mode");
+		for (size_t i = 0; i < source->count && (row->flags & SCHEMA_HOOK) != 0; i++) {
+			const char *text = yaml_text(source->list[i].node, row->name);
 
-	if (root->kind != YAML_MAPPING)
-		return yaml_error(err, path, root, "a template is a mapping of keys");
-	for (size_t i = 0; i < root->count; i++)
-		if (!is_among(known_keys, root->items[2 * i]->text))
-			return yaml_error(
-			    err, path, root->items[2 * i],
-			    "there is no key \"%s\": keys of our own stand under x",
-			    root->items[2 * i]->text);
-	for (const char *const *key = required; *key != NULL; key++)
-		if (yaml_text(root, *key) == NULL)
-			return yaml_error(err, path, root, "the key \"%s\" is missing", *key);
-	if (!is_among(known_modes, mode->text))
-		return yaml_error(err, path, mode, "there is no auth_mode \"%s\"", mode->text);
-	if (yaml_text(yaml_get(root, "x"), "source") == NULL)
-		return yaml_error(err, path, root,
-				  "x.source is missing: the URL of the vendor's documentation");
-	return 0;
-}
-
-static int
-load_one(TALLOC_CTX *mem, const char *dir, const char *file, struct template *out,
-	 struct error *err)
-{
-	TALLOC_CTX *scratch = talloc_new(mem);
-	char *path = talloc_asprintf(scratch, "%s/%s", dir, file);
-	struct yaml_node *root;
-	int result = yaml_read(scratch, path, &root, err);
-
-	if (result == 0)
-		result = check(path, root, err);
-	if (result == 0) {
-		out->name = talloc_strndup(mem, file, strlen(file) - strlen(".yaml"));
-		out->body = json_own(mem, yaml_to_json(root));
-		out->display_name = json_string(out->body, "display_name");
-		out->auth_mode = json_string(out->body, "auth_mode");
+			if (text == NULL || text[0] == '\0')
+				continue;
+			if (count++ == 0)
+				first = &source->list[i];
+		}
+		if (count > 0)
+			finding_add(source->findings, (struct template_finding){0}, first->file,
+				    yaml_get(first->node, row->name), "E0711",
+				    "%s is not carried out (%zu providers name one)", row->name,
+				    count);
 	}
-	talloc_free(scratch);
-	return result;
 }
 
-static int
-is_template_file(const struct dirent *entry)
+static void
+add(struct templates *t, struct source *source, struct source_entry *entry)
 {
-	size_t n = strlen(entry->d_name);
+	struct template *out = &t->list[t->count];
 
-	return n > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 5, ".yaml") == 0;
+	source_resolve(source, entry);
+	if (entry->state != SOURCE_DONE || !schema_check(t->findings, entry->file, entry->name,
+							 source->is_own, entry->resolved))
+		return;
+	out->name = talloc_strdup(t, entry->name);
+	out->body = json_own(t, yaml_to_json(entry->resolved));
+	out->auth_mode = json_string(out->body, "auth_mode");
+	out->display_name = json_string(out->body, "display_name");
+	if (out->display_name == NULL)
+		out->display_name = out->name;
+	t->count += out->auth_mode != NULL;
 }
 
 static int
@@ -135,35 +73,100 @@ compare_names(const void *a, const void *b)
 	return strcmp(((const struct template *)a)->name, ((const struct template *)b)->name);
 }
 
+static void
+assemble(struct templates *t, struct source *own, struct source *extra)
+{
+	t->list =
+	    talloc_zero_array(t, struct template, (unsigned)(own->count + extra->count) + 1);
+	if (t->list == NULL)
+		abort();
+	for (size_t i = 0; i < extra->count; i++)
+		add(t, extra, &extra->list[i]);
+	for (size_t i = 0; i < own->count; i++)
+		if (source_find(extra, own->list[i].name) == NULL)
+			add(t, own, &own->list[i]);
+	warn_of_hooks(extra);
+	qsort(t->list, t->count, sizeof(*t->list), compare_names);
+}
+
 int
-templates_load(TALLOC_CTX *mem, const char *dir, struct templates **out, struct error *err)
+templates_read(TALLOC_CTX *mem, const char *dir, const char *file, struct templates **out,
+	       struct error *err)
 {
 	struct templates *t = talloc_zero(mem, struct templates);
-	struct dirent **entries = NULL;
-	int count = scandir(dir, &entries, is_template_file, alphasort), result = 0;
+	TALLOC_CTX *scratch = talloc_new(NULL);
+	struct source own = {.is_own = true, .mem = scratch}, extra = {.mem = scratch};
+	int result = 0;
 
-	if (t == NULL)
+	if (t == NULL || scratch == NULL)
 		abort();
-	if (count < 0)
-		return error_set_errno(err, ERR_CONFIG, "cannot read the templates in %s", dir);
-	if (count > TEMPLATES_MAX)
-		result = error_set(err, ERR_CONFIG, "%s holds over %d templates", dir,
-				   TEMPLATES_MAX);
-	t->list = talloc_zero_array(t, struct template, (unsigned)count + 1);
-	for (int i = 0; i < count; i++) {
-		if (result == 0)
-			result =
-			    load_one(t, dir, entries[i]->d_name, &t->list[t->count++], err);
-		free(entries[i]);
+	t->findings = own.findings = extra.findings = findings_new(t);
+	own.other = &extra;
+	extra.other = &own;
+	if (dir != NULL)
+		result = source_read_dir(&own, dir, err);
+	if (result == 0 && file != NULL)
+		result = source_read_file(&extra, file, err);
+	if (result == 0)
+		assemble(t, &own, &extra);
+	talloc_free(scratch);
+	if (result < 0)
+		talloc_free(t);
+	else
+		*out = t;
+	return result;
+}
+
+int
+templates_load(TALLOC_CTX *mem, const char *dir, const char *file, struct templates **out,
+	       struct error *err)
+{
+	struct templates *t;
+	size_t count = 0;
+
+	if (templates_read(mem, dir, file, &t, err) < 0)
+		return -1;
+	for (size_t i = t->findings->count; i > 0; i--) {
+		const struct template_finding *finding = &t->findings->list[i - 1];
+
+		if (!finding->is_error || !finding->is_own)
+			continue;
+		count++;
+		error_set(err, ERR_CONFIG, "%s", finding->message);
 	}
-	free(entries);
-	if (result < 0) {
+	if (count > 1)
+		error_prefix(err, "%zu faults in templates, the first: ", count);
+	if (count > 0) {
 		talloc_free(t);
 		return -1;
 	}
-	qsort(t->list, t->count, sizeof(*t->list), compare_names);
 	*out = t;
 	return 0;
+}
+
+int
+templates_is_catalogue(const char *file, bool *out, struct error *err)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct yaml_node *root;
+	int result = yaml_read(mem, file, &root, err);
+
+	if (result == 0) {
+		*out = root->kind == YAML_MAPPING && yaml_get(root, "auth_mode") == NULL &&
+		       yaml_get(root, "display_name") == NULL && root->count > 0;
+		for (size_t i = 0; *out && i < root->count; i++)
+			*out = root->items[2 * i + 1]->kind == YAML_MAPPING;
+	}
+	talloc_free(mem);
+	return result;
+}
+
+/* ---- looking ---- */
+
+const struct findings *
+templates_findings(const struct templates *templates)
+{
+	return templates->findings;
 }
 
 size_t

@@ -2,24 +2,39 @@
 /*
  * provider/template -- what a provider's YAML says.
  *
- * templates/<name>.yaml, one provider a file; its body keeps the key order. Loaded once at the
- * start and immutable from then on: any thread may read.
+ * A set is made of templates/<name>.yaml, one provider a file, and of a user's own file in the
+ * reference's format, many providers in one; a name of the latter takes the place of ours.
+ * Bodies keep the order of keys. A set is immutable once it is loaded: any thread may read it.
+ * Who holds it, and how a new one takes its place: catalogue.h.
  */
 #ifndef NANGO_PROVIDER_TEMPLATE_H
 #define NANGO_PROVIDER_TEMPLATE_H
 
 #include "base/error.h"
 #include "base/json.h"
+#include "provider/finding.h"
 #include <stddef.h>
 
-#define TEMPLATES_MAX 4096
+#define TEMPLATES_MAX 4096	/* in a folder, in a file */
+#define TEMPLATE_ALIASES_MAX 16 /* alias of an alias of … */
 
 struct templates;
 struct template;
 
-/* Every *.yaml of dir. ERR_CONFIG with file:line:column. */
-MUST_CHECK int templates_load(TALLOC_CTX *mem, const char *dir, struct templates **out,
-			      struct error *err);
+/*
+ * Every *.yaml of dir, and file; either may be NULL. Faults are findings, and the template that
+ * has an error is left out; -1 (ERR_CONFIG) only for what cannot be read at all.
+ */
+MUST_CHECK int templates_read(TALLOC_CTX *mem, const char *dir, const char *file,
+			      struct templates **out, struct error *err);
+/* As templates_read, and an error in one of ours is an error of the call. */
+MUST_CHECK int templates_load(TALLOC_CTX *mem, const char *dir, const char *file,
+			      struct templates **out, struct error *err);
+
+/* Whether a file holds many providers, each a mapping, in the reference's format. */
+MUST_CHECK int templates_is_catalogue(const char *file, bool *out, struct error *err);
+
+const struct findings *templates_findings(const struct templates *templates);
 size_t templates_count(const struct templates *templates);
 const struct template *templates_at(const struct templates *templates,
 				    size_t index); /* by name */

@@ -3,8 +3,11 @@
 // templates/README.md, with Node's cryptography, dates and encodeURIComponent.
 import assert from "node:assert/strict";
 import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { program, run } from "./lib/nangod.mjs";
+import { deployItems } from "./lib/items.mjs";
+import { program, run, scratch, top } from "./lib/nangod.mjs";
 
 /** A generator of equal rows in every run. */
 function generator(seed) {
@@ -230,4 +233,23 @@ test("500 random configurations make the URLs that Node makes of them", async ()
   const answers = done.stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(answers, rows.map(oracle));
   assert.ok(answers.filter(({ text }) => text).length === 500);
+});
+
+test("all headers and parameters of a request agree on the time and on chance; what does not resolve is left out", async (t) => {
+  const dir = join(scratch(t), "templates");
+  mkdirSync(dir);
+  const own = readFileSync(join(top, "templates/unauthenticated.yaml"), "utf8");
+  writeFileSync(
+    join(dir, "unauthenticated.yaml"),
+    own.replace("proxy:\n", "proxy:\n    headers: {x-one: '${random}', x-two: 'a ${random}', x-time: '${now:x}', x-number: 5, x-none: '${metadata.nope}', x-else: '${metadata.nope} || b'}\n    query: {stamp: '${now:x}', none: '${metadata.nope}'}\n"),
+  );
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_TEMPLATES: dir } });
+  await connect();
+  await nangod.settled("unauthenticated", "acme", "items");
+  const { headers, query } = provider.requests[0];
+  assert.match(headers["x-one"], /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(headers["x-two"], `a ${headers["x-one"]}`);
+  assert.ok(Math.abs(Number(headers["x-time"]) - Date.now()) < 600_000);
+  assert.equal(query.get("stamp"), headers["x-time"]);
+  assert.deepEqual([headers["x-number"], headers["x-none"], headers["x-else"], query.has("none")], ["5", undefined, "b", false]);
 });

@@ -25,6 +25,13 @@ static const struct {
      "t:3:1: duplicate key \"a\" (first at line 1): remove one"},
     {"merge keys", "a: &x {k: 1}\nb:\n  <<: *x\n",
      "t:3:3: merge keys (<<) are not supported: write the members out"},
+    {"aliases of aliases, more than anybody wrote",
+     "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+     "b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+     "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
+     "d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
+     "e: [*d, *d, *d, *d]\n",
+     "t:5:9: too many nodes"},
     {"tags", "a: !!int 1\n", "t:1:4: tags (!…) are not supported"},
     {"two documents", "a: 1\n---\nb: 2\n", "t:2:1: only one document a file"},
     {"nothing", "", "t: the document is empty"},

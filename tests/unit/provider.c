@@ -40,7 +40,7 @@ load(TALLOC_CTX *mem, const char *text, struct templates **out, struct error *er
 	file = fopen(path, "w");
 	fputs(text, file);
 	fclose(file);
-	result = templates_load(mem, dir, out, err);
+	result = templates_load(mem, dir, NULL, out, err);
 	unlink(path);
 	rmdir(dir);
 	return result;
@@ -52,36 +52,6 @@ load(TALLOC_CTX *mem, const char *text, struct templates **out, struct error *er
 	"x: {source: https://d}\n"
 
 static void
-test_templates(void **state)
-{
-	static const struct {
-		const char *why, *text, *message;
-	} rows[] = {
-	    {"complete", GOOD, NULL},
-	    {"an unknown key", GOOD "colour: red\n", ":6:1: there is no key \"colour\""},
-	    {"an unknown mode", "display_name: a\ndocs: b\nauth_mode: MAGIC\nx: {source: c}\n",
-	     ":3:12: there is no auth_mode \"MAGIC\""},
-	    {"no source", "display_name: a\ndocs: b\nauth_mode: NONE\n", "x.source is missing"},
-	    {"no name", "docs: b\nauth_mode: NONE\nx: {source: c}\n",
-	     "\"display_name\" is missing"},
-	    {"not a mapping", "[1]", "a template is a mapping"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		TALLOC_CTX *mem = talloc_new(NULL);
-		struct templates *templates;
-		struct error err = {0};
-		int result = load(mem, rows[i].text, &templates, &err);
-
-		if ((result == 0) != (rows[i].message == NULL) ||
-		    (result < 0 && strstr(err.message, rows[i].message) == NULL))
-			fail_msg("%s: %s", rows[i].why, err.message);
-		talloc_free(mem);
-	}
-}
-
-static void
 test_own_templates(void **state)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
@@ -91,7 +61,7 @@ test_own_templates(void **state)
 	char *dir = talloc_asprintf(mem, "%s/templates", top == NULL ? "." : top);
 
 	(void)state;
-	if (templates_load(mem, dir, &templates, &err) < 0)
+	if (templates_load(mem, dir, NULL, &templates, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_true(templates_count(templates) >= 4);
 	assert_string_equal(template_display_name(template_find(templates, "github")),
@@ -208,8 +178,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_templates), cmocka_unit_test(test_own_templates),
-	    cmocka_unit_test(test_fields),    cmocka_unit_test(test_schemes),
+	    cmocka_unit_test(test_own_templates),
+	    cmocka_unit_test(test_fields),
+	    cmocka_unit_test(test_schemes),
 	    cmocka_unit_test(test_vault),
 	};
 

@@ -9,13 +9,11 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-    &command_init,     &command_generate,
-    &command_build,    &command_check,
-    &command_test,     &command_deploy,
-    &command_list,     &command_runs,
-    &command_webhooks, &command_replay,
-    &command_explain,  &command_completion,
-    &command_version,  NULL,
+    &command_init,	 &command_generate, &command_build,
+    &command_check,	 &command_test,	    &command_deploy,
+    &command_list,	 &command_runs,	    &command_webhooks,
+    &command_replay,	 &command_template, &command_explain,
+    &command_completion, &command_version,  NULL,
 };
 
 const struct command_option command_common_options[] = {

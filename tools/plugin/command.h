@@ -4,7 +4,8 @@
  * completion are made from, and the function it runs.
  *
  * A command prints its result to standard output (one JSON line with --json) and returns an
- * exit status. When that is not 0 it has set err, and main reports it, once. A message reads
+ * exit status. When that is not 0 it has set err, and main reports it, once; a command that has
+ * many faults to report says them itself and leaves err alone. A message reads
  * "file:line:column: text [E0103]\nhelp: text"; place, code and help may be missing.
  */
 #ifndef NANGO_PLUGIN_COMMAND_H
@@ -72,6 +73,6 @@ void command_help(const struct command *command); /* NULL: of the program */
 /* Rows, one a file. */
 extern const struct command command_init, command_generate, command_build, command_check,
     command_test, command_deploy, command_list, command_runs, command_webhooks, command_replay,
-    command_explain, command_completion, command_version;
+    command_explain, command_completion, command_template, command_version;
 
 #endif

@@ -46,7 +46,7 @@ run(struct invocation *inv, int argc, char **argv)
 	}
 	if (status == STATUS_OK)
 		status = inv->command->run(inv, &err);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK && err.code != ERR_NONE)
 		report_error(inv, &err);
 	return status;
 }

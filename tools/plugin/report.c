@@ -138,26 +138,44 @@ print_excerpt(const struct report *report, const char *blue, const char *red, co
 	fprintf(stderr, "%s\n", plain);
 }
 
-void
-report_error(const struct invocation *inv, const struct error *err)
+static void
+report_text(const struct invocation *inv, const struct report *report, const char *kind)
 {
 	const char *red = inv->is_color ? RED : "", *blue = inv->is_color ? BLUE : "";
 	const char *bold = inv->is_color ? BOLD : "", *plain = inv->is_color ? PLAIN : "";
+
+	fprintf(stderr, "%s%s%s%s%s%s: %s\n", red, kind, report->code != NULL ? "[" : "",
+		report->code != NULL ? report->code : "", report->code != NULL ? "]" : "",
+		plain, report->text);
+	if (report->file != NULL) {
+		fprintf(stderr, "%s-->%s %s:%d:%d\n", blue, plain, report->file, report->line,
+			report->column);
+		print_excerpt(report, blue, red, plain);
+	}
+	if (report->help != NULL)
+		fprintf(stderr, "%shelp:%s %s\n", bold, plain, report->help);
+}
+
+void
+report_error(const struct invocation *inv, const struct error *err)
+{
 	struct report report;
 
 	report_split(inv->mem, err->message, &report);
-	if (inv->is_json) {
+	if (inv->is_json)
 		report_json(&report);
-		return;
-	}
-	fprintf(stderr, "%serror%s%s%s%s: %s%s\n", red, report.code != NULL ? "[" : "",
-		report.code != NULL ? report.code : "", report.code != NULL ? "]" : "", plain,
-		report.text, "");
-	if (report.file != NULL) {
-		fprintf(stderr, "%s-->%s %s:%d:%d\n", blue, plain, report.file, report.line,
-			report.column);
-		print_excerpt(&report, blue, red, plain);
-	}
-	if (report.help != NULL)
-		fprintf(stderr, "%shelp:%s %s\n", bold, plain, report.help);
+	else
+		report_text(inv, &report, "error");
+}
+
+void
+report_finding(const struct invocation *inv, const char *message, const char *help,
+	       bool is_warning)
+{
+	struct report report;
+
+	report_split(inv->mem, message, &report);
+	if (help != NULL)
+		report.help = help;
+	report_text(inv, &report, is_warning ? "warning" : "error");
 }

@@ -19,4 +19,8 @@ void report_split(TALLOC_CTX *mem, const char *message, struct report *out);
 /* To standard error, or with --json as one line to standard output. */
 void report_error(const struct invocation *inv, const struct error *err);
 
+/* A fault of many: to standard error, in the same shape. help may be NULL. */
+void report_finding(const struct invocation *inv, const char *message, const char *help,
+		    bool is_warning);
+
 #endif

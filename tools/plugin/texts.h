@@ -13,5 +13,6 @@ extern const char *const texts_skeleton_spec[];	  /* plugin.yaml */
 extern const char *const texts_skeleton_test[];	  /* tests/items.test.json */
 extern const char *const texts_skeleton_ignore[];
 extern const char *const texts_skeleton_env[];
+extern const char *const texts_skeleton_template[]; /* a provider's */
 
 #endif

@@ -19,3 +19,4 @@ add skeleton_spec skeleton/plugin.yaml
 add skeleton_test skeleton/items.test.json
 add skeleton_ignore skeleton/gitignore
 add skeleton_env skeleton/env
+add skeleton_template skeleton/template.yaml

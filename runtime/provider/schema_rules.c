@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * provider/schema_rules -- what a row of the table cannot say: keys that need each other, and
+ * placeholders that nothing fills.
+ */
+#include "provider/expand.h"
+#include "provider/schema.h"
+
+#include <string.h>
+
+/* ---- keys that need each other ---- */
+
+static const struct {
+	const char *mode;
+	const char *keys[3]; /* all of them */
+} needs[] = {
+    {"OAUTH2", {"authorization_url", "token_url", NULL}},
+    {"OAUTH2_CC", {"token_url", NULL}},
+    {"OAUTH1", {"request_url", "authorization_url", "token_url"}},
+    {"TWO_STEP", {"token_url", "token_response", NULL}},
+    {"JWT", {"signature", "token", NULL}},
+    {"MCP_OAUTH2", {"authorization_url", "token_url", NULL}},
+};
+
+static void
+check_mode(struct schema_walk *walk)
+{
+	const char *mode = yaml_text(walk->root, "auth_mode");
+
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		for (size_t k = 0; k < 3 && strcmp(needs[i].mode, mode) == 0; k++)
+			if (needs[i].keys[k] != NULL &&
+			    yaml_get(walk->root, needs[i].keys[k]) == NULL)
+				schema_fault(walk, yaml_get(walk->root, "auth_mode"), "E0709",
+					     "auth_mode %s needs the key \"%s\"", mode,
+					     needs[i].keys[k]);
+}
+
+static const struct {
+	const char *type, *first, *second; /* second: instead of the first, or as well */
+	bool is_either;
+} pagings[] = {
+    {"link", "link_rel_in_response_header", "link_path_in_response_body", true},
+    {"cursor", "cursor_name_in_request", "cursor_path_in_response", false},
+    {"offset", "offset_name_in_request", "offset_name_in_request", false},
+};
+
+static void
+check_paginate(struct schema_walk *walk)
+{
+	const struct yaml_node *rules = yaml_get(yaml_get(walk->root, "proxy"), "paginate");
+	const char *type = yaml_text(rules, "type");
+
+	for (size_t i = 0; type != NULL && i < sizeof(pagings) / sizeof(pagings[0]); i++) {
+		bool has_first = yaml_get(rules, pagings[i].first) != NULL;
+		bool has_second = yaml_get(rules, pagings[i].second) != NULL;
+
+		if (strcmp(type, pagings[i].type) == 0 &&
+		    (pagings[i].is_either ? !has_first && !has_second
+					  : !has_first || !has_second))
+			schema_fault(walk, rules, "E0709", "paginate of type %s needs %s%s%s",
+				     type, pagings[i].first,
+				     pagings[i].first == pagings[i].second ? ""
+				     : pagings[i].is_either		   ? " or "
+									   : " and ",
+				     pagings[i].first == pagings[i].second ? ""
+									   : pagings[i].second);
+	}
+}
+
+static void
+check_verification(struct schema_walk *walk)
+{
+	const struct yaml_node *script =
+	    yaml_get(walk->root, "credentials_verification_script");
+
+	if (script != NULL && script->kind == YAML_SCALAR && script->text[0] != '\0' &&
+	    yaml_get(yaml_get(walk->root, "proxy"), "verification") != NULL)
+		schema_fault(walk, script, "E0709",
+			     "proxy.verification and credentials_verification_script exclude "
+			     "each other");
+}
+
+void
+schema_check_rules(struct schema_walk *walk)
+{
+	check_mode(walk);
+	check_paginate(walk);
+	check_verification(walk);
+}
+
+/* ---- placeholders ---- */
+
+/* Whether a list or mapping of the template names it, whole or up to the first dot. */
+static bool
+names(const struct yaml_node *node, const char *name)
+{
+	size_t length = strcspn(name, "."), step = 1;
+
+	if (node == NULL || node->kind == YAML_SCALAR)
+		return false;
+	step = node->kind == YAML_MAPPING ? 2 : 1;
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *item = node->items[step * i];
+
+		if (item->kind == YAML_SCALAR &&
+		    (strcmp(item->text, name) == 0 ||
+		     (strlen(item->text) == length && strncmp(item->text, name, length) == 0)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_setting(const struct schema_walk *walk, const char *name)
+{
+	static const char *const sections[] = {
+	    "connection_config",       "integration_config",	    "redirect_uri_metadata",
+	    "token_response_metadata", "webhook_response_metadata", "connection_configuration",
+	};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (names(yaml_get(walk->root, sections[i]), name))
+			return true;
+	return names(yaml_get(yaml_get(walk->root, "proxy"), "connection_config"), name);
+}
+
+struct visit {
+	struct schema_walk *walk;
+	const struct yaml_node *text;
+};
+
+static void
+on_name(void *arg, const char *name)
+{
+	static const char config[] = "connectionConfig.";
+	struct visit *visit = arg;
+	struct schema_walk *walk = visit->walk;
+	bool has_script = yaml_text(walk->root, "post_connection_script") != NULL;
+
+	if (strncmp(name, config, strlen(config)) == 0) {
+		if (!is_setting(walk, name + strlen(config)) && !has_script)
+			schema_fault(
+			    walk, visit->text, "E0706",
+			    "nothing fills ${%.80s}: connection_config does not have it", name);
+	} else if (!expand_knows_name(name) && !is_setting(walk, name) &&
+		   !names(yaml_get(walk->root, "credentials"), name)) {
+		schema_fault(walk, visit->text, "E0706", "nothing fills ${%.80s}", name);
+	}
+}
+
+static void
+on_fault(void *arg, const char *text)
+{
+	struct visit *visit = arg;
+
+	schema_fault(visit->walk, visit->text, "E0706", "%s", text);
+}
+
+void
+schema_check_placeholders(struct schema_walk *walk, const struct yaml_node *text)
+{
+	struct visit visit = {walk, text};
+
+	if (strstr(text->text, "${") != NULL)
+		expand_visit(text->text, &(struct expand_visitor){on_name, on_fault, &visit});
+}
