@@ -26,6 +26,20 @@ static check_fn check;
 
 /* ---- saying ---- */
 
+static void
+say(struct schema_walk *walk, const struct yaml_node *at, const char *code,
+    const char *const *words, const char *text)
+{
+	finding_add(walk->findings,
+		    (struct template_finding){.is_error = walk->is_own,
+					      .is_own = walk->is_own,
+					      .template = walk->name,
+					      .word = words == NULL ? NULL : at->text,
+					      .words = words},
+		    walk->file, at, code, "%s", text);
+	walk->is_usable &= !walk->is_own;
+}
+
 void
 schema_fault(struct schema_walk *walk, const struct yaml_node *at, const char *code,
 	     const char *fmt, ...)
@@ -36,12 +50,7 @@ schema_fault(struct schema_walk *walk, const struct yaml_node *at, const char *c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	finding_add(walk->findings,
-		    (struct template_finding){.is_error = walk->is_own,
-					      .is_own = walk->is_own,
-					      .template = walk->name},
-		    walk->file, at, code, "%s", text);
-	walk->is_usable &= !walk->is_own;
+	say(walk, at, code, NULL, text);
 }
 
 static void
@@ -64,20 +73,6 @@ path_text(const struct schema_walk *walk, const struct path *path)
 	buf_init(&out, walk->findings, 64);
 	add_path(&out, path);
 	return out.data;
-}
-
-static void
-say_unknown(struct schema_walk *walk, const struct yaml_node *at, const char *code,
-	    const char *const *words, const char *text)
-{
-	finding_add(walk->findings,
-		    (struct template_finding){.is_error = walk->is_own,
-					      .is_own = walk->is_own,
-					      .template = walk->name,
-					      .word = at->text,
-					      .words = words},
-		    walk->file, at, code, "%s", text);
-	walk->is_usable &= !walk->is_own;
 }
 
 static void
@@ -172,7 +167,7 @@ check_word(struct schema_walk *walk, const struct path *path, const struct schem
 			return;
 	snprintf(text, sizeof(text), "there is no %s \"%.80s\"", path_text(walk, path),
 		 node->text);
-	say_unknown(walk, node, "E0705", words, text);
+	say(walk, node, "E0705", words, text);
 }
 
 static void
@@ -288,7 +283,7 @@ unknown_key(struct schema_walk *walk, const struct path *path, const struct sche
 	snprintf(text, sizeof(text), "%s has no key \"%.80s\"%s", path_text(walk, path),
 		 key->text,
 		 path == NULL && walk->is_own ? ": what is ours stands under x" : "");
-	say_unknown(walk, key, "E0702", key_names(walk, keys), text);
+	say(walk, key, "E0702", key_names(walk, keys), text);
 }
 
 static void

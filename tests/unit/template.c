@@ -132,19 +132,30 @@ test_merge(void **state)
 	}
 	assert_true(
 	    is_found(templates, "loop-b is made of loop-a, and that of loop-b: a circle"));
+	/* Nobody who looks by a name that its entry lacks meets a NULL. */
+	assert_string_equal(template_display_name(template_find(templates, "third")), "First");
+	place_remove(&place);
+	talloc_free(mem);
+}
+
+static void
+test_place_of_fault(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct place place = {0};
+	struct templates *templates;
+	struct error err;
+
+	(void)state;
 	/* A fault is said where it stands, whoever is made of it. */
 	place_write(&place, "far.yaml", OVER("alias: near\n"));
 	place_write(&place, "near.yaml", OWN "disable_pkce: 5\n");
 	assert_int_equal(templates_load(mem, place.dir, NULL, &templates, &err), -1);
 	assert_non_null(strstr(err.message, "/near.yaml:8:15: disable_pkce must be"));
-	assert_int_equal(templates_read(mem, NULL, place.catalogue, &templates, &err), 0);
 	/* The same place is an oddity in an alias of theirs, and still an error of ours. */
 	place_write(&place, "odd", "user: {alias: near}\n");
 	assert_int_equal(templates_load(mem, place.dir, place.catalogue, &templates, &err), -1);
 	assert_non_null(strstr(err.message, "/near.yaml:8:15: disable_pkce must be"));
-	place.catalogue = place.files[0];
-	/* Nobody who looks by a name that its entry lacks meets a NULL. */
-	assert_string_equal(template_display_name(template_find(templates, "third")), "First");
 	place_remove(&place);
 	talloc_free(mem);
 }
@@ -468,10 +479,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_merge),      cmocka_unit_test(test_chain),
-	    cmocka_unit_test(test_override),   cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_rules),      cmocka_unit_test(test_tolerance),
-	    cmocka_unit_test(test_unreadable), cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_merge),     cmocka_unit_test(test_place_of_fault),
+	    cmocka_unit_test(test_chain),     cmocka_unit_test(test_override),
+	    cmocka_unit_test(test_refusals),  cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_tolerance), cmocka_unit_test(test_unreadable),
+	    cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests_name("template", tests, NULL, NULL);
