@@ -77,9 +77,9 @@ admit(struct request *req, void *app, struct error *err)
 }
 
 int
-api_start(struct node *node, struct http_server **out, struct error *err)
+api_start(struct node *node, struct loop *loop, struct http_server **out, struct error *err)
 {
-	struct http_server_config config = {.loop = node->loop,
+	struct http_server_config config = {.loop = loop,
 					    .pool = node->api_pool,
 					    .routes = http_routes,
 					    .routes_count = ROUTES_COUNT,

@@ -46,8 +46,9 @@ struct api_route {
 
 const struct api_route *api_routes(size_t *count);
 
-/* Starts to listen. The server hands requests to node->api_pool. */
-MUST_CHECK int api_start(struct node *node, struct http_server **out, struct error *err);
+/* A server on this loop, which hands requests to node->api_pool. */
+MUST_CHECK int api_start(struct node *node, struct loop *loop, struct http_server **out,
+			 struct error *err);
 
 /* The connection to the control, or data, database. */
 MUST_CHECK int call_db(struct call *call, struct db **out, struct error *err);

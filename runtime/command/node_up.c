@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include "command/node_up.h"
-#include "api/api.h"
 #include "auth/apikey.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -179,10 +178,9 @@ start_serving(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 {
 	struct node *node = &up->node;
 
-	if (api_start(node, &up->server, err) < 0 ||
-	    http_server_listen(up->server, node->config->listen, err) < 0)
+	if (front_open(&up->front, node, err) < 0)
 		return -1;
-	up->url = place_url(mem, node->config->listen, http_server_port(up->server));
+	up->url = place_url(mem, node->config->listen, http_server_port(up->front.server));
 	node->server_url =
 	    node->config->server_url != NULL ? node->config->server_url : up->url;
 	return 0;
@@ -203,8 +201,8 @@ hooks_stopped(void *arg)
 {
 	struct node_up *up = arg;
 
-	/* Replies that are being written get one more turn of the loop. */
-	loop_post(up->node.loop, poll_drained, up);
+	/* Replies that are being written get one more turn of their loop. */
+	front_settle(&up->front, up->node.loop, poll_drained, up);
 }
 
 static void
@@ -224,8 +222,7 @@ node_stop(struct node_up *up)
 		loop_stop(node->loop);
 		return;
 	}
-	if (up->server != NULL)
-		http_server_drain(up->server);
+	front_drain(&up->front);
 	retention_stop(node);
 	if (node->worker != NULL)
 		worker_stop(node, runs_stopped, up);
@@ -326,7 +323,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		retention_start(node);
 	if ((node->roles & ROLE_WORKER) != 0)
 		hooks_out_start(node);
-	return 0;
+	return front_start(&up->front, err);
 }
 
 void
@@ -341,10 +338,11 @@ node_down(struct node_up *up)
 	struct node *node = &up->node;
 
 	forget_signals(up);
-	http_server_free(up->server);
+	front_close(&up->front);
 	if (node->waits != NULL)
 		http_waits_end(node->waits);
 	pool_free(node->api_pool);
+	front_free(&up->front);
 	run_host_free(node->host);
 	pool_free(node->worker_pool);
 	worker_free(node);

@@ -5,8 +5,7 @@
 #ifndef NANGO_COMMAND_NODE_UP_H
 #define NANGO_COMMAND_NODE_UP_H
 
-#include "engine/node.h"
-#include "http/server.h"
+#include "command/front.h"
 
 struct node_keys { /* of one environment, for people */
 	const char *name, *secret_key;
@@ -14,7 +13,7 @@ struct node_keys { /* of one environment, for people */
 
 struct node_up {
 	struct node node;
-	struct http_server *server;
+	struct front front;
 	struct node_keys *keys; /* of all environments, once the database is there */
 	size_t keys_count;
 	char *url; /* where it listens */

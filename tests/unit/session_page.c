@@ -330,6 +330,8 @@ test_request_behind_a_page_that_waits(void **state)
 	assert_int_equal(t.fetches, 0);
 	answer_commit(&t, NULL);
 	assert_int_equal(t.fetches, 1);
+	t.fetch_done(t.fetch_arg, &three_items, NULL);
+	turn(&t);
 	session_stop(t.session, "cancelled", "", "");
 	talk_close(&t);
 }

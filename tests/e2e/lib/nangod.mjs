@@ -16,11 +16,26 @@ export const top = fileURLToPath(new URL("../../..", import.meta.url));
 export const build = process.env.NANGO_BUILD ?? join(top, "build");
 export const program = (name) => join(build, name);
 
+const endings = new WeakMap();
+
+/** The end of a test: what it started is stopped, last first, and only then its folders go. */
+function ending(t) {
+  if (!endings.has(t)) {
+    const made = { stops: [], dirs: [] };
+    endings.set(t, made);
+    t.after(async () => {
+      for (const stop of made.stops.reverse()) await stop();
+      for (const dir of made.dirs) rmSync(dir, { recursive: true, force: true });
+    });
+  }
+  return endings.get(t);
+}
+
 /** A folder that the user of the private Postgres can reach; gone after the test. */
 export function scratch(t, name = "nango-e2e-") {
   const dir = mkdtempSync(join(tmpdir(), name));
   chmodSync(dir, 0o755);
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  ending(t).dirs.push(dir);
   return dir;
 }
 
@@ -228,7 +243,7 @@ export async function start(t, { dataDir, env = {}, args = [] } = {}) {
   });
   const nangod = new Nangod(child, ready, () => log);
   nangod.stdout = stdout;
-  t.after(() => nangod.kill("SIGTERM"));
+  ending(t).stops.push(() => nangod.kill("SIGTERM"));
   return nangod;
 }
 
@@ -256,7 +271,7 @@ export async function serve(t, first, env = {}) {
   child.on("exit", (code, signal) => listening.reject(new Error(`nangod serve ended with ${code ?? signal}\n${log}`)));
   const url = await listening.promise;
   const nangod = new Nangod(child, { url, data_dir: first.data_dir, environments: first.environments, encryption_key }, () => log);
-  t.after(() => nangod.kill("SIGTERM"));
+  ending(t).stops.push(() => nangod.kill("SIGTERM"));
   return nangod;
 }
 

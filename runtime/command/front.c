@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command/front -- see front.h.
+ */
+#include "command/front.h"
+#include "api/api.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *
+turn(void *arg)
+{
+	struct front *front = arg;
+
+	pthread_setname_np(pthread_self(), "front");
+	loop_run(front->loop);
+	return NULL;
+}
+
+int
+front_open(struct front *front, struct node *node, struct error *err)
+{
+	if (loop_new(&front->loop, err) < 0)
+		return -1;
+	if (api_start(node, front->loop, &front->server, err) < 0)
+		return -1;
+	return http_server_listen(front->server, node->config->listen, err);
+}
+
+/* Signals are the main thread's. */
+int
+front_start(struct front *front, struct error *err)
+{
+	sigset_t all, before;
+	int failed;
+
+	if (front->loop == NULL)
+		return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(&front->thread, NULL, turn, front);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed != 0)
+		return error_set(err, ERR_SYSTEM, "cannot start a thread: %s",
+				 strerror(failed));
+	front->is_turning = true;
+	return 0;
+}
+
+static void
+drain(void *arg)
+{
+	http_server_drain(arg);
+}
+
+void
+front_drain(struct front *front)
+{
+	if (front->server != NULL)
+		loop_post(front->loop, drain, front->server);
+}
+
+struct settling {
+	struct loop *home;
+	loop_fn *done;
+	void *arg;
+};
+
+static void
+settled(void *arg)
+{
+	struct settling *s = arg;
+
+	loop_post(s->home, s->done, s->arg);
+	free(s);
+}
+
+void
+front_settle(struct front *front, struct loop *home, loop_fn *done, void *arg)
+{
+	struct settling *s = malloc(sizeof(*s));
+
+	if (s == NULL)
+		abort();
+	*s = (struct settling){home, done, arg};
+	loop_post(front->is_turning ? front->loop : home, settled, s);
+}
+
+void
+front_close(struct front *front)
+{
+	if (front->is_turning) {
+		loop_stop(front->loop);
+		pthread_join(front->thread, NULL);
+		front->is_turning = false;
+	}
+	http_server_free(front->server);
+	front->server = NULL;
+}
+
+void
+front_free(struct front *front)
+{
+	if (front->loop != NULL)
+		loop_free(front->loop);
+	front->loop = NULL;
+}
