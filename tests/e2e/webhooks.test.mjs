@@ -356,7 +356,7 @@ test("what is retried and what is given up; dead ones are listed and replayed", 
   await until(async () => (await deliveries(nangod, "?state=dead")).length === 1); // the private address again
   const shown = await tool("list", "--state", "dead");
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^id +state .*\nauth-\d+-\d+ +dead +1 +auth_creation .* private .*reserved address/);
+  assert.match(shown.stdout, /^id +state .*\nauth-\d+-\d+ +dead +1 +auth_creation .* private .*is loopback/);
   const [{ id }] = JSON.parse((await tool("list", "--state", "dead", "--json")).stdout).deliveries;
   assert.match((await tool("retry", id)).stdout, /^1 due again\n$/);
   await until(async () => (await deliveries(nangod, "?state=dead")).length === 1);
