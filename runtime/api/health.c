@@ -30,6 +30,7 @@ api_health(struct call *call, struct response *res, struct error *err)
 	json_add(body, "version", PACKAGE_VERSION);
 	json_add_integer(body, "uptime_ms", clock_monotonic_ms() - call->node->started_ms);
 	json_add_integer(body, "loop_wait_us", loop_longest_wait_us(call->node->loop));
+	json_add_integer(body, "front_wait_us", loop_longest_wait_us(call->node->front));
 	if (call->node->layers != NULL &&
 	    json_parse(call->mem, call->node->layers, strlen(call->node->layers), &layers,
 		       err) == 0)

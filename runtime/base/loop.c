@@ -112,12 +112,18 @@ loop_new(struct loop **out, struct error *err)
 }
 
 void
+loop_settle(struct loop *loop)
+{
+	while (loop->first != NULL)
+		loop_run_posted(loop);
+}
+
+void
 loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	while (loop->first != NULL)
-		loop_run_posted(loop);
+	loop_settle(loop);
 	event_free(loop->wake);
 	close(loop->wake_fd);
 	event_base_free(loop->base);

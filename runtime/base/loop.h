@@ -18,7 +18,9 @@ struct loop_timer;
 typedef void loop_fn(void *arg);
 
 MUST_CHECK int loop_new(struct loop **out, struct error *err);
-void loop_free(struct loop *loop); /* posted calls that did not run yet are run first */
+/* Of a loop that does not turn any more: the posted calls that did not run yet, and theirs. */
+void loop_settle(struct loop *loop);
+void loop_free(struct loop *loop); /* settles first */
 struct event_base *loop_base(struct loop *loop);
 void loop_run(struct loop *loop); /* until loop_stop */
 void loop_stop(struct loop *loop);

@@ -111,7 +111,7 @@ pool_submit(struct pool *pool, pool_fn *fn, void *arg)
 }
 
 void
-pool_free(struct pool *pool)
+pool_end(struct pool *pool)
 {
 	if (pool == NULL)
 		return;
@@ -121,6 +121,15 @@ pool_free(struct pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 	for (size_t i = 0; i < pool->threads_count; i++)
 		pthread_join(pool->threads[i], NULL);
+	pool->threads_count = 0;
+}
+
+void
+pool_free(struct pool *pool)
+{
+	if (pool == NULL)
+		return;
+	pool_end(pool);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->threads);

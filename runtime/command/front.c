@@ -24,6 +24,7 @@ front_open(struct front *front, struct node *node, struct error *err)
 {
 	if (loop_new(&front->loop, err) < 0)
 		return -1;
+	node->front = front->loop;
 	if (api_start(node, front->loop, &front->server, err) < 0)
 		return -1;
 	return http_server_listen(front->server, node->config->listen, err);

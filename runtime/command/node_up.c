@@ -19,7 +19,6 @@
 #include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
-#include "http/client_wait.h"
 #include "provider/catalogue.h"
 #include "run/fetch.h"
 #include "run/host.h"
@@ -148,7 +147,6 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 	host.runner_path = config->runner;
 	if (http_client_new(&node->http, &http, err) < 0)
 		return -1;
-	node->waits = http_waits_new(mem, node->loop, node->http);
 	node->fetcher = fetcher_new(mem, node->loop, node->http);
 	if ((node->roles & ROLE_WORKER) == 0)
 		return 0;
@@ -339,15 +337,18 @@ node_down(struct node_up *up)
 
 	forget_signals(up);
 	front_close(&up->front);
-	if (node->waits != NULL)
-		http_waits_end(node->waits);
 	pool_free(node->api_pool);
 	front_free(&up->front);
+	/* What threads have in hand, then their answers, while those who asked are still there.
+	 */
+	pool_end(node->worker_pool);
+	if (node->loop != NULL)
+		loop_settle(node->loop);
 	run_host_free(node->host);
-	pool_free(node->worker_pool);
 	worker_free(node);
 	retention_free(node);
 	hooks_out_free(node);
+	pool_free(node->worker_pool);
 	catalogue_free(node->catalogue);
 	http_client_free(node->http);
 	if (node->data != node->control)

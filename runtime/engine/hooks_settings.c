@@ -52,10 +52,15 @@ static int
 find_or_make(TALLOC_CTX *mem, const struct vault *vault, struct db *db, int64_t environment_id,
 	     struct webhook_settings **out, struct error *err)
 {
-	if (webhook_settings_find(mem, db, environment_id, out, err) == 0)
+	struct error missing; /* callers look whether err was set */
+
+	if (webhook_settings_find(mem, db, environment_id, out, &missing) == 0)
 		return 0;
-	if (err->code != ERR_NOT_FOUND ||
-	    store_key(mem, vault, db, environment_id, webhook_settings_insert, NULL, err) < 0)
+	if (missing.code != ERR_NOT_FOUND) {
+		*err = missing;
+		return -1;
+	}
+	if (store_key(mem, vault, db, environment_id, webhook_settings_insert, NULL, err) < 0)
 		return -1;
 	return webhook_settings_find(mem, db, environment_id, out, err);
 }

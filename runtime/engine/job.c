@@ -106,6 +106,24 @@ job_log(void *host, int level, const char *text, size_t length)
 		  (int)length, text);
 }
 
+/* They are trees of their own, as pool threads work in them. */
+static void
+drop_ingest(struct job *job)
+{
+	talloc_free(job->prepared); /* a page that was never committed */
+	job->prepared = NULL;
+	talloc_free(job->ingest);
+	job->ingest = NULL;
+}
+
+/* No thread takes its end up, or the node is about to be gone: its lease runs out. */
+static void
+leave(struct job *job)
+{
+	drop_ingest(job);
+	job->on_freed(job);
+}
+
 static void
 job_ended(void *host, const struct run_end *end)
 {
@@ -127,9 +145,9 @@ job_ended(void *host, const struct run_end *end)
 	job->end.output = talloc_strdup(job, end->output);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0) {
 		log_warn("worker",
-			 "%s ended, but all workers are busy: it will be taken up again",
+			 "%s ended, but no worker is free for it: it will be taken up again",
 			 job->label);
-		job->on_freed(job);
+		leave(job);
 	}
 }
 
@@ -157,7 +175,7 @@ job_start(struct job *job)
 	job->fetches = NULL;
 	job_fail(job, CAUSE_RUNNER, &err);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
-		job->on_freed(job);
+		leave(job);
 }
 
 void
@@ -280,9 +298,6 @@ job_finish(void *arg)
 
 	report(job, result, &err);
 	hooks_out_wake(job->node);
-	talloc_free(job->prepared); /* a page that was never committed */
-	job->prepared = NULL;
-	talloc_free(job->ingest);
-	job->ingest = NULL;
+	drop_ingest(job);
 	loop_post(job->node->loop, finished_on_loop, job);
 }

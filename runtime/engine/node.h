@@ -20,7 +20,6 @@
 
 struct run_host;
 struct http_client;
-struct http_waits;
 struct fetcher;
 struct catalogue;
 struct worker;
@@ -36,13 +35,13 @@ struct node {
 	char id[17];		/* made at the start, for this process only */
 	const char *direct_url; /* for LISTEN; NULL: none */
 	const char *server_url;
-	struct loop *loop;
+	struct loop *loop;  /* of runs, timers and HTTP out */
+	struct loop *front; /* of HTTP in; NULL without the api role */
 	struct pool *api_pool, *worker_pool;
 	struct db_pool *control, *data; /* may be the same */
 	struct vault *vault;
 	struct catalogue *catalogue; /* of templates */
 	struct http_client *http;
-	struct http_waits *waits; /* for calls of pool threads */
 	struct fetcher *fetcher;
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */

@@ -49,6 +49,7 @@ struct session {
 	struct loop *loop;
 	int fd;
 	struct event *readable, *writable;
+	struct event *resume; /* a turn for bytes that are here already */
 	enum session_state state;
 	bool is_eof, is_exited, is_freed, is_reading, is_told;
 	unsigned refs; /* 1, and one for each answer that the backend owes */
@@ -63,7 +64,7 @@ struct session {
 	size_t payload_have;
 	char *held; /* read, but not to be handled yet */
 	size_t held_length;
-	bool is_resuming; /* bytes that are here already have a turn of their own coming */
+	bool is_resuming; /* that turn is coming */
 
 	struct outgoing *out_first, **out_last;
 	struct staging *filling;    /* the page that is being saved; NULL: nothing yet */

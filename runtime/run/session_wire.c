@@ -206,7 +206,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 static void
 on_held(evutil_socket_t fd, short what, void *arg)
 {
-	struct session *s = arg;
+	struct session *s = session_ref(arg);
 	size_t length = s->held_length, used;
 	char *held = s->held;
 
@@ -215,7 +215,7 @@ on_held(evutil_socket_t fd, short what, void *arg)
 	s->held = NULL;
 	s->held_length = 0;
 	s->is_resuming = false;
-	used = s->is_freed ? length : wire_feed(s, held == NULL ? "" : held, length);
+	used = wire_feed(s, held == NULL ? "" : held, length);
 	if (used < length)
 		hold(s, held + used, length - used);
 	talloc_free(held);
@@ -231,7 +231,8 @@ wire_open(struct session *s)
 	s->readable =
 	    event_new(loop_base(s->loop), s->fd, EV_READ | EV_PERSIST, on_readable, s);
 	s->writable = event_new(loop_base(s->loop), s->fd, EV_WRITE, on_writable, s);
-	if (s->readable == NULL || s->writable == NULL)
+	s->resume = event_new(loop_base(s->loop), -1, 0, on_held, s);
+	if (s->readable == NULL || s->writable == NULL || s->resume == NULL)
 		abort();
 	return 0;
 }
@@ -252,8 +253,7 @@ wire_read(struct session *s, bool is_wanted)
 		return;
 	if (s->held != NULL || s->head_have == RPC_HEADER_BYTES) {
 		s->is_resuming = true;
-		event_base_once(loop_base(s->loop), -1, EV_TIMEOUT, on_held, session_ref(s),
-				NULL);
+		event_active(s->resume, EV_TIMEOUT, 0);
 	} else {
 		event_add(s->readable, NULL);
 	}
@@ -290,6 +290,7 @@ wire_close(struct session *s)
 {
 	event_free(s->readable);
 	event_free(s->writable);
+	event_free(s->resume);
 	close(s->fd);
 	s->fd = -1;
 }

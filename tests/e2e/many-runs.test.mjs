@@ -17,7 +17,10 @@ test("ten thousand runs in flight", async (t) => {
   const started = performance.now() - begin;
   const memory = pss(nangod.pid) / 2 ** 30;
   const open = descriptors(nangod.pid);
+  const scanned = async () => Number(await psql(nangod, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'schedule'"));
+  const before = await scanned();
   const get = await latencies(nangod, "/connections?limit=20", 200);
+  assert.ok((await scanned()) - before < 10 * COUNT, "a list of connections looks at no schedule but failing ones");
   assert.equal(forked(), COUNT, "all are still there");
   assert.ok(byZygote().every((runs) => runs.length <= 256), "a fork is cheap among few siblings");
   assert.ok(byZygote().flat().every((pid) => nice(pid) === 10), "the server comes first");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { buildPlugin, psql, start, serve, scratch, until, children, isAlive } from "./lib/nangod.mjs";
+import { buildPlugin, psql, start, serve, scratch, until, children, isAlive, top } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 import { fileURLToPath } from "node:url";
 
@@ -71,6 +71,7 @@ test("the first run is at once; a second one saves only what changed", async (t)
   assert.deepEqual(second.latestResult, { Item: { added: 1, updated: 1, deleted: 0 } });
   const updated = await nangod.records(key, "acme", "Item", "&filter=updated");
   assert.deepEqual(updated.records.map((r) => [r.id, r.title]), [["2", "new"]]);
+  assert.doesNotMatch(nangod.log(), / warn | error /, "a first hour without a complaint");
 });
 
 test("schedules fire by themselves, spread out, and what was missed is one run", async (t) => {
@@ -198,6 +199,42 @@ test("a clean stop gives the run back, and the next start takes it up at once", 
   const status = await second.settled(key, "acme", "items", 10);
   assert.deepEqual(status.latestResult, { Item: { added: 2, updated: 0, deleted: 0 } });
   assert.deepEqual(provider.asked().slice(0, 3), [1, 2, 2]);
+});
+
+test("whoever asks twice for the stop gets it in the middle of pages, and nothing is lost", async (t) => {
+  const dataDir = scratch(t);
+  const env = { NANGO_LEASE_MS: "1000" };
+  const ids = ["one", "two", "three"];
+  const count = 6000;
+  let nangod = await start(t, { dataDir, env });
+  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
+  await nangod.deploy(await buildPlugin(t, join(top, "tests/bench/plugins/made"), key), key);
+  const credentials = { type: "NONE" };
+  for (const id of ids) await nangod.connect(key, { id, credentials, baseUrl: "http://127.0.0.1:9", metadata: { count, page: 100, revision: 1, step: 0 } });
+  for (const id of ids) await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["made"], provider_config_key: key, connection_id: id } });
+  for (let round = 1; round <= 4; round++) {
+    const stored = () => psql(nangod, "SELECT count(*) FROM nango_data.record");
+    const before = Number(await stored());
+    await until(async () => Number(await stored()) > before, () => `round ${round}: no page came\n${nangod.log()}`);
+    const closed = nangod.kill("SIGTERM");
+    await until(() => nangod.log().includes("stopping"));
+    nangod.child.kill("SIGTERM");
+    await closed;
+    assert.deepEqual([nangod.child.exitCode, nangod.child.signalCode], [0, null], nangod.log());
+    nangod = await start(t, { dataDir, env });
+  }
+  for (const id of ids) {
+    await until(async () => (await nangod.ok("GET", `/runs?connection=${id}`)).runs[0].state === "success", () => nangod.log(), 60);
+    const all = [];
+    for (let cursor = ""; cursor !== null; ) {
+      const page = await nangod.records(key, id, "Contact", `&limit=10000${cursor && `&cursor=${cursor}`}`);
+      all.push(...page.records);
+      cursor = page.next_cursor;
+    }
+    assert.equal(new Set(all.map((r) => r.id)).size, count);
+    assert.equal(all.length, count);
+    assert.ok(all.every((r) => r._nango_metadata.last_action === "ADDED"));
+  }
 });
 
 test("a node that slept beyond its lease writes nothing when it wakes", async (t) => {
