@@ -9,16 +9,20 @@
 #include <string.h>
 
 static const struct api_route routes[] = {
-#define ROUTE(method_, pattern_, access_, scope_, body_, handler_, doc_) \
-	{.method = #method_,                                             \
-	 .pattern = pattern_,                                            \
-	 .access = API_##access_,                                        \
-	 .scope = scope_,                                                \
-	 .body_max = API_BODY_##body_,                                   \
-	 .handler = handler_,                                            \
+#define ROUTE_ROW(method_, pattern_, access_, scope_, body_, handler_, doc_, asks_) \
+	{.asks = asks_,                                                             \
+	 .method = #method_,                                                        \
+	 .pattern = pattern_,                                                       \
+	 .access = API_##access_,                                                   \
+	 .scope = scope_,                                                           \
+	 .body_max = API_BODY_##body_,                                              \
+	 .handler = handler_,                                                       \
 	 .doc = doc_},
+#define ROUTE(...) ROUTE_ROW(__VA_ARGS__, false)
+#define ROUTE_ASKS(...) ROUTE_ROW(__VA_ARGS__, true)
 #include "api/routes.def"
 #undef ROUTE
+#undef ROUTE_ASKS
 };
 
 #define ROUTES_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -52,6 +56,14 @@ call_data(struct call *call, struct db **out, struct error *err)
 	return 0;
 }
 
+void
+call_db_release(struct call *call)
+{
+	db_release(call->db);
+	db_release(call->data);
+	call->db = call->data = NULL;
+}
+
 static int
 api_handle(struct request *req, const struct http_route *http_route, struct response *res,
 	   struct error *err)
@@ -62,8 +74,7 @@ api_handle(struct request *req, const struct http_route *http_route, struct resp
 
 	if (result == 0)
 		result = route->handler(&call, res, err);
-	db_release(call.db);
-	db_release(call.data);
+	call_db_release(&call);
 	if (result < 0 && error_status(err->code) >= 500)
 		log_error("api", "%s %s (%s): %s", request_method(req), request_path(req),
 			  request_id(req), err->message);
@@ -88,9 +99,11 @@ api_start(struct node *node, struct loop *loop, struct http_server **out, struct
 					    .app = node};
 
 	for (size_t i = 0; i < ROUTES_COUNT; i++)
-		http_routes[i] = (struct http_route){.method = routes[i].method,
-						     .pattern = routes[i].pattern,
-						     .body_max = routes[i].body_max,
-						     .data = &routes[i]};
+		http_routes[i] =
+		    (struct http_route){.method = routes[i].method,
+					.pattern = routes[i].pattern,
+					.body_max = routes[i].body_max,
+					.data = &routes[i],
+					.pool = routes[i].asks ? node->auth_pool : NULL};
 	return http_server_new(out, &config, err);
 }

@@ -38,6 +38,7 @@ struct api_route {
 	size_t body_max;   /* bytes */
 	api_handler *handler;
 	const char *doc;
+	bool asks; /* a provider: its handler waits, on threads of its own */
 };
 
 #define API_BODY_NONE 0
@@ -54,11 +55,16 @@ MUST_CHECK int api_start(struct node *node, struct loop *loop, struct http_serve
 MUST_CHECK int call_db(struct call *call, struct db **out, struct error *err);
 MUST_CHECK int call_data(struct call *call, struct db **out, struct error *err);
 
+/* Gives them back, before a provider is asked. */
+void call_db_release(struct call *call);
+
 /* May the key do this? scope as in routes.def. */
 bool call_may(const struct call *call, const char *scope);
 
 #define ROUTE(method, pattern, access, scope, body, handler, doc) api_handler handler;
+#define ROUTE_ASKS ROUTE
 #include "api/routes.def"
 #undef ROUTE
+#undef ROUTE_ASKS
 
 #endif

@@ -65,9 +65,20 @@ connection_simple_json(struct call *call, const struct connection *c, struct jso
 	return 0;
 }
 
+/* Also where the provider's answer is kept as it came. */
+static void
+drop_refresh_token(struct json_object *credentials)
+{
+	struct json_object *raw = json_object_in(credentials, "raw");
+
+	json_object_object_del(credentials, "refresh_token");
+	if (raw != NULL)
+		json_object_object_del(raw, "refresh_token");
+}
+
 int
 connection_full_json(struct call *call, const struct connection *c, enum connection_time form,
-		     struct json_object **out, struct error *err)
+		     bool with_refresh_token, struct json_object **out, struct error *err)
 {
 	struct json_object *tree = json_own(call->mem, json_object_new_object()), *credentials;
 
@@ -83,6 +94,8 @@ connection_full_json(struct call *call, const struct connection *c, enum connect
 	} else {
 		if (target_credentials(call->mem, call->node, c, &credentials, err) < 0)
 			return -1;
+		if (!with_refresh_token)
+			drop_refresh_token(credentials);
 		json_object_object_add(tree, "credentials", json_object_get(credentials));
 	}
 	*out = json_object_get(tree);

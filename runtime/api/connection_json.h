@@ -17,7 +17,7 @@ MUST_CHECK int connection_simple_json(struct call *call, const struct connection
 				      struct json_object **out, struct error *err);
 /* With its credentials if the key may read them. The caller puts *out. */
 MUST_CHECK int connection_full_json(struct call *call, const struct connection *connection,
-				    enum connection_time form, struct json_object **out,
-				    struct error *err);
+				    enum connection_time form, bool with_refresh_token,
+				    struct json_object **out, struct error *err);
 
 #endif

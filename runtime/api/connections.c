@@ -8,6 +8,8 @@
 #include "base/id.h"
 #include "engine/cancel.h"
 #include "engine/deploy.h"
+#include "engine/freshen.h"
+#include "engine/grant.h"
 #include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
 #include "engine/target.h"
@@ -115,53 +117,100 @@ read_common(struct call *call, struct json_object *body, struct connection *c,
 	return 0;
 }
 
+/* The app that a connection brings along is a secret of it, not a setting. */
+static void
+move_override(struct json_object *config, struct json_object *credentials)
+{
+	static const struct {
+		const char *from, *to;
+	} rows[] = {{"oauth_client_id_override", "client_id"},
+		    {"oauth_client_secret_override", "client_secret"}};
+	struct json_object *override = json_object_in(credentials, "config_override");
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *text = json_string(config, rows[i].from);
+
+		if (text == NULL)
+			continue;
+		if (override == NULL) {
+			override = json_object_new_object();
+			json_object_object_add(credentials, "config_override", override);
+		}
+		json_add(override, rows[i].to, text);
+		json_object_object_del(config, rows[i].from);
+	}
+}
+
 /* Credentials and configuration, as the provider's template wants them. */
 static int
 read_access(struct call *call, struct json_object *body, const struct integration *integration,
-	    struct connection *c, struct error *err)
+	    struct grant *grant, struct error *err)
 {
-	const struct template *template = template_find(
-	    catalogue_use(call->node->catalogue, call->mem), integration->provider);
-	const struct auth_scheme *scheme =
-	    template == NULL ? NULL : auth_scheme_find(template_auth_mode(template));
-	struct json_object *given = json_object_in(body, "credentials"), *credentials;
+	struct json_object *given = json_object_in(body, "credentials");
 	struct json_object *config = json_object_in(body, "connection_config");
-	const char *type = json_string(given, "type"), *text;
-	struct vault_place place =
-	    target_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
+	const char *type = json_string(given, "type");
+	struct grant_of of = {.provider = integration->provider,
+			      .environment_id = integration->environment_id,
+			      .integration_key = integration->unique_key,
+			      .app = integration->credentials,
+			      .app_length = integration->credentials_length,
+			      .settings = integration->config};
 
-	if (scheme == NULL)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "provider %s cannot be connected by this version",
-				 integration->provider);
-	if (type == NULL || strcasecmp(type, scheme->mode) != 0)
+	if (grant_open(call->mem, call->node, &of, grant, err) < 0)
+		return -1;
+	if (type == NULL || strcasecmp(type, grant->scheme->mode) != 0)
 		return error_set_at(err, ERR_INVALID_BODY, "credentials.type",
 				    "provider %s takes credentials of type %s",
-				    integration->provider, scheme->mode);
-	if (config == NULL)
-		config = json_own(call->mem, json_object_new_object());
-	if (scheme->validate(call->mem, given, &credentials, err) < 0 ||
-	    template_check_fields(template, "credentials", credentials, "credentials", err) <
-		0 ||
-	    template_check_fields(template, "connection_config", config, "connection_config",
-				  err) < 0)
+				    integration->provider, grant->scheme->mode);
+	if (config != NULL)
+		grant->auth.config = config;
+	if (grant->scheme->validate(call->mem, given, &grant->auth.credentials, err) < 0 ||
+	    template_check_fields(grant->auth.template, "credentials", grant->auth.credentials,
+				  "credentials", err) < 0 ||
+	    template_check_fields(grant->auth.template, "connection_config", grant->auth.config,
+				  "connection_config", err) < 0)
 		return -1;
-	text = json_text(call->mem, credentials);
-	c->auth_mode = scheme->mode;
-	c->config = json_text(call->mem, config);
-	c->credentials = vault_seal(call->mem, call->node->vault, &place, text, strlen(text),
-				    &c->credentials_length);
+	move_override(grant->auth.config, grant->auth.credentials);
 	return 0;
 }
 
+/* A token that was brought along is taken as it is; else the provider is asked for one. */
 static int
-read_create(struct call *call, struct db *db, struct json_object *body, struct connection *c,
+obtain(struct call *call, struct grant *grant, struct error *err)
+{
+	struct json_object *credentials = grant->auth.credentials;
+
+	if (grant->scheme->obtain == NULL || json_string(credentials, "token") != NULL)
+		return 0;
+	call_db_release(call);
+	return grant->scheme->obtain(&grant->auth, err);
+}
+
+static void
+seal_access(struct call *call, struct grant *grant, struct connection *c)
+{
+	struct vault_place place =
+	    target_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
+	char *text = json_text(call->mem, grant->auth.credentials);
+
+	c->auth_mode = grant->scheme->mode;
+	c->config = json_text(call->mem, grant->auth.config);
+	c->credentials_expire_at = json_string(grant->auth.credentials, "expires_at");
+	c->credentials = vault_seal(call->mem, call->node->vault, &place, text, strlen(text),
+				    &c->credentials_length);
+	crypto_wipe(text, strlen(text));
+}
+
+static int
+read_create(struct call *call, struct json_object *body, struct connection *c,
 	    struct error *err)
 {
 	const char *key = json_string(body, "provider_config_key");
 	const char *id = json_string(body, "connection_id");
 	struct integration *integration;
+	struct grant grant;
 	char made[ID_UUID_MAX];
+	struct db *db;
 
 	if (id == NULL) {
 		id_uuid4(made);
@@ -169,7 +218,8 @@ read_create(struct call *call, struct db *db, struct json_object *body, struct c
 	}
 	if (check_name(NAME_CONNECTION, id, ERR_INVALID_BODY, "connection_id", err) < 0)
 		return -1;
-	if (integration_find(call->mem, db, call->env->id, key, &integration, err) < 0)
+	if (call_db(call, &db, err) < 0 ||
+	    integration_find(call->mem, db, call->env->id, key, &integration, err) < 0)
 		return -1;
 	*c = (struct connection){.account_id = call->env->account_id,
 				 .environment_id = call->env->id,
@@ -177,9 +227,12 @@ read_create(struct call *call, struct db *db, struct json_object *body, struct c
 				 .connection_id = id};
 	if (json_object_in(body, "metadata") != NULL)
 		c->metadata = json_text(call->mem, json_object_in(body, "metadata"));
-	if (read_common(call, body, c, err) < 0)
+	if (read_common(call, body, c, err) < 0 ||
+	    read_access(call, body, integration, &grant, err) < 0 ||
+	    obtain(call, &grant, err) < 0)
 		return -1;
-	return read_access(call, body, integration, c, err);
+	seal_access(call, &grant, c);
+	return 0;
 }
 
 /* The webhook of a connection that was made or given other credentials. */
@@ -236,9 +289,9 @@ api_connection_create(struct call *call, struct response *res, struct error *err
 	struct db *db;
 
 	if (call_body(call, create_members, COUNT(create_members), &body, err) < 0 ||
-	    call_db(call, &db, err) < 0 || read_create(call, db, body, &c, err) < 0 ||
+	    read_create(call, body, &c, err) < 0 || call_db(call, &db, err) < 0 ||
 	    store_connection(call, db, &c, &stored, err) < 0 ||
-	    connection_full_json(call, stored, CONNECTION_TIME_Z, &out, err) < 0)
+	    connection_full_json(call, stored, CONNECTION_TIME_Z, false, &out, err) < 0)
 		return -1;
 	worker_wake(call->node);
 	hooks_out_wake(call->node);
@@ -331,19 +384,64 @@ find(struct call *call, struct db *db, struct connection **out, struct error *er
 			       request_param(call->req, "connectionId"), out, err);
 }
 
+/* true, false, 1, 0, yes, no … as clients of the reference write them. */
+static int
+query_boolean(struct call *call, const char *name, bool *out, struct error *err)
+{
+	static const char *const yes[] = {"true", "1", "yes", "on", "y"};
+	static const char *const no[] = {"false", "0", "no", "off", "n", ""};
+	const char *text = request_query(call->req, name);
+
+	*out = false;
+	if (text == NULL)
+		return 0;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (strcasecmp(text, yes[i]) == 0) {
+			*out = true;
+			return 0;
+		}
+	for (size_t i = 0; i < COUNT(no); i++)
+		if (strcasecmp(text, no[i]) == 0)
+			return 0;
+	return error_set_at(err, ERR_INVALID_QUERY, name, "must be true or false");
+}
+
+/* Credentials that expire are renewed first, without a connection to Postgres meanwhile. */
+static int
+freshen_first(struct call *call, bool is_forced, struct connection **c, struct error *err)
+{
+	const struct auth_scheme *scheme = auth_scheme_find((*c)->auth_mode);
+	struct connection *fresh;
+	struct db *db;
+
+	if (scheme == NULL || scheme->renew == NULL ||
+	    !call_may(call, "connections:read_credentials"))
+		return 0;
+	call_db_release(call);
+	if (freshen(call->node, call->mem, (*c)->id, is_forced, &fresh, err) < 0 ||
+	    call_db(call, &db, err) < 0)
+		return -1;
+	return connection_find_id(call->mem, db, fresh->id, c, err);
+}
+
 int
 api_connection_show(struct call *call, struct response *res, struct error *err)
 {
 	static const char *const names[] = {"provider_config_key", "force_refresh",
 					    "refresh_token", "refresh_github_app_jwt_token",
 					    NULL};
+	bool is_forced, with_refresh_token;
 	struct json_object *out;
 	struct connection *found;
 	struct db *db;
 
-	if (check_query(call, names, err) < 0 || call_db(call, &db, err) < 0 ||
-	    find(call, db, &found, err) < 0 ||
-	    connection_full_json(call, found, CONNECTION_TIME_OFFSET, &out, err) < 0)
+	if (check_query(call, names, err) < 0 ||
+	    query_boolean(call, "force_refresh", &is_forced, err) < 0 ||
+	    query_boolean(call, "refresh_token", &with_refresh_token, err) < 0 ||
+	    call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0 ||
+	    freshen_first(call, is_forced, &found, err) < 0 ||
+	    connection_full_json(call, found, CONNECTION_TIME_OFFSET, with_refresh_token, &out,
+				 err) < 0)
 		return -1;
 	return response_json(res, 200, out);
 }

@@ -3,6 +3,7 @@
  * api/integrations -- a provider, set up in an environment.
  */
 #include "api/check.h"
+#include "api/integration_app.h"
 #include "base/clock.h"
 #include "engine/cancel.h"
 #include "engine/worker.h"
@@ -91,25 +92,13 @@ api_integration_list(struct call *call, struct response *res, struct error *err)
 	return answer(call, res, list);
 }
 
-/* App credentials belong to OAuth apps; the modes that are connected here have none. */
-static int
-refuse_credentials(struct json_object *body, const char *provider, struct error *err)
-{
-	if (json_object_in(body, "credentials") == NULL)
-		return 0;
-	return error_set_at(err, ERR_INVALID_BODY, "credentials",
-			    "provider %s takes no credentials of an app: they belong to each "
-			    "connection",
-			    provider);
-}
-
 /* Reads what create and update have in common. */
 static int
 read_members(struct call *call, struct json_object *body, struct integration *i,
 	     struct error *err)
 {
 	struct json_object *config = json_object_in(body, "integration_config");
-	const char *key = json_string(body, "unique_key");
+	const char *key = json_string(body, "unique_key"), *was_key = i->unique_key;
 
 	if (key != NULL) {
 		if (check_name(NAME_INTEGRATION, key, ERR_INVALID_BODY, "unique_key", err) < 0)
@@ -123,7 +112,7 @@ read_members(struct call *call, struct json_object *body, struct integration *i,
 		config = json_object_in(body, "custom");
 	if (config != NULL)
 		i->config = json_text(call->mem, config);
-	return refuse_credentials(body, i->provider, err);
+	return app_read(call, body, i, was_key, err);
 }
 
 int
@@ -174,10 +163,17 @@ api_integration_show(struct call *call, struct response *res, struct error *err)
 					    "must be webhook or credentials");
 	out = integration_json(call, found);
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(query[i].value, "webhook") == 0)
+		struct json_object *app;
+
+		if (strcmp(query[i].value, "webhook") == 0) {
 			json_add(out, "webhook_url", NULL);
-		else if (call_may(call, "integrations:read_credentials"))
-			json_object_object_add(out, "credentials", NULL);
+		} else if (call_may(call, "integrations:read_credentials")) {
+			if (app_json(call, found, &app, err) < 0) {
+				json_object_put(out);
+				return -1;
+			}
+			json_object_object_add(out, "credentials", app);
+		}
 	}
 	return answer(call, res, out);
 }

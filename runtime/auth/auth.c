@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth -- the table of auth modes; see auth.h.
+ * auth -- the table of auth modes, and what they share; see auth.h.
  */
 #include "auth/auth.h"
+#include "base/buf.h"
+#include "base/crypto.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct auth_scheme *const schemes[] = {&auth_api_key, &auth_basic, &auth_none};
+#define REDACT_MIN 6 /* shorter texts are words that anything may hold */
+
+static const struct auth_scheme *const schemes[] = {&auth_api_key, &auth_basic, &auth_none,
+						    &auth_oauth2, &auth_oauth2_cc};
 
 const struct auth_scheme *const *
 auth_schemes(size_t *count)
@@ -44,4 +50,106 @@ auth_text(struct json_object *given, const char *key, size_t min, size_t max, co
 					    "%s holds a control character", at);
 	*out = text;
 	return 0;
+}
+
+int
+auth_text_if(struct json_object *given, const char *key, size_t max, const char **out,
+	     struct error *err)
+{
+	struct json_object *value;
+
+	*out = NULL;
+	if (!json_object_object_get_ex(given, key, &value) || value == NULL)
+		return 0;
+	return auth_text(given, key, 1, max, out, err);
+}
+
+char *
+auth_bearer(TALLOC_CTX *mem, const char *token)
+{
+	char *text, *out;
+
+	if (token == NULL)
+		return NULL;
+	text = talloc_asprintf(mem, "Bearer %s", token);
+	out = crypto_secret(mem, text, strlen(text));
+	crypto_wipe(text, strlen(text));
+	talloc_free(text);
+	return out;
+}
+
+/* ---- names ---- */
+
+static void
+put_all(struct json_object *into, struct json_object *from)
+{
+	if (from == NULL)
+		return;
+	json_object_object_foreach (from, key, value)
+		json_object_object_add(into, key, json_object_get(value));
+}
+
+void
+auth_scope(const struct auth_grant *grant, struct expand_scope *out)
+{
+	struct json_object *override = json_object_in(grant->credentials, "config_override");
+	struct json_object *values = json_own(grant->mem, json_object_new_object());
+	struct json_object *config = json_own(grant->mem, json_object_new_object());
+	const char *id = json_string(override, "client_id");
+	const char *secret = json_string(override, "client_secret");
+
+	if (id == NULL)
+		id = json_string(grant->app, "client_id");
+	if (secret == NULL)
+		secret = json_string(grant->app, "client_secret");
+	if (id != NULL)
+		json_add(values, "clientId", id);
+	if (secret != NULL)
+		json_add(values, "clientSecret", secret);
+	if (json_string(grant->credentials, "access_token") == NULL &&
+	    json_string(grant->credentials, "token") != NULL)
+		json_add(values, "accessToken", json_string(grant->credentials, "token"));
+	put_all(config, grant->settings);
+	put_all(config, grant->config);
+	*out = (struct expand_scope){
+	    .values = values, .credentials = grant->credentials, .connection_config = config};
+}
+
+/* ---- secrets ---- */
+
+static void
+replace(char *text, const char *secret)
+{
+	size_t length = strlen(secret);
+
+	if (length < REDACT_MIN)
+		return;
+	for (char *at = text; (at = strstr(at, secret)) != NULL; at += length)
+		memset(at, '*', length);
+}
+
+static void
+redact_tree(char *text, struct json_object *tree)
+{
+	if (json_object_is_type(tree, json_type_string)) {
+		replace(text, json_object_get_string(tree));
+	} else if (json_object_is_type(tree, json_type_object)) {
+		json_object_object_foreach (tree, key, value)
+			if (strcmp(key, "type") != 0 && strcmp(key, "expires_at") != 0 &&
+			    strcmp(key, "client_id") != 0 && strcmp(key, "scopes") != 0 &&
+			    strcmp(key, "raw") != 0)
+				redact_tree(text, value);
+	}
+}
+
+char *
+auth_redact(const struct auth_grant *grant, const char *text)
+{
+	char *out = talloc_strdup(grant->mem, text);
+
+	if (out == NULL)
+		abort();
+	redact_tree(out, grant->app);
+	redact_tree(out, grant->credentials);
+	return out;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * auth -- the auth modes behind one interface; a mode is one file and one row in auth.c.
+ *
+ * A mode knows protocols, not databases or sockets: its requests go through the sender of the
+ * grant it works on. Calls that send block, and belong on pool threads.
  */
 #ifndef NANGO_AUTH_AUTH_H
 #define NANGO_AUTH_AUTH_H
@@ -8,6 +11,49 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "provider/expand.h"
+#include "provider/template.h"
+
+/* ---- requests of a flow ---- */
+
+struct auth_request {
+	const char *method, *url;
+	struct json_object *headers; /* texts, by lower-case name */
+	const char *body;	     /* NULL: none */
+};
+
+struct auth_answer {
+	int status;
+	const char *body; /* NUL-terminated */
+	size_t body_length;
+	struct json_object *headers; /* by lower-case name; of one that repeats, an array */
+};
+
+/* The answer belongs to mem. -1 only when there is none. */
+typedef int auth_send_fn(void *arg, TALLOC_CTX *mem, const struct auth_request *request,
+			 struct auth_answer *out, struct error *err);
+
+/* ---- a grant: credentials that are made or renewed ---- */
+
+struct auth_grant {
+	TALLOC_CTX *mem; /* of all that is made */
+	const struct template *template;
+	struct json_object *app;      /* the integration's: client_id, client_secret … */
+	struct json_object *settings; /* the integration's own (integration_config) */
+	struct json_object *config;   /* the connection's; what an answer tells is added */
+	/* In: what the form gave, or what is stored. Out: what is to be sealed. */
+	struct json_object *credentials;
+	int64_t expires_ms; /* out: wall clock; 0: they do not, or nobody said */
+	int64_t now_ms;
+	auth_send_fn *send;
+	void *send_arg;
+};
+
+/* A person's way through the provider's pages. */
+struct auth_flow {
+	const char *state, *verifier, *redirect_uri;
+	const char *scopes;	    /* separated by commas; NULL: the integration's */
+	struct json_object *params; /* texts put over the template's; null takes one away */
+};
 
 struct auth_scheme {
 	const char *mode; /* as in templates: "API_KEY" */
@@ -21,16 +67,42 @@ struct auth_scheme {
 	/* The Authorization header unless the template has its own; NULL where a mode has none.
 	 */
 	char *(*authorization)(TALLOC_CTX *mem, struct json_object *credentials);
+	/* From what a form gave to credentials that work. NULL: they work as they are. */
+	int (*obtain)(struct auth_grant *grant, struct error *err);
+	/* Before they expire. NULL: they cannot be renewed. */
+	int (*renew)(struct auth_grant *grant, struct error *err);
+	/* Whether what is stored can be renewed at all, such as with a refresh token. */
+	bool (*is_renewable)(struct json_object *credentials);
+	/* Where a person's browser goes; NULL: the mode has no such way. */
+	int (*begin)(struct auth_grant *grant, const struct auth_flow *flow, char **url,
+		     struct error *err);
+	/* It came back with these parameters. */
+	int (*complete)(struct auth_grant *grant, const struct auth_flow *flow,
+			struct json_object *query, struct error *err);
 };
 
 /* NULL when the mode cannot be connected by this version. */
 const struct auth_scheme *auth_scheme_find(const char *mode);
 const struct auth_scheme *const *auth_schemes(size_t *count);
 
-extern const struct auth_scheme auth_api_key, auth_basic, auth_none;
+extern const struct auth_scheme auth_api_key, auth_basic, auth_none, auth_oauth2,
+    auth_oauth2_cc;
+
+/* ---- for the modes ---- */
 
 /* For validate: a string member within 1..max bytes (min 0: may be empty). */
 MUST_CHECK int auth_text(struct json_object *given, const char *key, size_t min, size_t max,
 			 const char **out, struct error *err);
+/* The same, or NULL when it is absent or null. */
+MUST_CHECK int auth_text_if(struct json_object *given, const char *key, size_t max,
+			    const char **out, struct error *err);
+
+char *auth_bearer(TALLOC_CTX *mem, const char *token); /* "Bearer …"; NULL for NULL */
+
+/* Names for the templates of a grant: credentials, settings under config, clientId … */
+void auth_scope(const struct auth_grant *grant, struct expand_scope *out);
+
+/* Put where a text of a provider is shown or logged: no secret of the grant is in it. */
+char *auth_redact(const struct auth_grant *grant, const char *text);
 
 #endif

@@ -16,9 +16,11 @@
 #include "command/template_log.h"
 #include "db/migrate.h"
 #include "engine/retention.h"
+#include "engine/freshen.h"
 #include "engine/hooks_out.h"
 #include "engine/worker.h"
 #include "http/client.h"
+#include "http/client_wait.h"
 #include "provider/catalogue.h"
 #include "run/fetch.h"
 #include "run/host.h"
@@ -147,6 +149,8 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 	host.runner_path = config->runner;
 	if (http_client_new(&node->http, &http, err) < 0)
 		return -1;
+	node->waits = http_waits_new(mem, node->loop, node->http);
+	node->freshener = freshener_new(mem);
 	node->fetcher = fetcher_new(mem, node->loop, node->http);
 	if ((node->roles & ROLE_WORKER) == 0)
 		return 0;
@@ -306,6 +310,8 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 			   err) < 0 ||
 	    pool_new(&node->api_pool, "api", (size_t)config->api_threads, API_QUEUE_MAX, err) <
 		0 ||
+	    pool_new(&node->auth_pool, "auth", (size_t)config->auth_threads, API_QUEUE_MAX,
+		     err) < 0 ||
 	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
 		     WORKER_QUEUE_MAX, err) < 0 ||
 	    start_outside(mem, node, err) < 0)
@@ -337,7 +343,10 @@ node_down(struct node_up *up)
 
 	forget_signals(up);
 	front_close(&up->front);
+	if (node->waits != NULL)
+		http_waits_end(node->waits);
 	pool_free(node->api_pool);
+	pool_end(node->auth_pool);
 	front_free(&up->front);
 	/* What threads have in hand, then their answers, while those who asked are still there.
 	 */
@@ -349,6 +358,7 @@ node_down(struct node_up *up)
 	retention_free(node);
 	hooks_out_free(node);
 	pool_free(node->worker_pool);
+	pool_free(node->auth_pool);
 	catalogue_free(node->catalogue);
 	http_client_free(node->http);
 	if (node->data != node->control)

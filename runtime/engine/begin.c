@@ -5,6 +5,7 @@
  * on the way is finished without having run.
  */
 #include "base/log.h"
+#include "engine/job_internal.h"
 #include "engine/worker_internal.h"
 #include "run/cause.h"
 #include "store/plugin.h"
@@ -87,6 +88,15 @@ start_job(struct worker *worker, struct job *job)
 	}
 }
 
+/* The credentials are fresh, or cannot be made so. */
+static void
+job_renewed(struct job *job, const struct error *err)
+{
+	if (err != NULL)
+		job_fail(job, CAUSE_SETUP, err);
+	start_job(job->node->worker, job);
+}
+
 static void
 job_prepared(void *arg)
 {
@@ -94,7 +104,11 @@ job_prepared(void *arg)
 	struct worker *worker = job->node->worker;
 
 	worker->preparing--;
-	start_job(worker, job);
+	if (job->is_stale && job->end.cause[0] == '\0' && !worker->is_stopping &&
+	    job_target_renew(job, job_renewed) == 0)
+		log_debug("worker", "%s waits for its credentials", job->label);
+	else
+		start_job(worker, job);
 	if (worker->preparing == WORKER_PREPARING_MAX / 2)
 		worker_look(worker);
 }

@@ -28,6 +28,8 @@
 struct job_fetch {
 	struct job *job;
 	struct job_fetch *next;
+	struct run_request request;
+	bool is_sent; /* or it waits for credentials */
 	run_fetch_done *done;
 	void *arg;
 };
@@ -48,6 +50,28 @@ fetch_answered(void *arg, const struct run_response *response, const struct erro
 }
 
 static void
+send_one(struct job_fetch *fetch)
+{
+	struct job *job = fetch->job;
+
+	fetch->is_sent = true;
+	fetch_send(job->node->fetcher, job->fetches, job->target, &fetch->request,
+		   fetch_answered, fetch);
+}
+
+/* With new credentials, or with those that are left: the provider then says what it thinks. */
+static void
+send_waiting(struct job *job, const struct error *err)
+{
+	if (err != NULL)
+		log_warn("worker", "%s goes on with old credentials: %s", job->label,
+			 err->message);
+	for (struct job_fetch *one = job->pending; one != NULL; one = one->next)
+		if (!one->is_sent)
+			send_one(one);
+}
+
+static void
 job_fetch(void *host, const struct run_request *request, run_fetch_done *done, void *arg)
 {
 	struct job *job = host;
@@ -55,10 +79,12 @@ job_fetch(void *host, const struct run_request *request, run_fetch_done *done, v
 
 	if (fetch == NULL)
 		abort();
-	*fetch = (struct job_fetch){job, job->pending, done, arg};
+	*fetch = (struct job_fetch){
+	    .job = job, .next = job->pending, .request = *request, .done = done, .arg = arg};
 	job->pending = fetch;
-	fetch_send(job->node->fetcher, job->fetches, &job->target, request, fetch_answered,
-		   fetch);
+	if (job_target_is_due(job) && job_target_renew(job, send_waiting) == 0)
+		return;
+	send_one(fetch);
 }
 
 /* Ends the requests of a run that is over; what it still waits for is answered here. */
@@ -67,6 +93,7 @@ end_fetches(struct job *job)
 {
 	struct error err;
 
+	job_target_leave(job);
 	fetch_scope_free(job->fetches);
 	job->fetches = NULL;
 	error_set(&err, ERR_NETWORK, "the run is over");

@@ -35,7 +35,8 @@ struct job {
 	unsigned char sha256[32];
 	char build_key[65];
 	struct run_start start;
-	struct fetch_target target;
+	struct fetch_target *target;
+	bool is_stale; /* its credentials have to be renewed before it starts */
 	struct ingest *ingest;
 	bool tracks_deletes; /* a full refresh: what it does not see is deleted at its end */
 	bool is_over; /* an earlier attempt had ended the run: only the control row is left */
@@ -48,6 +49,9 @@ struct job {
 	    park_ms; /* how long the provider asked to wait, when the run is parked for it */
 	char park_message[256];
 	struct job_fetch *pending; /* asked for and not answered yet */
+	int64_t target_due_ms;	   /* monotonic: the target's credentials are near their end */
+	struct job_renewal *renewal; /* of the target, under way; NULL: none */
+	void (*on_renewed)(struct job *job, const struct error *err);
 	const struct run_page *page;
 	run_commit_done *commit_done;
 	void *commit_arg;

@@ -6,10 +6,24 @@
 #define NANGO_ENGINE_JOB_INTERNAL_H
 
 #include "engine/job.h"
+#include "store/refresh.h"
 
 /* ---- job_commit.c: the backend's calls of their names ---- */
 void job_commit(void *host, const struct run_page *page, run_commit_done *done, void *arg);
 void job_prepare_page(void *host, const struct run_page *page, run_prepare_done *done,
 		      void *arg);
+
+/* ---- job_target.c ---- */
+
+/* Pool thread, once. job->is_stale: it is to be renewed before the run starts. */
+MUST_CHECK int job_target_open(struct job *job, const struct connection *c,
+			       const struct refresh_state *state, struct error *err);
+
+/* Loop. Whether a request has to wait for a renewal, under way or to be begun. */
+bool job_target_is_due(const struct job *job);
+/* on_renewed comes on the loop, unless the job left; -1: no thread is free. */
+MUST_CHECK int job_target_renew(struct job *job,
+				void (*on_renewed)(struct job *job, const struct error *err));
+void job_target_leave(struct job *job);
 
 #endif

@@ -4,11 +4,10 @@
  * starts.
  */
 #include "engine/hooks_message.h"
-#include "engine/job.h"
+#include "engine/job_internal.h"
 #include "engine/kind.h"
 #include "engine/outcome.h"
 #include "engine/specs.h"
-#include "engine/target.h"
 #include "engine/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -29,6 +28,7 @@ struct preparing {
 	struct db *control, *data;
 	struct sync *sync;
 	struct connection *connection;
+	struct refresh_state grant;
 	struct environment *env;
 	struct fence fence;
 	const struct spec *spec;
@@ -40,8 +40,8 @@ prepare_rows(struct preparing *p, struct error *err)
 	struct job *job = p->job;
 
 	if (sync_find(job, p->control, job->claim.sync_id, &p->sync, err) < 0 ||
-	    connection_for_run(job, p->control, job->claim.connection_row, &p->connection,
-			       err) < 0 ||
+	    refresh_find(job, p->control, job->claim.connection_row, &p->connection, &p->grant,
+			 err) < 0 ||
 	    environment_find(job, p->control, job->claim.environment_id, &p->env, err) < 0)
 		return -1;
 	job->sync = p->sync;
@@ -217,8 +217,7 @@ prepare_all(struct preparing *p, struct error *err)
 		return read_outcome(p, err);
 	if (check_claim(p, err) < 0 || prepare_ingest(p, err) < 0 || prepare_start(p, err) < 0)
 		return -1;
-	return target_open(p->job, p->job->node, p->connection, &p->job->target,
-			   &p->job->start.paginate, err);
+	return job_target_open(p->job, p->connection, &p->grant, err);
 }
 
 /* A database that is away, or busy, is no fault of the run: it goes back to the queue. */

@@ -20,6 +20,8 @@
 
 struct run_host;
 struct http_client;
+struct http_waits;
+struct freshener;
 struct fetcher;
 struct catalogue;
 struct worker;
@@ -38,10 +40,13 @@ struct node {
 	struct loop *loop;  /* of runs, timers and HTTP out */
 	struct loop *front; /* of HTTP in; NULL without the api role */
 	struct pool *api_pool, *worker_pool;
+	struct pool *auth_pool;		/* for what waits for a provider's answer */
 	struct db_pool *control, *data; /* may be the same */
 	struct vault *vault;
 	struct catalogue *catalogue; /* of templates */
 	struct http_client *http;
+	struct http_waits *waits;    /* for calls of pool threads */
+	struct freshener *freshener; /* of credentials */
 	struct fetcher *fetcher;
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */

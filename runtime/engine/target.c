@@ -3,8 +3,7 @@
  * engine/target -- see target.h.
  */
 #include "engine/target.h"
-#include "auth/auth.h"
-#include "provider/catalogue.h"
+#include "engine/grant.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,29 +35,29 @@ target_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *
 	return json_parse(mem, text, length, out, err);
 }
 
-static int
-parse_or_empty(TALLOC_CTX *mem, const char *text, struct json_object **out, struct error *err)
-{
-	if (text == NULL)
-		text = "{}";
-	return json_parse(mem, text, strlen(text), out, err);
-}
-
-/* The connection's own settings over those of its integration. */
+/* What templates name, and how this connection says who it is. */
 static int
 make_scope(TALLOC_CTX *mem, struct node *node, const struct connection *c,
-	   struct expand_scope *scope, struct error *err)
+	   const struct refresh_state *state, struct expand_scope *scope, struct grant *grant,
+	   struct error *err)
 {
-	struct json_object *own;
+	struct grant_of of = {.provider = c->provider,
+			      .auth_mode = c->auth_mode,
+			      .environment_id = c->environment_id,
+			      .integration_key = c->integration_key,
+			      .app = state->app_credentials,
+			      .app_length = state->app_credentials_length,
+			      .settings = c->integration_config,
+			      .config = c->config};
+	const struct expand_moment *moment = scope->moment;
+	const char *metadata = c->metadata == NULL ? "{}" : c->metadata;
 
-	if (target_credentials(mem, node, c, &scope->credentials, err) < 0 ||
-	    parse_or_empty(mem, c->integration_config, &scope->connection_config, err) < 0 ||
-	    parse_or_empty(mem, c->config, &own, err) < 0 ||
-	    parse_or_empty(mem, c->metadata, &scope->metadata, err) < 0)
+	if (target_credentials(mem, node, c, &of.credentials, err) < 0 ||
+	    grant_open(mem, node, &of, grant, err) < 0)
 		return -1;
-	json_object_object_foreach (own, key, value)
-		json_object_object_add(scope->connection_config, key, json_object_get(value));
-	return 0;
+	auth_scope(&grant->auth, scope);
+	scope->moment = moment;
+	return json_parse(mem, metadata, strlen(metadata), &scope->metadata, err);
 }
 
 /* A number or truth is text in a header. The tree is shared: json-c's own text would be kept in
@@ -127,26 +126,21 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 
 int
 target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
-	    struct fetch_target *out, const char **paginate_json, struct error *err)
+	    const struct refresh_state *state, struct fetch_target *out,
+	    const char **paginate_json, struct error *err)
 {
-	const struct template *template =
-	    template_find(catalogue_use(node->catalogue, mem), c->provider);
-	const struct auth_scheme *scheme = auth_scheme_find(c->auth_mode);
 	struct json_object *proxy, *paginate;
 	struct expand_moment moment; /* the same for all that a request carries */
 	struct expand_scope scope = {.moment = &moment};
+	struct grant grant;
 	const char *base_url;
 	char *url;
 
-	if (template == NULL || scheme == NULL)
-		return error_set(err, ERR_TEMPLATE,
-				 "provider %s with auth mode %s is not known here", c->provider,
-				 c->auth_mode);
 	expand_moment_set(&moment);
-	proxy = json_object_in(template_body(template), "proxy");
-	base_url = json_string(proxy, "base_url");
-	if (make_scope(mem, node, c, &scope, err) < 0)
+	if (make_scope(mem, node, c, state, &scope, &grant, err) < 0)
 		return -1;
+	proxy = json_object_in(template_body(grant.auth.template), "proxy");
+	base_url = json_string(proxy, "base_url");
 	if (base_url == NULL || expand(mem, base_url, &scope, EXPAND_URL, &url, err) < 0)
 		return error_set(
 		    err, ERR_TEMPLATE,
@@ -158,5 +152,5 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	out->group = talloc_asprintf(mem, "%" PRId64, c->id);
 	paginate = json_object_in(proxy, "paginate");
 	*paginate_json = paginate == NULL ? NULL : json_text_shared(mem, paginate);
-	return make_headers(mem, scheme, proxy, &scope, out, err);
+	return make_headers(mem, grant.scheme, proxy, &scope, out, err);
 }

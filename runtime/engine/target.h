@@ -7,11 +7,12 @@
 
 #include "engine/node.h"
 #include "run/fetch.h"
-#include "store/connection.h"
+#include "store/refresh.h"
 
 /* Opens the connection's credentials; all of it belongs to mem and is wiped with it. */
 MUST_CHECK int target_open(TALLOC_CTX *mem, struct node *node,
-			   const struct connection *connection, struct fetch_target *out,
+			   const struct connection *connection,
+			   const struct refresh_state *state, struct fetch_target *out,
 			   const char **paginate_json, struct error *err);
 
 /* The unsealed credentials of a connection as JSON. */

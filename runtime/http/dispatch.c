@@ -61,6 +61,51 @@ drain(void *arg)
 		loop_post(loop, drainer_left, server);
 }
 
+/* On the pool of a route of its own: one request, counted as a drainer that takes no other. */
+static void
+handle_apart(void *arg)
+{
+	struct request *req = arg;
+	struct http_server *server = req->server;
+	struct dispatch *d = &server->dispatch;
+	struct loop *loop = server->config.loop;
+	bool is_closed;
+
+	exchange_handle(req);
+	pthread_mutex_lock(&d->mutex);
+	d->busy--;
+	is_closed = d->is_closed;
+	if (!is_closed)
+		d->drainers--;
+	pthread_mutex_unlock(&d->mutex);
+	if (is_closed)
+		loop_post(loop, drainer_left, server);
+}
+
+static int
+start_apart(struct request *req, struct error *err)
+{
+	struct dispatch *d = &req->server->dispatch;
+	int result;
+
+	pthread_mutex_lock(&d->mutex);
+	d->drainers++;
+	d->busy++;
+	pthread_mutex_unlock(&d->mutex);
+	d->in_flight++;
+	result = pool_submit(req->match.route->pool, handle_apart, req);
+	if (result == 0)
+		return 0;
+	d->in_flight--;
+	pthread_mutex_lock(&d->mutex);
+	d->drainers--;
+	d->busy--;
+	pthread_mutex_unlock(&d->mutex);
+	return error_set(err, ERR_BUSY,
+			 "all threads that may wait for providers are in use and their queue "
+			 "is full");
+}
+
 static void
 count_drainers(struct dispatch *d, size_t more, size_t less)
 {
@@ -144,6 +189,8 @@ dispatch_add(struct request *req, struct error *err)
 	if (d->in_flight >= server->limits.queue_max)
 		return error_set(err, ERR_BUSY,
 				 "all workers are in use and their queue is full");
+	if (req->match.route->pool != NULL)
+		return start_apart(req, err);
 	d->in_flight++;
 	TAILQ_INSERT_TAIL(&d->batch, req, ready_entry);
 	d->batch_count++;

@@ -59,6 +59,7 @@ struct http_route {
 	const char *pattern; /* "/connections/:connectionId"; a trailing slash is ignored */
 	size_t body_max;     /* bytes; 0: no body is read, one that comes is refused */
 	const void *data;    /* the owner's row */
+	struct pool *pool;   /* whose handler may wait for others; NULL: the server's */
 };
 
 /* On a pool thread. -1 with err set makes the error reply. */

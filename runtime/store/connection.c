@@ -3,32 +3,23 @@
  * store/connection -- see connection.h.
  */
 #include "store/connection.h"
+#include "store/connection_row.h"
 #include "store/sync.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN                                                                                   \
-	"SELECT c.id, c.account_id, c.environment_id, c.integration_id, c.connection_id, "    \
-	"       i.unique_key, i.provider, c.auth_mode, c.credentials, c.config, c.metadata, " \
-	"       c.tags::text, c.end_user, c.webhook_url_override, c.created_at, "             \
-	"c.updated_at, "                                                                      \
-	"       c.last_fetched_at, i.config, "
-#define ALIVE                                                                          \
-	"FROM nango.connection c JOIN nango.integration i ON i.id = c.integration_id " \
-	"WHERE c.deleted_at IS NULL AND i.deleted_at IS NULL "
+static const char columns[] = CONNECTION_COLUMNS
+    "(SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', r.id::text)), "
+    "                 '[]')::text "
+    " FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id AND t.failures > 0 "
+    " JOIN LATERAL ("
+    "     SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
+    " ) r ON r.state = 'failed' "
+    " WHERE s.connection_id = c.id AND s.deleted_at IS NULL) " CONNECTION_FROM;
 
-static const char columns[] =
-    OWN "(SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', r.id::text)), "
-	"                 '[]')::text "
-	" FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id AND t.failures > 0 "
-	" JOIN LATERAL ("
-	"     SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
-	" ) r ON r.state = 'failed' "
-	" WHERE s.connection_id = c.id AND s.deleted_at IS NULL) " ALIVE;
-
-static void
-read_row(struct connection *out, const struct db_result *r, size_t row)
+void
+connection_read_row(struct connection *out, const struct db_result *r, size_t row)
 {
 	out->id = db_integer(r, row, 0);
 	out->account_id = db_integer(r, row, 1);
@@ -81,7 +72,7 @@ connection_list(TALLOC_CTX *mem, struct db *db, const struct connection_filter *
 	if (list == NULL)
 		abort();
 	for (size_t i = 0; i < db_rows(found); i++)
-		read_row(&list[i], found, i);
+		connection_read_row(&list[i], found, i);
 	*out = list;
 	*count = db_rows(found);
 	return 0;
@@ -127,7 +118,7 @@ connection_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 				 connection_id);
 	}
 	*out = talloc_zero(mem, struct connection);
-	read_row(*out, found, 0);
+	connection_read_row(*out, found, 0);
 	return 0;
 }
 
@@ -143,23 +134,7 @@ connection_find_id(TALLOC_CTX *mem, struct db *db, int64_t id, struct connection
 	if (db_rows(found) == 0)
 		return error_set(err, ERR_NOT_FOUND, "the connection was deleted");
 	*out = talloc_zero(mem, struct connection);
-	read_row(*out, found, 0);
-	return 0;
-}
-
-int
-connection_for_run(TALLOC_CTX *mem, struct db *db, int64_t id, struct connection **out,
-		   struct error *err)
-{
-	static const char sql[] = OWN "NULL::text " ALIVE "AND c.id = $1";
-	struct db_result *found;
-
-	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
-		return -1;
-	if (db_rows(found) == 0)
-		return error_set(err, ERR_NOT_FOUND, "the connection was deleted");
-	*out = talloc_zero(mem, struct connection);
-	read_row(*out, found, 0);
+	connection_read_row(*out, found, 0);
 	return 0;
 }
 
@@ -170,13 +145,18 @@ connection_upsert(struct db *db, struct connection *c, bool *was_new, struct err
 	static const char sql[] =
 	    "INSERT INTO nango.connection (account_id, environment_id, integration_id, "
 	    "    connection_id, auth_mode, credentials, config, metadata, tags, end_user, "
-	    "    webhook_url_override) "
+	    "    webhook_url_override, credentials_expire_at) "
 	    "VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'), $8, coalesce($9::jsonb, "
 	    "'{}'), "
-	    "    $10, $11) "
+	    "    $10, $11, $12::text::timestamptz) "
 	    "ON CONFLICT (integration_id, connection_id) WHERE deleted_at IS NULL DO UPDATE "
 	    "SET "
 	    "    auth_mode = excluded.auth_mode, credentials = excluded.credentials, "
+	    "    credentials_version = connection.credentials_version + 1, "
+	    "    credentials_at = nango.clock_now(), "
+	    "    credentials_expire_at = excluded.credentials_expire_at, "
+	    "    refresh_lease = NULL, refresh_lease_until = NULL, refresh_failed_at = NULL, "
+	    "    refresh_failed_days = 0, refresh_error = NULL, "
 	    "    config = CASE WHEN $7::text IS NULL THEN connection.config "
 	    "                  ELSE excluded.config END, "
 	    "    metadata = coalesce(excluded.metadata, connection.metadata), "
@@ -195,7 +175,8 @@ connection_upsert(struct db *db, struct connection *c, bool *was_new, struct err
 		      DB_INTEGER(c->integration_id), DB_TEXT(c->connection_id),
 		      DB_TEXT(c->auth_mode), DB_BYTES(c->credentials, c->credentials_length),
 		      DB_TEXT(c->config), DB_TEXT(c->metadata), DB_TEXT(c->tags),
-		      DB_TEXT(c->end_user), DB_TEXT(c->webhook_url_override)));
+		      DB_TEXT(c->end_user), DB_TEXT(c->webhook_url_override),
+		      DB_TEXT(c->credentials_expire_at)));
 
 	if (result == 0) {
 		c->id = db_integer(made, 0, 0);

@@ -12,10 +12,11 @@ struct connection {
 	const char *connection_id, *integration_key, *provider, *auth_mode;
 	const void *credentials; /* sealed */
 	size_t credentials_length;
-	const char *config;   /* JSON object */
-	const char *metadata; /* JSON object or NULL */
-	const char *tags;     /* JSON object */
-	const char *end_user; /* JSON object or NULL */
+	const char *credentials_expire_at; /* for upsert: ISO, or NULL: they do not */
+	const char *config;		   /* JSON object */
+	const char *metadata;		   /* JSON object or NULL */
+	const char *tags;		   /* JSON object */
+	const char *end_user;		   /* JSON object or NULL */
 	const char *webhook_url_override;
 	const char *errors; /* JSON: [{"type":"sync","log_id":"12"}], of failing syncs */
 	int64_t created_ms, updated_ms, last_fetched_ms; /* 0: never */
@@ -41,10 +42,6 @@ MUST_CHECK int connection_find(TALLOC_CTX *mem, struct db *db, int64_t environme
 			       struct connection **out, struct error *err);
 MUST_CHECK int connection_find_id(TALLOC_CTX *mem, struct db *db, int64_t id,
 				  struct connection **out, struct error *err);
-/* The same for a run: without the errors of its syncs. */
-MUST_CHECK int connection_for_run(TALLOC_CTX *mem, struct db *db, int64_t id,
-				  struct connection **out, struct error *err);
-
 /* Inserts, or replaces what is given of an existing one; sets id, times; *was_new tells. */
 MUST_CHECK int connection_upsert(struct db *db, struct connection *connection, bool *was_new,
 				 struct error *err);

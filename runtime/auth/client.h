@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/client -- whose app asks: id, secret and how both are sent, for the OAuth modes.
+ */
+#ifndef NANGO_AUTH_CLIENT_H
+#define NANGO_AUTH_CLIENT_H
+
+#include "auth/token.h"
+
+/* The integration's app, or the connection's own (config_override). ERR_CREDENTIALS: no id. */
+MUST_CHECK int client_of_app(struct auth_grant *grant, struct token_request *out,
+			     struct error *err);
+/* How the template wants id and secret to be sent; without a secret the id is in the body. */
+MUST_CHECK int client_way(const struct auth_grant *grant, struct token_request *out,
+			  struct error *err);
+/* token_url, or refresh_url where a refresh has one; placeholders filled. */
+MUST_CHECK int client_url(struct auth_grant *grant, const struct expand_scope *scope,
+			  bool is_refresh, struct token_request *out, struct error *err);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/oauth2 -- OAuth 2.0 with an authorization code (RFC 6749 4.1), PKCE (RFC 7636) and
+ * refresh tokens. The way to the provider's page is oauth2_begin.c.
+ */
+#include "auth/client.h"
+#include "auth/oauth2.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+
+#include <string.h>
+
+static int
+read_expiry(struct json_object *given, struct json_object *out, struct error *err)
+{
+	struct json_object *value = NULL;
+	char iso[CLOCK_ISO_MAX];
+	int64_t ms;
+
+	if (!json_object_object_get_ex(given, "expires_at", &value) || value == NULL)
+		return 0;
+	ms = token_moment(value);
+	if (ms == 0)
+		return error_set_at(err, ERR_INVALID_BODY, "credentials.expires_at",
+				    "must be a time such as 2026-11-23T20:25:00Z");
+	clock_iso(iso, ms);
+	json_add(out, "expires_at", iso);
+	return 0;
+}
+
+static int
+read_override(struct json_object *given, struct json_object *out, struct error *err)
+{
+	struct json_object *override = json_object_in(given, "config_override");
+	struct json_object *kept;
+	const char *id, *secret;
+
+	if (override == NULL)
+		return 0;
+	if (auth_text_if(override, "client_id", 255, &id, err) < 0 ||
+	    auth_text_if(override, "client_secret", TOKEN_TEXT_MAX, &secret, err) < 0)
+		return -1;
+	kept = json_object_new_object();
+	if (id != NULL)
+		json_add(kept, "client_id", id);
+	if (secret != NULL)
+		json_add(kept, "client_secret", secret);
+	json_object_object_add(out, "config_override", kept);
+	return 0;
+}
+
+static int
+validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
+	 struct error *err)
+{
+	struct json_object *made = json_own(mem, json_object_new_object());
+	struct json_object *raw = json_object_in(given, "raw");
+	const char *access, *refresh;
+
+	json_add(made, "type", "OAUTH2");
+	if (auth_text(given, "access_token", 1, TOKEN_TEXT_MAX, &access, err) < 0 ||
+	    auth_text_if(given, "refresh_token", TOKEN_TEXT_MAX, &refresh, err) < 0)
+		return -1;
+	json_add(made, "access_token", access);
+	if (refresh != NULL)
+		json_add(made, "refresh_token", refresh);
+	if (read_expiry(given, made, err) < 0 || read_override(given, made, err) < 0)
+		return -1;
+	json_object_object_add(made, "raw",
+			       raw != NULL ? json_object_get(raw) : json_object_new_object());
+	*out = made;
+	return 0;
+}
+
+static char *
+authorization(TALLOC_CTX *mem, struct json_object *credentials)
+{
+	return auth_bearer(mem, json_string(credentials, "access_token"));
+}
+
+/* ---- answers ---- */
+
+/* Where the tokens are: in the answer, or in the part of it that the template names. */
+static struct json_object *
+tokens_in(struct auth_grant *grant, struct json_object *answer)
+{
+	const char *path =
+	    json_string(template_body(grant->template), "alternate_access_token_response_path");
+	struct json_object *part;
+
+	if (json_string(answer, "access_token") != NULL || path == NULL)
+		return answer;
+	part = token_at(answer, path);
+	if (json_object_is_type(part, json_type_string)) {
+		struct json_object *made = json_own(grant->mem, json_object_new_object());
+
+		json_add(made, "access_token", json_object_get_string(part));
+		return made;
+	}
+	return json_object_is_type(part, json_type_object) ? part : answer;
+}
+
+int
+oauth2_take(struct auth_grant *grant, struct json_object *answer, struct error *err)
+{
+	struct json_object *before = grant->credentials, *override;
+	struct json_object *made = json_own(grant->mem, json_object_new_object());
+	struct json_object *tokens = tokens_in(grant, answer);
+	const char *access = json_string(tokens, "access_token");
+	const char *refresh = json_string(tokens, "refresh_token");
+	char iso[CLOCK_ISO_MAX];
+
+	if (access == NULL || access[0] == '\0')
+		return error_set(err, ERR_PROVIDER,
+				 "the provider's answer holds no access_token: %.300s",
+				 auth_redact(grant, json_text(grant->mem, answer)));
+	if (refresh == NULL || refresh[0] == '\0')
+		refresh = json_string(before, "refresh_token");
+	grant->expires_ms = token_expiry(grant, tokens);
+	json_add(made, "type", "OAUTH2");
+	json_add(made, "access_token", access);
+	if (refresh != NULL)
+		json_add(made, "refresh_token", refresh);
+	if (grant->expires_ms > 0) {
+		clock_iso(iso, grant->expires_ms);
+		json_add(made, "expires_at", iso);
+	}
+	json_object_object_add(made, "raw", json_object_get(answer));
+	override = json_object_in(before, "config_override");
+	if (override != NULL)
+		json_object_object_add(made, "config_override", json_object_get(override));
+	grant->credentials = made;
+	return 0;
+}
+
+/* ---- token requests ---- */
+
+static int
+ask(struct auth_grant *grant, const struct expand_scope *scope, struct token_request *request,
+    bool is_refresh, struct error *err)
+{
+	struct json_object *answer;
+
+	if (client_of_app(grant, request, err) < 0 ||
+	    client_url(grant, scope, is_refresh, request, err) < 0 ||
+	    token_send(grant, request, &answer, err) < 0)
+		return -1;
+	if (!is_refresh)
+		token_keep_metadata(grant, answer);
+	return oauth2_take(grant, answer, err);
+}
+
+/* What the provider said instead of a code. */
+static int
+refused(struct auth_grant *grant, struct json_object *query, const char *param,
+	struct error *err)
+{
+	const char *error = json_string(query, "error");
+	const char *description = json_string(query, "error_description");
+
+	if (error == NULL && description == NULL)
+		return error_set(err, ERR_PROVIDER,
+				 "%s sent the browser back without the parameter %s",
+				 template_display_name(grant->template), param);
+	return error_set(err, ERR_PROVIDER, "%s refused: %.100s%s%.300s",
+			 template_display_name(grant->template), error == NULL ? "" : error,
+			 error == NULL || description == NULL ? "" : ": ",
+			 description == NULL ? "" : description);
+}
+
+static void
+keep_callback(struct auth_grant *grant, struct json_object *query)
+{
+	struct json_object *names =
+	    json_array_in(template_body(grant->template), "redirect_uri_metadata");
+
+	for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+
+		if (json_string(query, name) != NULL)
+			json_add(grant->config, name, json_string(query, name));
+	}
+}
+
+static int
+complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_object *query,
+	 struct error *err)
+{
+	struct json_object *body = template_body(grant->template);
+	const char *param = json_string(body, "authorization_code_param_in_callback"), *code;
+	struct token_request request = {0};
+	struct expand_scope scope;
+
+	if (param == NULL)
+		param = "code";
+	code = json_string(query, param);
+	if (code == NULL || code[0] == '\0')
+		return refused(grant, query, param, err);
+	keep_callback(grant, query);
+	auth_scope(grant, &scope);
+	if (token_params(grant, &scope, "token_params", true, &request.params, err) < 0)
+		return -1;
+	token_put(request.params, "grant_type", "authorization_code");
+	token_put(request.params, "code", code);
+	token_put(request.params, "redirect_uri", flow->redirect_uri);
+	if (!json_boolean(body, "disable_pkce", false))
+		token_put(request.params, "code_verifier", flow->verifier);
+	return ask(grant, &scope, &request, false, err);
+}
+
+static bool
+is_renewable(struct json_object *credentials)
+{
+	return json_string(credentials, "refresh_token") != NULL;
+}
+
+/* Without parameters of its own a refresh takes those of the token request. */
+static int
+renew(struct auth_grant *grant, struct error *err)
+{
+	struct json_object *body = template_body(grant->template);
+	bool has_own = json_object_in(body, "refresh_params") != NULL;
+	struct token_request request = {0};
+	struct expand_scope scope;
+
+	auth_scope(grant, &scope);
+	if (token_params(grant, &scope, has_own ? "refresh_params" : "token_params", true,
+			 &request.params, err) < 0)
+		return -1;
+	token_put(request.params, "grant_type", "refresh_token");
+	token_put(request.params, "refresh_token",
+		  json_string(grant->credentials, "refresh_token"));
+	return ask(grant, &scope, &request, true, err);
+}
+
+const struct auth_scheme auth_oauth2 = {
+    .mode = "OAUTH2",
+    .doc = "OAuth 2.0: a person signs in at the provider and agrees.",
+    .validate = validate,
+    .authorization = authorization,
+    .is_renewable = is_renewable,
+    .renew = renew,
+    .begin = oauth2_begin,
+    .complete = complete,
+};

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/token -- see token.h; what is read from answers is in token_answer.c.
+ */
+#include "auth/token.h"
+#include "base/buf.h"
+#include "base/crypto.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SAID_MAX 300 /* bytes of a refusal that are shown */
+
+/* ---- bodies ---- */
+
+static const char *
+scalar(TALLOC_CTX *mem, struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value)
+							    : json_text(mem, value);
+}
+
+/* application/x-www-form-urlencoded, which a query takes, too. */
+static char *
+form(TALLOC_CTX *mem, struct json_object *params)
+{
+	struct buf buf;
+
+	buf_init(&buf, mem, 512);
+	json_object_object_foreach (params, key, value) {
+		if (value == NULL)
+			continue;
+		if (buf.length > 0)
+			buf_addc(&buf, '&');
+		buf_add_url(&buf, key);
+		buf_addc(&buf, '=');
+		buf_add_url(&buf, scalar(mem, value));
+	}
+	return buf.data;
+}
+
+static void
+xml_text(struct buf *buf, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '<')
+			buf_adds(buf, "&lt;");
+		else if (*text == '>')
+			buf_adds(buf, "&gt;");
+		else if (*text == '&')
+			buf_adds(buf, "&amp;");
+		else
+			buf_addc(buf, *text);
+	}
+}
+
+/* A mapping as elements; keys come from templates and are names. */
+static void
+xml(TALLOC_CTX *mem, struct buf *buf, struct json_object *tree)
+{
+	if (!json_object_is_type(tree, json_type_object)) {
+		xml_text(buf, scalar(mem, tree));
+		return;
+	}
+	json_object_object_foreach (tree, key, value) {
+		buf_addf(buf, "<%s>", key);
+		if (value != NULL)
+			xml(mem, buf, value);
+		buf_addf(buf, "</%.*s>", (int)strcspn(key, " "), key);
+	}
+}
+
+static const char *
+xml_document(TALLOC_CTX *mem, struct json_object *params)
+{
+	struct buf buf;
+
+	buf_init(&buf, mem, 1024);
+	buf_adds(&buf, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+	xml(mem, &buf, params);
+	return buf.data;
+}
+
+/* ---- who asks ---- */
+
+static void
+add_basic(struct auth_grant *grant, const struct token_request *r, struct json_object *headers)
+{
+	bool is_form = r->client == TOKEN_CLIENT_BASIC_FORM;
+	const char *parts[] = {r->client_id, r->client_secret};
+	struct buf pair, header;
+	char *encoded;
+
+	buf_init(&pair, grant->mem, 256);
+	buf_init(&header, grant->mem, 256);
+	for (size_t i = 0; i < 2; i++) {
+		const char *part = parts[i] == NULL ? "" : parts[i];
+
+		if (is_form)
+			buf_add_url(&pair, part);
+		else
+			buf_adds(&pair, part);
+		if (i == 0)
+			buf_addc(&pair, ':');
+	}
+	encoded = crypto_base64(grant->mem, pair.data, pair.length);
+	buf_addf(&header, "Basic %s", encoded);
+	json_add(headers, "authorization", header.data);
+	crypto_wipe(pair.data, pair.length);
+	crypto_wipe(encoded, strlen(encoded));
+	crypto_wipe(header.data, header.length);
+}
+
+static void
+add_client(struct auth_grant *grant, const struct token_request *r, struct json_object *params,
+	   struct json_object *headers)
+{
+	bool is_login = r->client == TOKEN_CLIENT_LOGIN;
+
+	if (r->client == TOKEN_CLIENT_BASIC || r->client == TOKEN_CLIENT_BASIC_FORM)
+		add_basic(grant, r, headers);
+	if (r->client != TOKEN_CLIENT_BODY && !is_login)
+		return;
+	if (r->client_id != NULL)
+		token_put(params, is_login ? "username" : "client_id", r->client_id);
+	if (r->client_secret != NULL)
+		token_put(params, is_login ? "password" : "client_secret", r->client_secret);
+}
+
+/* ---- sending ---- */
+
+static struct json_object *
+copy_object(TALLOC_CTX *mem, struct json_object *from)
+{
+	struct json_object *to = json_own(mem, json_object_new_object());
+
+	if (from != NULL) {
+		json_object_object_foreach (from, key, value)
+			json_object_object_add(to, key, json_object_get(value));
+	}
+	return to;
+}
+
+static void
+set_body(struct auth_grant *grant, const struct token_request *r, struct json_object *params,
+	 struct auth_request *out)
+{
+	const char *format = r->format == NULL ? "form" : r->format;
+	const char *type = "application/x-www-form-urlencoded";
+
+	if (strcmp(out->method, "GET") == 0 || strcmp(format, "query") == 0) {
+		const char *query = form(grant->mem, params);
+
+		if (query[0] != '\0')
+			out->url =
+			    talloc_asprintf(grant->mem, "%s%c%s", out->url,
+					    strchr(out->url, '?') == NULL ? '?' : '&', query);
+		return;
+	}
+	if (strcmp(format, "json") == 0) {
+		type = "application/json";
+		out->body = json_text(grant->mem, params);
+	} else if (strcmp(format, "xml") == 0) {
+		type = "application/xml";
+		out->body = xml_document(grant->mem, params);
+	} else {
+		out->body = form(grant->mem, params);
+	}
+	if (json_member(out->headers, "content-type") == NULL)
+		json_add(out->headers, "content-type", type);
+}
+
+/* What a refusal says, as one short line without any of our secrets. */
+static const char *
+said(struct auth_grant *grant, const char *body)
+{
+	char *text = auth_redact(grant, body);
+
+	for (char *p = text; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20)
+			*p = ' ';
+	if (strlen(text) > SAID_MAX) {
+		size_t end = SAID_MAX;
+
+		while (((unsigned char)text[end] & 0xc0) == 0x80)
+			end--;
+		text[end] = '\0';
+	}
+	return text;
+}
+
+static int
+read_answer(struct auth_grant *grant, const char *url, const struct auth_answer *answer,
+	    struct json_object **out, struct error *err)
+{
+	int host = (int)strcspn(url, "?");
+
+	if (answer->status < 200 || answer->status > 299)
+		return error_set(err, ERR_PROVIDER, "%.*s answered %d: %s", host, url,
+				 answer->status, said(grant, answer->body));
+	if (answer->body_length == 0) {
+		*out = json_own(grant->mem, json_object_new_object());
+		return 0;
+	}
+	if (json_parse(grant->mem, answer->body, answer->body_length, out, err) == 0 ||
+	    token_from_form(grant->mem, answer->body, out) == 0)
+		return 0;
+	return error_set(err, ERR_PROVIDER, "%.*s answered with neither JSON nor a form: %s",
+			 host, url, said(grant, answer->body));
+}
+
+int
+token_send(struct auth_grant *grant, const struct token_request *r, struct json_object **out,
+	   struct error *err)
+{
+	struct json_object *params = copy_object(grant->mem, r->params);
+	struct auth_request request = {.method = r->method == NULL ? "POST" : r->method,
+				       .url = r->url,
+				       .headers = copy_object(grant->mem, r->headers)};
+	struct auth_answer answer;
+
+	if (json_member(request.headers, "accept") == NULL)
+		json_add(request.headers, "accept", "application/json");
+	add_client(grant, r, params, request.headers);
+	set_body(grant, r, params, &request);
+	if (grant->send(grant->send_arg, grant->mem, &request, &answer, err) < 0)
+		return -1;
+	return read_answer(grant, r->url, &answer, out, err);
+}
+
+/* ---- parameters ---- */
+
+void
+token_put(struct json_object *params, const char *key, const char *value)
+{
+	if (value == NULL)
+		json_object_object_del(params, key);
+	else
+		json_add(params, key, value);
+}
+
+static int fill(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
+		struct json_object *from, struct json_object **out, struct error *err);
+
+static int
+fill_mapping(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
+	     struct json_object *from, struct json_object *to, struct error *err)
+{
+	json_object_object_foreach (from, key, value) {
+		struct json_object *filled;
+
+		if (fill(grant, scope, is_strict, value, &filled, err) < 0)
+			return -1;
+		if (filled != NULL)
+			json_object_object_add(to, key, filled);
+	}
+	return 0;
+}
+
+/* *out is the caller's to put; NULL: it did not resolve. */
+static int
+fill(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
+     struct json_object *from, struct json_object **out, struct error *err)
+{
+	char *text;
+
+	*out = NULL;
+	if (json_object_is_type(from, json_type_object)) {
+		*out = json_object_new_object();
+		if (fill_mapping(grant, scope, is_strict, from, *out, err) == 0)
+			return 0;
+		json_object_put(*out);
+		return -1;
+	}
+	if (!json_object_is_type(from, json_type_string)) {
+		*out = json_tokener_parse(json_text_shared(grant->mem, from));
+		return 0;
+	}
+	if (expand(grant->mem, json_object_get_string(from), scope, EXPAND_TEXT, &text, err) ==
+	    0) {
+		*out = json_object_new_string(text);
+		return 0;
+	}
+	return is_strict || err->code != ERR_NOT_FOUND ? -1 : 0;
+}
+
+int
+token_params(struct auth_grant *grant, const struct expand_scope *scope, const char *section,
+	     bool is_strict, struct json_object **out, struct error *err)
+{
+	struct json_object *from = json_object_in(template_body(grant->template), section);
+
+	*out = json_own(grant->mem, json_object_new_object());
+	return from == NULL ? 0 : fill_mapping(grant, scope, is_strict, from, *out, err);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/token -- requests to token endpoints, as templates describe them, and what is read from
+ * their answers.
+ */
+#ifndef NANGO_AUTH_TOKEN_H
+#define NANGO_AUTH_TOKEN_H
+
+#include "auth/auth.h"
+
+#define TOKEN_ANSWER_MAX (256 * 1024)
+#define TOKEN_TEXT_MAX 16384 /* of one token */
+
+/* How the client says who it is: exactly one way, as RFC 6749 2.3 wants it. */
+enum token_client {
+	TOKEN_CLIENT_NONE,
+	TOKEN_CLIENT_BODY,
+	TOKEN_CLIENT_BASIC,	 /* id and secret as they are */
+	TOKEN_CLIENT_BASIC_FORM, /* each form-encoded first (RFC 6749 2.3.1) */
+	TOKEN_CLIENT_LOGIN,	 /* as username and password in the body */
+};
+
+struct token_request {
+	const char *url, *method;    /* POST when NULL */
+	const char *format;	     /* form, json, query, xml */
+	struct json_object *params;  /* in order; text, but with json anything */
+	struct json_object *headers; /* more of them; NULL: none */
+	enum token_client client;
+	const char *client_id, *client_secret;
+};
+
+/*
+ * A 2xx answer as a tree. ERR_PROVIDER for any other, with what the provider said about it, and
+ * for one that is neither JSON nor a form.
+ */
+MUST_CHECK int token_send(struct auth_grant *grant, const struct token_request *request,
+			  struct json_object **out, struct error *err);
+
+/*
+ * A section of a template with its placeholders filled, in depth; what does not resolve is left
+ * out, or with is_strict the error. A missing section gives an empty mapping.
+ */
+MUST_CHECK int token_params(struct auth_grant *grant, const struct expand_scope *scope,
+			    const char *section, bool is_strict, struct json_object **out,
+			    struct error *err);
+void token_put(struct json_object *params, const char *key, const char *value); /* over */
+
+/* A dotted path in an answer; NULL when nothing is there. */
+struct json_object *token_at(struct json_object *tree, const char *path);
+/* The text of a text or number, in mem. */
+const char *token_text_at(TALLOC_CTX *mem, struct json_object *tree, const char *path);
+
+/* x=1&y=2, as old servers answer; -1 when it is no such text. */
+MUST_CHECK int token_from_form(TALLOC_CTX *mem, const char *text, struct json_object **out);
+
+/* A moment as answers tell it: ISO, seconds, milliseconds. 0 when it is none. */
+int64_t token_moment(struct json_object *value);
+/* expires_at or expires_in of an answer, or the template's fixed life; 0: nothing said. */
+int64_t token_expiry(const struct auth_grant *grant, struct json_object *answer);
+
+/* Members that token_response_metadata names, into the connection's settings. */
+void token_keep_metadata(struct auth_grant *grant, struct json_object *answer);
+
+#endif

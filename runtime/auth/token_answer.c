@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth/token_answer -- what an answer of a token endpoint holds.
+ */
+#include "auth/token.h"
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A number below this is seconds: as milliseconds it would be a moment of 1970. */
+#define MILLISECONDS_FROM (INT64_C(1) << 35)
+
+struct json_object *
+token_at(struct json_object *tree, const char *path)
+{
+	struct json_object *found;
+
+	if (path[0] == '\0')
+		return tree;
+	if (json_object_is_type(tree, json_type_object) &&
+	    json_object_object_get_ex(tree, path, &found))
+		return found;
+	while (*path != '\0') {
+		size_t length = strcspn(path, ".");
+		char name[128];
+
+		if (length >= sizeof(name))
+			return NULL;
+		memcpy(name, path, length);
+		name[length] = '\0';
+		if (json_object_is_type(tree, json_type_array) &&
+		    isdigit((unsigned char)name[0]))
+			tree = json_object_array_get_idx(tree, (size_t)atol(name));
+		else if (!json_object_is_type(tree, json_type_object) ||
+			 !json_object_object_get_ex(tree, name, &tree))
+			return NULL;
+		path += length + (path[length] == '.');
+	}
+	return tree;
+}
+
+const char *
+token_text_at(TALLOC_CTX *mem, struct json_object *tree, const char *path)
+{
+	struct json_object *value = token_at(tree, path);
+
+	if (value == NULL)
+		return NULL;
+	if (json_object_is_type(value, json_type_string))
+		return json_object_get_string(value);
+	if (json_object_is_type(value, json_type_object) ||
+	    json_object_is_type(value, json_type_array))
+		return NULL;
+	return json_text(mem, value);
+}
+
+/* ---- forms ---- */
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static char *
+decode(TALLOC_CTX *mem, const char *text, size_t length)
+{
+	char *out = talloc_size(mem, length + 1), *at = out;
+
+	if (out == NULL)
+		abort();
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '%' && i + 2 < length && hex(text[i + 1]) >= 0 &&
+		    hex(text[i + 2]) >= 0) {
+			*at++ = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+			i += 2;
+		} else {
+			*at++ = text[i] == '+' ? ' ' : text[i];
+		}
+	}
+	*at = '\0';
+	return out;
+}
+
+int
+token_from_form(TALLOC_CTX *mem, const char *text, struct json_object **out)
+{
+	struct json_object *tree;
+
+	if (!isalpha((unsigned char)text[0]) || strchr(text, '=') == NULL ||
+	    strpbrk(text, "<> {\n") != NULL)
+		return -1;
+	tree = json_own(mem, json_object_new_object());
+	while (*text != '\0') {
+		size_t length = strcspn(text, "&"), key = strcspn(text, "=&");
+		size_t value = key < length ? key + 1 : length;
+
+		json_add(tree, decode(mem, text, key),
+			 decode(mem, text + value, length - value));
+		text += length + (text[length] == '&');
+	}
+	*out = tree;
+	return 0;
+}
+
+/* ---- times ---- */
+
+static bool
+number(struct json_object *value, int64_t *out)
+{
+	const char *text;
+	char *end;
+
+	if (json_object_is_type(value, json_type_int) ||
+	    json_object_is_type(value, json_type_double)) {
+		*out = json_object_get_int64(value);
+		return true;
+	}
+	if (!json_object_is_type(value, json_type_string))
+		return false;
+	text = json_object_get_string(value);
+	*out = strtoll(text, &end, 10);
+	return end != text && (*end == '\0' || *end == '.');
+}
+
+int64_t
+token_moment(struct json_object *value)
+{
+	int64_t n;
+
+	if (json_object_is_type(value, json_type_string) &&
+	    clock_parse(json_object_get_string(value), &n) == 0)
+		return n;
+	if (!number(value, &n) || n <= 0)
+		return 0;
+	return n < MILLISECONDS_FROM ? n * 1000 : n;
+}
+
+int64_t
+token_expiry(const struct auth_grant *grant, struct json_object *answer)
+{
+	struct json_object *body = template_body(grant->template);
+	int64_t fixed = json_integer(body, "token_expires_in_ms", 0), n;
+	const char *unit = json_string(body, "expires_in_unit");
+
+	if (token_at(answer, "expires_at") != NULL &&
+	    (n = token_moment(token_at(answer, "expires_at"))) > 0)
+		return n;
+	if (number(token_at(answer, "expires_in"), &n) && n > 0 && n < INT64_MAX / 2000)
+		return grant->now_ms +
+		       (unit != NULL && strcmp(unit, "milliseconds") == 0 ? n : n * 1000);
+	return fixed > 0 ? grant->now_ms + fixed : 0;
+}
+
+/* ---- settings ---- */
+
+void
+token_keep_metadata(struct auth_grant *grant, struct json_object *answer)
+{
+	struct json_object *names =
+	    json_array_in(template_body(grant->template), "token_response_metadata");
+
+	for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
+		const char *path = json_object_get_string(json_object_array_get_idx(names, i));
+		struct json_object *value = token_at(answer, path);
+
+		if (json_object_is_type(value, json_type_string) ||
+		    json_object_is_type(value, json_type_boolean))
+			json_object_object_add(grant->config, path, json_object_get(value));
+	}
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/freshen -- see freshen.h.
+ */
+#include "engine/freshen.h"
+#include "auth/vault.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "engine/grant.h"
+#include "engine/hooks_message.h"
+#include "engine/hooks_out.h"
+#include "engine/target.h"
+#include "store/environment.h"
+#include "store/sync.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#define LEASE_MS (3 * GRANT_TIMEOUT_MS) /* a renewal may take more than one request */
+#define POLL_FIRST_MS 20		/* while another process renews */
+#define POLL_MAX_MS 250
+
+TAILQ_HEAD(flight_list, flight);
+
+struct flight {
+	TAILQ_ENTRY(flight) entry;
+	int64_t connection_row;
+};
+
+struct freshener {
+	pthread_mutex_t mutex;
+	pthread_cond_t landed;
+	struct flight_list flights; /* renewals of this process */
+};
+
+static int
+freshener_destructor(struct freshener *f)
+{
+	pthread_cond_destroy(&f->landed);
+	pthread_mutex_destroy(&f->mutex);
+	return 0;
+}
+
+struct freshener *
+freshener_new(TALLOC_CTX *mem)
+{
+	struct freshener *f = talloc_zero(mem, struct freshener);
+
+	if (f == NULL)
+		abort();
+	pthread_mutex_init(&f->mutex, NULL);
+	pthread_cond_init(&f->landed, NULL);
+	TAILQ_INIT(&f->flights);
+	talloc_set_destructor(f, freshener_destructor);
+	return f;
+}
+
+/* ---- one of a process ---- */
+
+static bool
+is_flying(const struct freshener *f, int64_t connection_row)
+{
+	const struct flight *one;
+
+	TAILQ_FOREACH(one, &f->flights, entry)
+	{
+		if (one->connection_row == connection_row)
+			return true;
+	}
+	return false;
+}
+
+/* False: somebody else was at it, and is done now. */
+static bool
+take_off(struct freshener *f, struct flight *flight)
+{
+	bool is_mine;
+
+	pthread_mutex_lock(&f->mutex);
+	is_mine = !is_flying(f, flight->connection_row);
+	if (is_mine)
+		TAILQ_INSERT_TAIL(&f->flights, flight, entry);
+	while (!is_mine && is_flying(f, flight->connection_row))
+		pthread_cond_wait(&f->landed, &f->mutex);
+	pthread_mutex_unlock(&f->mutex);
+	return is_mine;
+}
+
+static void
+land(struct freshener *f, struct flight *flight)
+{
+	pthread_mutex_lock(&f->mutex);
+	TAILQ_REMOVE(&f->flights, flight, entry);
+	pthread_cond_broadcast(&f->landed);
+	pthread_mutex_unlock(&f->mutex);
+}
+
+/* ---- what is to be done ---- */
+
+struct freshening {
+	struct node *node;
+	TALLOC_CTX *mem; /* of the caller */
+	int64_t connection_row;
+	bool is_forced;
+	int64_t first_version, began_ms; /* as the caller came */
+	bool has_waited;
+	struct connection *connection;
+	struct refresh_state state;
+	struct grant grant;
+	struct error *err;
+};
+
+static int
+open_grant(struct node *node, TALLOC_CTX *mem, const struct connection *c,
+	   const struct refresh_state *state, struct grant *out, struct error *err)
+{
+	struct grant_of of = {.provider = c->provider,
+			      .auth_mode = c->auth_mode,
+			      .environment_id = c->environment_id,
+			      .integration_key = c->integration_key,
+			      .app = state->app_credentials,
+			      .app_length = state->app_credentials_length,
+			      .settings = c->integration_config,
+			      .config = c->config};
+
+	if (target_credentials(mem, node, c, &of.credentials, err) < 0)
+		return -1;
+	return grant_open(mem, node, &of, out, err);
+}
+
+static int64_t
+margin_ms(const struct template *template, const struct refresh_state *state)
+{
+	int64_t buffer_s = json_integer(template_body(template), "token_expiration_buffer", -1);
+	int64_t half = state->life_ms / 2;
+
+	if (buffer_s >= 0)
+		return buffer_s * 1000;
+	return half < FRESHEN_MARGIN_MS ? half : FRESHEN_MARGIN_MS;
+}
+
+static bool
+can_renew(const struct grant *grant)
+{
+	return grant->scheme->renew != NULL &&
+	       (grant->scheme->is_renewable == NULL ||
+		grant->scheme->is_renewable(grant->auth.credentials));
+}
+
+static int64_t
+due_ms(const struct grant *grant, const struct refresh_state *state)
+{
+	if (!can_renew(grant) || !state->expires)
+		return INT64_MAX;
+	return state->left_ms - margin_ms(grant->auth.template, state);
+}
+
+int
+freshen_due_ms(struct node *node, TALLOC_CTX *mem, const struct connection *c,
+	       const struct refresh_state *state, int64_t *out, struct error *err)
+{
+	TALLOC_CTX *scratch;
+	struct grant grant;
+	int result;
+
+	*out = INT64_MAX;
+	if (!state->expires)
+		return 0;
+	scratch = talloc_new(mem);
+	result = open_grant(node, scratch, c, state, &grant, err);
+	if (result == 0)
+		*out = due_ms(&grant, state);
+	talloc_free(scratch);
+	return result;
+}
+
+static int
+find(struct freshening *f)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(f->node->control, &db, f->err) < 0)
+		return -1;
+	result = refresh_find(f->mem, db, f->connection_row, &f->connection, &f->state, f->err);
+	db_release(db);
+	if (result < 0)
+		return -1;
+	return open_grant(f->node, f->mem, f->connection, &f->state, &f->grant, f->err);
+}
+
+/* An attempt failed: what still works is given out. */
+static int
+failed(struct freshening *f, enum error_code code)
+{
+	if (!f->is_forced && f->state.left_ms > 0)
+		return 0;
+	return error_set(f->err, code, "the credentials of connection \"%s\" %s: %s",
+			 f->connection->connection_id,
+			 code == ERR_REFRESH_EXHAUSTED
+			     ? "could not be renewed on four days; connect it anew"
+			     : "could not be renewed",
+			 f->state.error == NULL ? "" : f->state.error);
+}
+
+enum step { STEP_DONE, STEP_FAILED, STEP_RENEW };
+
+static enum step
+decide(struct freshening *f)
+{
+	const struct refresh_state *s = &f->state;
+	bool is_new = s->version != f->first_version;
+
+	if (f->is_forced ? is_new || !can_renew(&f->grant) : due_ms(&f->grant, s) > 0)
+		return STEP_DONE;
+	/* Who waited for an attempt shares its end. */
+	if (s->failed_ms >= 0 && f->has_waited &&
+	    s->failed_ms <= clock_monotonic_ms() - f->began_ms)
+		return failed(f, ERR_REFRESH) < 0 ? STEP_FAILED : STEP_DONE;
+	if (f->is_forced || s->failed_ms < 0)
+		return STEP_RENEW;
+	if (s->failed_days >= FRESHEN_FAILED_DAYS_MAX)
+		return failed(f, ERR_REFRESH_EXHAUSTED) < 0 ? STEP_FAILED : STEP_DONE;
+	if (s->failed_ms < FRESHEN_BACKOFF_MS)
+		return failed(f, ERR_REFRESH_BACKOFF) < 0 ? STEP_FAILED : STEP_DONE;
+	return STEP_RENEW;
+}
+
+/* ---- renewing ---- */
+
+static int
+store(struct freshening *f, int64_t lease)
+{
+	const struct connection *c = f->connection;
+	const struct auth_grant *auth = &f->grant.auth;
+	struct vault_place place =
+	    target_place(f->mem, c->environment_id, c->integration_id, c->connection_id);
+	char *text = json_text(f->mem, auth->credentials);
+	struct refresh_result result = {.connection_row = c->id,
+					.version = f->state.version,
+					.lease = lease,
+					.config = json_text(f->mem, auth->config),
+					.expires = auth->expires_ms > 0,
+					.left_ms = auth->expires_ms - clock_wall_ms()};
+	struct db *db;
+	bool stored;
+	int done;
+
+	result.credentials = vault_seal(f->mem, f->node->vault, &place, text, strlen(text),
+					&result.credentials_length);
+	crypto_wipe(text, strlen(text));
+	if (db_acquire(f->node->control, &db, f->err) < 0)
+		return -1;
+	done =
+	    db_begin(db, f->err) < 0 || refresh_succeed(db, &result, &stored, f->err) < 0 ||
+		    (stored && f->state.failed_ms >= 0 && sync_wake(db, c->id, f->err) < 0) ||
+		    db_commit(db, f->err) < 0
+		? -1
+		: 0;
+	db_release(db);
+	if (done == 0 && !stored)
+		log_warn("auth",
+			 "connection %s/%s was given other credentials while they were renewed",
+			 c->integration_key, c->connection_id);
+	return done;
+}
+
+static int
+announce(struct freshening *f, struct db *db, const char *message, struct error *err)
+{
+	const struct connection *c = f->connection;
+	struct environment *env;
+	struct hooks_auth told = {.operation = "refresh",
+				  .connection_id = c->connection_id,
+				  .integration_key = c->integration_key,
+				  .provider = c->provider,
+				  .auth_mode = c->auth_mode,
+				  .tags = c->tags,
+				  .end_user = c->end_user,
+				  .error_type = error_name(ERR_REFRESH),
+				  .error_description = message};
+	struct outbox_auth auth = {.connection_row = c->id,
+				   .environment_id = c->environment_id,
+				   .kind = OUTBOX_AUTH_REFRESH};
+
+	if (environment_find(f->mem, db, c->environment_id, &env, err) < 0)
+		return -1;
+	told.environment = env->name;
+	auth.facts = hooks_auth_facts(f->mem, &told);
+	return outbox_auth(db, &auth, err);
+}
+
+/* Written down, and told to the app once a day. */
+static void
+record_failure(struct freshening *f, int64_t lease, const char *message)
+{
+	struct error err;
+	struct db *db;
+	bool is_counted;
+
+	if (db_acquire(f->node->control, &db, &err) < 0) {
+		log_warn("auth", "a failed renewal could not be written down: %s", err.message);
+		return;
+	}
+	if (db_begin(db, &err) < 0 ||
+	    refresh_fail(db, f->connection_row, lease, message, &is_counted, &err) < 0 ||
+	    (is_counted && announce(f, db, message, &err) < 0) || db_commit(db, &err) < 0)
+		log_warn("auth", "a failed renewal could not be written down: %s", err.message);
+	db_release(db);
+	hooks_out_wake(f->node);
+}
+
+static int
+renew(struct freshening *f, int64_t lease)
+{
+	const struct connection *c = f->connection;
+
+	if (f->grant.scheme->renew(&f->grant.auth, f->err) == 0) {
+		log_info("auth", "renewed the credentials of connection %s/%s",
+			 c->integration_key, c->connection_id);
+		return store(f, lease);
+	}
+	log_warn("auth", "the credentials of connection %s/%s could not be renewed: %s",
+		 c->integration_key, c->connection_id, f->err->message);
+	record_failure(f, lease, f->err->message);
+	return 0; /* the next look finds it */
+}
+
+static void
+pause_for(int64_t ms)
+{
+	const struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+/* Takes the lease and renews, or waits for another process until the row moved. */
+static int
+fly(struct freshening *f)
+{
+	int64_t lease, wait_ms = POLL_FIRST_MS, end_ms = clock_monotonic_ms() + LEASE_MS;
+	struct db *db;
+	bool taken;
+	int result;
+
+	crypto_random(&lease, sizeof(lease));
+	while (clock_monotonic_ms() < end_ms) {
+		if (db_acquire(f->node->control, &db, f->err) < 0)
+			return -1;
+		result = refresh_lease(db, f->connection_row, f->state.version, lease, LEASE_MS,
+				       &taken, f->err);
+		db_release(db);
+		if (result < 0)
+			return -1;
+		if (taken)
+			return renew(f, lease);
+		pause_for(wait_ms);
+		wait_ms = wait_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait_ms * 2;
+		f->has_waited = true;
+		if (find(f) < 0)
+			return -1;
+		if (decide(f) != STEP_RENEW)
+			return 0;
+	}
+	return 0;
+}
+
+int
+freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, bool is_forced,
+	struct connection **out, struct error *err)
+{
+	struct freshening f = {.node = node,
+			       .mem = mem,
+			       .connection_row = connection_row,
+			       .is_forced = is_forced,
+			       .began_ms = clock_monotonic_ms(),
+			       .err = err};
+	struct flight flight = {.connection_row = connection_row};
+	enum step step;
+
+	if (find(&f) < 0)
+		return -1;
+	f.first_version = f.state.version;
+	while ((step = decide(&f)) == STEP_RENEW) {
+		if (clock_monotonic_ms() - f.began_ms > 2 * LEASE_MS)
+			return error_set(
+			    err, ERR_REFRESH,
+			    "the credentials of connection \"%s\" were not renewed "
+			    "in time",
+			    f.connection->connection_id);
+		if (take_off(node->freshener, &flight)) {
+			int result = find(&f); /* it may have been renewed since the look */
+
+			if (result == 0 && decide(&f) == STEP_RENEW)
+				result = fly(&f);
+			land(node->freshener, &flight);
+			if (result < 0)
+				return -1;
+		}
+		f.has_waited = true;
+		if (find(&f) < 0)
+			return -1;
+	}
+	*out = f.connection;
+	return step == STEP_DONE ? 0 : -1;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/grant -- a connection's grant with what its auth mode needs: template, the app of its
+ * integration, settings, unsealed credentials, and a way to the provider.
+ */
+#ifndef NANGO_ENGINE_GRANT_H
+#define NANGO_ENGINE_GRANT_H
+
+#include "auth/auth.h"
+#include "engine/node.h"
+#include "store/connection.h"
+#include "store/integration.h"
+
+#define GRANT_TIMEOUT_MS 30000 /* of one request to a provider */
+
+struct grant {
+	struct auth_grant auth;
+	const struct auth_scheme *scheme;
+};
+
+/* What a grant is made of; credentials NULL: none yet. */
+struct grant_of {
+	const char *provider, *auth_mode; /* auth_mode NULL: the template's */
+	int64_t environment_id;
+	const char *integration_key;
+	const void *app; /* sealed credentials of the integration, or NULL */
+	size_t app_length;
+	const char *settings, *config; /* JSON objects */
+	struct json_object *credentials;
+};
+
+/* All of it belongs to mem. ERR_TEMPLATE, ERR_UNSUPPORTED, ERR_DECRYPT. */
+MUST_CHECK int grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of,
+			  struct grant *out, struct error *err);
+
+/* Where an integration's credentials are sealed to. */
+struct vault_place grant_app_place(int64_t environment_id, const char *integration_key);
+/* Unsealed; an empty object when there are none. */
+MUST_CHECK int grant_app(TALLOC_CTX *mem, struct node *node, int64_t environment_id,
+			 const char *integration_key, const void *sealed, size_t length,
+			 struct json_object **out, struct error *err);
+
+#endif
