@@ -78,6 +78,52 @@ check_key(struct call *call, const struct api_route *route, struct error *err)
 	return 0;
 }
 
+#define SESSION_PREFIX "nango_connect_session_"
+#define SESSION_HEX 64
+
+void
+access_session_token(char out[ACCESS_SESSION_TOKEN_MAX])
+{
+	unsigned char bytes[SESSION_HEX / 2];
+
+	crypto_random(bytes, sizeof(bytes));
+	strcpy(out, SESSION_PREFIX);
+	crypto_hex(out + sizeof(SESSION_PREFIX) - 1, bytes, sizeof(bytes));
+	crypto_wipe(bytes, sizeof(bytes));
+}
+
+static const char *
+session_token(struct request *req)
+{
+	const char *header = request_header(req, "authorization");
+
+	if (header != NULL && strncasecmp(header, "Bearer ", 7) == 0)
+		return header + 7 + strspn(header + 7, " ");
+	return request_query(req, "connect_session_token");
+}
+
+int
+access_session(struct call *call, struct error *err)
+{
+	const char *token = session_token(call->req);
+	unsigned char hash[CRYPTO_SHA256_BYTES];
+	struct db *db;
+
+	if (token == NULL)
+		return error_set(err, ERR_MISSING_AUTH,
+				 "a connect session's token is needed: as `Authorization: "
+				 "Bearer <token>` or connect_session_token=");
+	if (strncmp(token, SESSION_PREFIX, sizeof(SESSION_PREFIX) - 1) != 0 ||
+	    strlen(token) != sizeof(SESSION_PREFIX) - 1 + SESSION_HEX)
+		return error_set(err, ERR_SESSION_FORMAT,
+				 "the token is not that of a connect session");
+	crypto_sha256(hash, token, strlen(token));
+	if (call_db(call, &db, err) < 0 ||
+	    connect_session_find(call->mem, db, hash, sizeof(hash), &call->session, err) < 0)
+		return -1;
+	return environment_find(call->mem, db, call->session->environment_id, &call->env, err);
+}
+
 int
 access_check(struct call *call, const struct api_route *route, struct error *err)
 {
@@ -86,6 +132,8 @@ access_check(struct call *call, const struct api_route *route, struct error *err
 		return 0;
 	case API_KEY:
 		return check_key(call, route, err);
+	case API_SESSION:
+		return access_session(call, err);
 	case API_PAGE:
 		if (call->node->is_dev)
 			return 0;
@@ -121,6 +169,16 @@ has_body(const struct request *req)
 	       (length != NULL && strcmp(length, "0") != 0);
 }
 
+/* Queries are not read yet: it is found in the target as it stands. */
+static bool
+names_session(const struct request *req)
+{
+	const char *header = request_header(req, "authorization");
+
+	return strstr(request_target(req), SESSION_PREFIX) != NULL ||
+	       (header != NULL && strstr(header, SESSION_PREFIX) != NULL);
+}
+
 int
 access_admit(struct request *req, struct node *node, struct error *err)
 {
@@ -128,8 +186,8 @@ access_admit(struct request *req, struct node *node, struct error *err)
 	const char *origin = request_header(req, "origin");
 	const char *key;
 
-	/* Every route with a body needs a key: without one nothing is buffered. */
-	if (has_body(req) && read_key(req, &key, err) < 0)
+	/* Every route with a body needs a key or a session: without one nothing is buffered. */
+	if (has_body(req) && !names_session(req) && read_key(req, &key, err) < 0)
 		return -1;
 	if (!node->is_dev)
 		return 0;

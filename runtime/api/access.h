@@ -11,6 +11,12 @@
 MUST_CHECK int access_check(struct call *call, const struct api_route *route,
 			    struct error *err);
 
+/* A connect session's token in the header or the query: call->session and call->env. */
+MUST_CHECK int access_session(struct call *call, struct error *err);
+
+#define ACCESS_SESSION_TOKEN_MAX 96
+void access_session_token(char out[ACCESS_SESSION_TOKEN_MAX]); /* a new one */
+
 /*
  * On the loop, before a body is read. A page in the developer's browser can send requests to
  * loopback under a name of its own (DNS rebinding): `dev`, which is open without sign-in, takes

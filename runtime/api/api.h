@@ -11,6 +11,7 @@
 
 #include "engine/node.h"
 #include "http/server.h"
+#include "store/connect.h"
 #include "store/environment.h"
 
 struct call {
@@ -19,16 +20,18 @@ struct call {
 	struct node *node;
 	struct environment *env; /* of the key; NULL on open routes */
 	struct api_key *key;
-	struct db *db; /* use call_db() */
+	struct connect_session *session; /* NULL but on routes for one */
+	struct db *db;			 /* use call_db() */
 	struct db *data;
 };
 
 typedef int api_handler(struct call *call, struct response *res, struct error *err);
 
 enum api_access {
-	API_OPEN, /* anybody */
-	API_KEY,  /* an environment's key */
-	API_PAGE, /* people at the console: without sign-in in `nangod dev`, else refused */
+	API_OPEN,    /* anybody */
+	API_KEY,     /* an environment's key */
+	API_SESSION, /* the token of a connect session */
+	API_PAGE,    /* people at the console: without sign-in in `nangod dev`, else refused */
 };
 
 struct api_route {

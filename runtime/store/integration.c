@@ -10,7 +10,7 @@
 static const char columns[] =
     "SELECT id, account_id, environment_id, unique_key, provider, display_name, "
     "       forward_webhooks, config, credentials, created_at, updated_at "
-    "FROM nango.integration WHERE environment_id = $1 AND deleted_at IS NULL ";
+    "FROM nango.integration WHERE deleted_at IS NULL ";
 
 static void
 read_row(struct integration *out, const struct db_result *r, size_t row)
@@ -32,7 +32,8 @@ int
 integration_list(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 		 struct integration **out, size_t *count, struct error *err)
 {
-	char *sql = talloc_asprintf(mem, "%s ORDER BY unique_key", columns);
+	char *sql =
+	    talloc_asprintf(mem, "%s AND environment_id = $1 ORDER BY unique_key", columns);
 	struct db_result *found;
 	struct integration *list;
 
@@ -52,7 +53,8 @@ int
 integration_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const char *unique_key,
 		 struct integration **out, struct error *err)
 {
-	char *sql = talloc_asprintf(mem, "%s AND unique_key = $2", columns);
+	char *sql =
+	    talloc_asprintf(mem, "%s AND environment_id = $1 AND unique_key = $2", columns);
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql,
@@ -61,6 +63,22 @@ integration_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id, const c
 	if (db_rows(found) == 0)
 		return error_set(err, ERR_NOT_FOUND, "there is no integration \"%s\"",
 				 unique_key);
+	*out = talloc_zero(mem, struct integration);
+	read_row(*out, found, 0);
+	return 0;
+}
+
+int
+integration_find_id(TALLOC_CTX *mem, struct db *db, int64_t id, struct integration **out,
+		    struct error *err)
+{
+	char *sql = talloc_asprintf(mem, "%s AND id = $1", columns);
+	struct db_result *found;
+
+	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
+		return -1;
+	if (db_rows(found) == 0)
+		return error_set(err, ERR_NOT_FOUND, "the integration was deleted");
 	*out = talloc_zero(mem, struct integration);
 	read_row(*out, found, 0);
 	return 0;

@@ -23,6 +23,8 @@ MUST_CHECK int integration_list(TALLOC_CTX *mem, struct db *db, int64_t environm
 MUST_CHECK int integration_find(TALLOC_CTX *mem, struct db *db, int64_t environment_id,
 				const char *unique_key, struct integration **out,
 				struct error *err);
+MUST_CHECK int integration_find_id(TALLOC_CTX *mem, struct db *db, int64_t id,
+				   struct integration **out, struct error *err);
 /* Sets id and times. ERR_CONFLICT when the key is taken. */
 MUST_CHECK int integration_insert(struct db *db, struct integration *integration,
 				  struct error *err);
