@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nango-plugin template: check and new, as an author of templates meets them.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { program, run, scratch, start, top } from "./lib/nangod.mjs";
@@ -26,7 +26,6 @@ test("what ours are made of, and what is wrong, with place, line and help", asyn
       `error[E0705]: there is no body_format "jsn"\n--> ${dir}/shop.yaml:8:14\n  |\n8 | body_format: jsn\n  |              ^^^\nhelp: did you mean "json"?\n`,
   );
   assert.equal(done.stdout, `${dir}/shop.yaml: 0 templates, 2 errors, 0 warnings\n`);
-  assert.equal((await tool(["check", join(top, "templates")])).stderr, "");
 });
 
 test("--json: one line, with the first error and all findings", async (t) => {
@@ -114,13 +113,47 @@ test("the handbook's example passes its check", async (t) => {
   assert.deepEqual([done.code, done.stderr], [0, ""]);
 });
 
+const ours = join(top, "templates");
+const names = readdirSync(ours).filter((file) => file.endsWith(".yaml")).map((file) => file.slice(0, -5)).sort();
+const modes = () => readFileSync(join(top, "runtime/provider/schema_table.c"), "utf8").match(/schema_modes\[\] = \{([^}]*)\}/)[1].match(/\w+(?=")/g);
+
+test("ours: no finding, every auth mode, a name and a source for each", async () => {
+  const done = await tool(["check", ours, "--resolved", "--json"]);
+  const { findings, resolved } = JSON.parse(done.stdout);
+  assert.deepEqual([done.code, done.stderr, findings], [0, "", []]);
+  assert.deepEqual(Object.keys(resolved).sort(), names);
+  assert.ok(names.length >= 60, String(names.length));
+  const all = Object.values(resolved);
+  assert.deepEqual([...new Set(all.map(({ auth_mode }) => auth_mode))].sort(), modes().sort());
+  assert.equal(new Set(all.map(({ display_name }) => display_name)).size, names.length);
+  for (const [name, { docs, proxy, x }] of Object.entries(resolved)) {
+    for (const link of [docs, x.source]) assert.match(link, /^https:\/\/(?![^/]*nango)/, name);
+    assert.match(proxy.base_url, /^(https:\/\/|\$\{)/, name);
+  }
+});
+
+test("ours: all of them are installed, and the handbook lists each under its mode", async () => {
+  const listed = [...readFileSync(join(ours, "include.am"), "utf8").matchAll(/%D%\/(.+)\.yaml/g)].map(([, name]) => name);
+  assert.deepEqual(listed, names);
+  const { resolved } = JSON.parse((await tool(["check", ours, "--resolved", "--json"])).stdout);
+  const rows = readFileSync(join(ours, "README.md"), "utf8").split("## Ours\n")[1].matchAll(/^\| `(\w+)` \| (.+) \|$/gm);
+  const table = Object.fromEntries([...rows].map(([, mode, list]) => [mode, list.split(", ")]));
+  for (const mode of modes()) assert.deepEqual(table[mode], names.filter((name) => resolved[name].auth_mode === mode), mode);
+});
+
+// There is one test more where the recordings of real accounts are kept beside the repository.
+const recordings = join(top, "../shared/recordings");
+if (existsSync(recordings))
+  test("ours: a template for each provider that was recorded", () => {
+    for (const provider of readdirSync(recordings)) assert.ok(names.includes(provider), provider);
+  });
+
 test("the handbook has every key, function and word of the tables", () => {
   const handbook = readFileSync(join(top, "templates/README.md"), "utf8");
   const source = (name) => readFileSync(join(top, "runtime/provider", name), "utf8");
   const keys = [...source("schema_table.c").matchAll(/\{"(\w+)",\s+SCHEMA_\w+/g)].map(([, key]) => key);
   const functions = [...source("expand_function.c").matchAll(/\{"(\w+)", \d/g)].map(([, name]) => name);
-  const modes = source("schema_table.c").match(/schema_modes\[\] = \{([^}]*)\}/)[1].match(/\w+(?=")/g);
-  assert.ok(keys.length > 100 && functions.length === 7 && modes.length === 17, `${keys.length} ${functions.length} ${modes.length}`);
-  for (const word of [...keys, ...modes]) assert.match(handbook, new RegExp("`" + word + "\\b"), word);
+  assert.ok(keys.length > 100 && functions.length === 7 && modes().length === 17, `${keys.length} ${functions.length} ${modes().length}`);
+  for (const word of [...keys, ...modes()]) assert.match(handbook, new RegExp("`" + word + "\\b"), word);
   for (const name of functions) assert.ok(handbook.includes(`\${${name}(`), name);
 });

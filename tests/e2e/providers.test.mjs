@@ -79,7 +79,7 @@ test("a warning for each oddity that is known, and none for what is right", () =
 test("a server lists them beside ours, and warns in its log", async (t) => {
   const nangod = await start(t, { env: { NANGO_PROVIDERS: file, NANGO_LOG: "info" } });
   const { data } = await nangod.ok("GET", "/providers");
-  const own = readdirSync(join(top, "templates")).filter((name) => name.endsWith(".yaml")).map((name) => name.slice(0, -5));
+  const own = readdirSync(join(top, "templates")).filter((name) => name.endsWith(".yaml")).map((name) => name.slice(0, -5)).sort();
   assert.deepEqual(data.map(({ name }) => name), [...new Set([...own, ...Object.keys(entries)])].sort());
   assert.deepEqual(data.map(({ name }) => name).filter((name) => !(name in entries)), own.filter((name) => !(name in entries)));
   // Theirs takes the place of ours.
