@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { basic, form, world } from "./lib/auth.mjs";
-import { psql } from "./lib/nangod.mjs";
+import { until } from "./lib/nangod.mjs";
 
 const app = { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret", scopes: "read,write" };
 
@@ -71,7 +71,9 @@ test("a state works once, and only one of ours does", async (t) => {
 });
 
 test("a refusal of the provider is shown as text and never as markup, and the app is told", async (t) => {
-  const { nangod, token, params } = await ready(t);
+  const { nangod, provider, token, params } = await ready(t);
+  provider.reply("POST /hook", { json: {} });
+  await nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${provider.url}/hook` } });
   const state = new URL((await begin(nangod, "code", token, params)).headers.get("location")).searchParams.get("state");
   const evil = "</script><script>alert(1)</script>";
   const done = await back(nangod, { state, error: "access_denied", error_description: evil });
@@ -79,5 +81,89 @@ test("a refusal of the provider is shown as text and never as markup, and the ap
   assert.ok(!done.text.includes(evil) && !done.text.includes("<script>alert"));
   assert.match(done.text, /access_denied/);
   assert.deepEqual((await nangod.ok("GET", "/connections")).connections, []);
-  assert.match(await psql(nangod, "SELECT facts FROM nango.outbox"), /access_denied/);
+  const told = JSON.parse((await until(() => provider.requests.find((r) => r.path === "/hook"), "the app was not told")).body);
+  assert.deepEqual([told.type, told.operation, told.success, told.error.type], ["auth", "creation", false, "provider_refused"]);
+  assert.match(told.error.description, /access_denied/);
+});
+
+test("the template's options shape the way there", async (t) => {
+  const entry = {
+    display_name: "Shaped", docs: "https://example.com", auth_mode: "OAUTH2", proxy: { base_url: "https://api.example.com" },
+    authorization_url: "${connectionConfig.server}/authorize?tenant=1", token_url: "${connectionConfig.server}/token", scope_separator: "+",
+    authorization_params: { prompt: "consent", access_type: "offline", empty: "" }, authorization_url_skip_encode: ["scopes"],
+    authorization_url_skip_empty: true, authorization_url_replacements: { "client_id=": "appKey=" }, disable_pkce: true,
+    authorization_code_param_in_callback: "auth_code", redirect_uri_metadata: ["shop"], token_response_metadata: ["team.id", "is_admin"],
+    token_params: { audience: "https://api.example.com" }, authorization_method: "header",
+  };
+  const w = await world(t, { more: { shaped: entry } });
+  await w.integrate("shaped", { ...app, client_id: "id:1", client_secret: "s e+cret" });
+  w.provider.reply("POST /token", { json: { access_token: "at", "team": { id: "T1" }, is_admin: true } });
+  const { token } = await session(w.nangod, {
+    integrations_config_defaults: { shaped: { user_scopes: "a:b,c", authorization_params: { prompt: "none" }, connection_config: { server: w.provider.url } } },
+  });
+  const first = await begin(w.nangod, "shaped", token, "&params[server]=http://evil.example.com&authorization_params[prompt]=login&authorization_params[access_type]=undefined");
+  const { origin, search } = new URL(first.headers.get("location"));
+  assert.equal(origin, w.provider.url);
+  const state = /state=([0-9a-f-]{36})/.exec(search)[1];
+  assert.equal(search, `?tenant=1&response_type=code&appKey=id%3A1&redirect_uri=${encodeURIComponent(`${w.nangod.url}/oauth/callback`)}&scope=a:b+c&state=${state}&prompt=none`);
+  const done = await back(w.nangod, { customField: state, auth_code: "c", shop: "acme-shop", other: "x" });
+  assert.equal(done.status, 200, done.text);
+  const asked = w.tokens()[0];
+  assert.equal(asked.headers.authorization, basic("id%3A1", "s%20e%2Bcret"));
+  assert.deepEqual(form(asked), { audience: "https://api.example.com", grant_type: "authorization_code", code: "c", redirect_uri: `${w.nangod.url}/oauth/callback` });
+  const [{ connection_id }] = (await w.nangod.ok("GET", "/connections")).connections;
+  const { connection_config } = await w.nangod.ok("GET", `/connections/${connection_id}?provider_config_key=shaped`);
+  assert.deepEqual(connection_config, { server: w.provider.url, shop: "acme-shop", "team.id": "T1", is_admin: true });
+});
+
+test("sessions: what they allow, how long they live, and what makes a connection anew", async (t) => {
+  const { nangod, provider, params, pass, integrate } = await ready(t);
+  await integrate("cc");
+  const only = await session(nangod, { allowed_integrations: ["cc"] });
+  assert.match(only.token, /^nango_connect_session_[0-9a-f]{64}$/);
+  assert.match((await begin(nangod, "code", only.token, params)).text, /does not allow/);
+  const shown = await nangod.call("GET", "/connect/session", { key: only.token });
+  assert.deepEqual(shown.body.data, { endUser: { id: "user-1", email: "a@example.com" }, allowed_integrations: ["cc"], isReconnecting: false });
+
+  const made = await session(nangod);
+  const state = new URL((await begin(nangod, "code", made.token, params)).headers.get("location")).searchParams.get("state");
+  await back(nangod, { state, code: "c" });
+  const [{ connection_id, id }] = (await nangod.ok("GET", "/connections")).connections;
+  provider.reply("POST /token", { json: { access_token: "at-2" } });
+  const again = (await nangod.ok("POST", "/connect/sessions/reconnect", { body: { connection_id, integration_id: "code" } })).data;
+  const second = new URL((await begin(nangod, "code", again.token, params)).headers.get("location")).searchParams.get("state");
+  assert.equal((await back(nangod, { state: second, code: "c" })).status, 200);
+  const after = (await nangod.ok("GET", "/connections")).connections;
+  assert.deepEqual(after.map((c) => [c.connection_id, c.id]), [[connection_id, id]]);
+  assert.equal((await nangod.ok("GET", `/connections/${connection_id}?provider_config_key=code`)).credentials.access_token, "at-2");
+
+  assert.equal((await nangod.call("DELETE", "/connect/session", { key: made.token })).status, 204);
+  const gone = await nangod.call("GET", "/connect/session", { key: made.token });
+  assert.deepEqual([gone.status, gone.body.error.code], [401, "unknown_connect_session_token"]);
+  await pass("31 minutes");
+  assert.equal((await nangod.call("GET", "/connect/session", { key: only.token })).status, 401);
+  for (const body of [{}, { end_user: {} }, { end_user: { id: "u" }, allowed_integrations: ["nope"] }, { end_user: { id: "u" }, integrations_config_defaults: { nope: {} } }])
+    assert.equal((await nangod.call("POST", "/connect/sessions", { body })).status, 400, JSON.stringify(body));
+});
+
+test("forms: each mode at its path, and the mode of another is refused", async (t) => {
+  const { nangod, provider, integrate } = await world(t);
+  provider.reply("POST /token", { json: { access_token: "cc-1", expires_in: 60 } });
+  await integrate("cc");
+  await nangod.ok("POST", "/integrations", { body: { provider: "private-api-bearer", unique_key: "key" } });
+  const { token } = await session(nangod);
+  const post = (path, body) => nangod.call("POST", `${path}?connect_session_token=${token}&params[server]=${encodeURIComponent(provider.url)}&params[baseUrl]=${encodeURIComponent(provider.url)}`, { key: null, body });
+  const made = await post("/oauth2/auth/cc", { client_id: "i", client_secret: "s" });
+  assert.deepEqual([made.status, made.body.providerConfigKey], [200, "cc"], made.text);
+  const key = await post("/api-auth/api-key/key", { apiKey: "k" });
+  assert.equal(key.status, 200, key.text);
+  const wrong = await post("/api-auth/basic/key", { username: "u", password: "p" });
+  assert.deepEqual([wrong.status, wrong.body.error.code], [400, "invalid_auth_mode"]);
+  const nobody = await nangod.call("POST", "/api-auth/api-key/key", { key: null, body: { apiKey: "k" } });
+  assert.equal(nobody.status, 401);
+  provider.reply("POST /token", { status: 401, json: { error: "invalid_client", error_description: "no client with s3cret-value" } });
+  const refused = await post("/oauth2/auth/cc", { client_id: "i", client_secret: "s3cret-value" });
+  assert.deepEqual([refused.status, refused.body.error.code], [424, "provider_refused"]);
+  assert.match(refused.body.error.message, /invalid_client/);
+  assert.ok(!refused.text.includes("s3cret-value"));
 });
