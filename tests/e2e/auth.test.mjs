@@ -2,8 +2,11 @@
 // Credentials that are obtained and renewed: what token endpoints are asked, what becomes of answers.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { basic, form, world } from "./lib/auth.mjs";
+import { basic, form, providers, world } from "./lib/auth.mjs";
+import { buildItems } from "./lib/items.mjs";
+import { until } from "./lib/nangod.mjs";
 
+const { cc } = providers;
 const client = { type: "OAUTH2_CC", client_id: "the-client", client_secret: "s3cret/+&" };
 
 test("client credentials: a token is fetched when the connection is made, and renewed before it expires", async (t) => {
@@ -24,4 +27,100 @@ test("client credentials: a token is fetched when the connection is made, and re
   assert.equal(renewed.body.credentials.token, "token-2", renewed.text);
   assert.equal((await show("cc", "&force_refresh=true")).body.credentials.token, "token-3");
   assert.equal(n, 3);
+});
+
+test("a provider that refuses to renew: the old token while it lasts, a pause, a count of days, an end, and force", async (t) => {
+  const { nangod, integrate, connect, show, pass, provider, tokens } = await world(t);
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  provider.reply("POST /hook", { json: {} });
+  await nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${provider.url}/hook` } });
+  const made = await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-s3cret-0", expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+  assert.equal(made.status, 200, made.text);
+  provider.reply("POST /token", { status: 400, json: { error: "invalid_grant", error_description: "rt-s3cret-0 was revoked" } });
+
+  await pass("50 minutes");
+  const stale = await show("code");
+  assert.deepEqual([stale.status, stale.body.credentials.access_token], [200, "at-0"], "it has not expired yet");
+  assert.equal(tokens().length, 1);
+  await show("code");
+  assert.equal(tokens().length, 1, "not again within half a minute");
+  const refusals = () => provider.requests.filter((r) => r.path === "/hook").map((r) => JSON.parse(r.body)).filter((b) => b.operation === "refresh");
+  await until(() => refusals().length === 1, "the app was not told");
+  assert.deepEqual([refusals()[0].success, refusals()[0].connectionId], [false, "acme"]);
+  assert.match(refusals()[0].error.description, /invalid_grant/);
+  assert.ok(!refusals()[0].error.description.includes("rt-s3cret-0"), "no secret leaves");
+
+  await pass("31 seconds");
+  await show("code");
+  assert.equal(tokens().length, 2);
+  await pass("15 minutes");
+  const over = await show("code");
+  assert.deepEqual([over.status, over.body.error.code], [424, "refresh_token_external_error"]);
+  const soon = await show("code");
+  assert.deepEqual([soon.status, soon.body.error.code, tokens().length], [424, "connection_refresh_backoff", 3]);
+  for (let day = 2; day <= 4; day++) {
+    await pass("1 day");
+    assert.equal((await show("code")).body.error.code, "refresh_token_external_error");
+  }
+  await until(() => refusals().length === 4, () => `told ${refusals().length} times, once a day`);
+  await pass("1 day");
+  const end = await show("code");
+  assert.deepEqual([end.status, end.body.error.code, tokens().length], [424, "connection_refresh_exhausted", 6]);
+  assert.match(end.body.error.message, /connect it anew/);
+
+  provider.reply("POST /token", { json: { access_token: "at-1", expires_in: "3600" } });
+  const forced = await show("code", "&force_refresh=true&refresh_token=true");
+  assert.deepEqual([forced.status, forced.body.credentials.access_token, forced.body.credentials.refresh_token], [200, "at-1", "rt-s3cret-0"]);
+  assert.equal((await show("code")).status, 200);
+  assert.ok(!nangod.log().includes("s3cret"), "no secret in the log");
+});
+
+test("a run begins with credentials that last, and renews them while it is under way", async (t) => {
+  const { nangod, integrate, connect, provider, tokens } = await world(t);
+  await integrate("cc");
+  await nangod.deploy(await buildItems(t, (text) => text.replace("provider: unauthenticated", "provider: cc"), "cc"), "cc");
+  let n = 0;
+  // A life of two seconds: half of it is left when a token is renewed.
+  provider.reply("POST /token", () => ({ json: { access_token: `token-${++n}`, expires_in: 2 } }));
+  const seen = [];
+  provider.reply("GET /api/items", async ({ query, headers }) => {
+    const page = Number(query.get("page"));
+    seen.push([page, headers.authorization]);
+    if (page < 3) await new Promise((done) => setTimeout(done, 1200)); // a slow provider
+    return { json: page < 4 ? [{ id: String(page), title: "x" }] : [] };
+  });
+  const made = await connect("cc", client);
+  assert.equal(made.status, 200, made.text);
+  const status = await nangod.settled("cc", "acme", "items");
+  assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+  assert.deepEqual(seen.map(([page]) => page), [1, 2, 3, 4]);
+  const used = seen.map(([, header]) => Number(/Bearer token-(\d+)/.exec(header)[1]));
+  assert.ok(used[1] > used[0] && used[2] > used[1], used.join());
+  assert.equal(tokens().length, n);
+});
+
+test("what bodies, formats and expiries a provider may want and give", async (t) => {
+  const rows = {
+    json: [{ body_format: "json" }, { json: { access_token: "a", expires_in: 60 } }, (r) => assert.deepEqual(JSON.parse(r.body), { grant_type: "client_credentials", client_id: "the-client", client_secret: "s3cret/+&" })],
+    query: [{ body_format: "query" }, { json: { access_token: "a" } }, (r) => assert.deepEqual([r.body, r.query.get("client_secret")], ["", "s3cret/+&"])],
+    basic: [{ token_request_auth_method: "basic" }, { json: { jwt: "a" } }, (r) => assert.deepEqual([r.headers.authorization, form(r)], [basic("the-client", "s3cret/+&"), { grant_type: "client_credentials" }])],
+    login: [{ token_request_auth_method: "custom", token_params: { scope: "x", tenant: "${connectionConfig.tenant}" } }, { json: { data: { token: "a" } } },
+      (r) => assert.deepEqual(form(r), { scope: "x", tenant: "T 1", username: "the-client", password: "s3cret/+&", grant_type: "client_credentials" })],
+    units: [{ expires_in_unit: "milliseconds" }, { json: { access_token: "a", expires_in: 120_000 } }, null, 120_000],
+    iso: [{}, { json: { access_token: "a", expires_at: new Date(Date.now() + 600_000).toISOString() } }, null, 600_000],
+    seconds: [{}, { json: { access_token: "a", expires_at: Math.round(Date.now() / 1000) + 600 } }, null, 600_000],
+    none: [{}, { json: { access_token: "a" } }, null, 55 * 60_000],
+    form: [{}, { headers: { "content-type": "text/plain" }, text: "access_token=a&expires_in=90" }, null, 90_000],
+  };
+  const more = Object.fromEntries(Object.entries(rows).map(([name, [extra]]) => [name, { ...cc, display_name: name, ...extra }]));
+  const { integrate, connect, provider, tokens } = await world(t, { more });
+  for (const [name, [, answer, check, life]] of Object.entries(rows)) {
+    provider.reply("POST /token", answer);
+    await integrate(name);
+    const made = await connect(name, client, { connection_id: name, connection_config: { server: provider.url, tenant: "T 1" } });
+    assert.equal(made.status, 200, `${name}: ${made.text}`);
+    assert.equal(made.body.credentials.token, "a", name);
+    check?.(tokens().at(-1));
+    if (life) assert.ok(Math.abs(Date.parse(made.body.credentials.expires_at) - Date.now() - life) < 30_000, `${name}: ${made.body.credentials.expires_at}`);
+  }
 });

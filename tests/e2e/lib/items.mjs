@@ -10,13 +10,13 @@ const source = fileURLToPath(new URL("../plugins/items", import.meta.url));
 export const key = "unauthenticated";
 export const item = (n, more) => ({ id: String(n), title: `Item ${n}`, ...more });
 
-/** Builds it; edit(text) changes its plugin.yaml. */
-export async function buildItems(t, edit) {
+/** Builds it; edit(text) changes its plugin.yaml, which may name another provider. */
+export async function buildItems(t, edit, name = key) {
   if (!edit) return buildPlugin(t, source, key);
   const dir = scratch(t);
   cpSync(source, dir, { recursive: true });
   writeFileSync(join(dir, "plugin.yaml"), edit(readFileSync(join(source, "plugin.yaml"), "utf8")));
-  return buildPlugin(t, dir, key);
+  return buildPlugin(t, dir, name);
 }
 
 /** A server with the plugin and a provider whose /items?page=N is provider.pages[N-1]. */
