@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth-signers-lines -- for the test against npm's signers: a line of JSON {signer, …} is
+ * answered by {"out"} or {"error", "message"}.
+ */
+#include "auth/jwt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+sign_jwt(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err)
+{
+	struct jwt_key key = {
+	    .text = json_string(row, "key"),
+	    .is_hex = json_boolean(row, "hex", false),
+	    .jwk = json_object_in(row, "jwk"),
+	};
+
+	return jwt_sign(mem, json_object_in(row, "header"), json_object_in(row, "payload"),
+			&key, out, err);
+}
+
+static int
+read_claims(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err)
+{
+	struct json_object *claims;
+
+	if (jwt_claims(mem, json_string(row, "token"), &claims, err) < 0)
+		return -1;
+	*out = json_text(mem, claims);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*sign)(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err);
+} signers[] = {
+    {"jwt", sign_jwt},
+    {"claims", read_claims},
+};
+
+static void
+answer(TALLOC_CTX *mem, struct json_object *row)
+{
+	struct json_object *out = json_own(mem, json_object_new_object());
+	const char *name = json_string(row, "signer");
+	struct error err = {0};
+	char *text;
+
+	for (size_t i = 0; i < sizeof(signers) / sizeof(signers[0]); i++) {
+		if (strcmp(signers[i].name, name) != 0)
+			continue;
+		if (signers[i].sign(mem, row, &text, &err) == 0) {
+			json_add(out, "out", text);
+		} else {
+			json_add(out, "error", error_name(err.code));
+			json_add(out, "message", err.message);
+		}
+	}
+	puts(json_text(mem, out));
+}
+
+int
+main(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+
+	while ((length = getline(&line, &size, stdin)) > 0) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct json_object *row;
+		struct error err;
+
+		if (json_parse(mem, line, (size_t)length, &row, &err) < 0) {
+			fprintf(stderr, "%s\n", err.message);
+			return 2;
+		}
+		answer(mem, row);
+		talloc_free(mem);
+	}
+	free(line);
+	return 0;
+}
