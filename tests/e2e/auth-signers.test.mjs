@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The signers of runtime/auth against those of npm: what they sign, these verify or sign alike.
 import assert from "node:assert/strict";
-import { createPublicKey, createSecretKey, generateKeyPairSync } from "node:crypto";
+import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { exportJWK, jwtVerify, SignJWT } from "jose";
+import OAuth from "oauth-1.0a";
 import { program, run } from "./lib/nangod.mjs";
 
 /** The answers of the C signers, one a row. */
@@ -13,6 +14,15 @@ async function signed(rows) {
   const answers = done.stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.equal(answers.length, rows.length);
   return answers;
+}
+
+/** A generator of equal rows in every run. */
+function generator(seed) {
+  let state = seed >>> 0;
+  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const below = (n) => Math.floor(next() * n);
+  const pick = (list) => list[below(list.length)];
+  return { below, pick, some: (most, make) => Array.from({ length: below(most + 1) }, make) };
 }
 
 // ---- JWT: jose ----
@@ -106,4 +116,51 @@ test("claims are read from what jose signed", async () => {
   const [answer, none] = await signed([{ signer: "claims", token }, { signer: "claims", token: token.slice(1 + token.indexOf(".")) }]);
   assert.deepEqual(JSON.parse(answer.out), claims);
   assert.equal(none.error, "invalid_credentials");
+});
+
+// ---- OAuth 1: oauth-1.0a ----
+
+const words = ["", "a", "acme", "a b", "x/y?z#w", "ä€😀", "100%", "q&a=1+2", "(p)", "!*'()-_.~", "0", "%41", "A", "~", "line\none", "[]", ":@;,$"];
+
+/** Names and values as an application gave them. Of a name that is there twice, oauth-1.0a loses an empty value. */
+function parameters({ pick, some }, names) {
+  return some(6, () => [pick(names), pick(words)]).filter(([name, value], i, all) => value !== "" || all.filter((other) => other[0] === name).length === 1);
+}
+const grouped = (list) => {
+  const out = {};
+  for (const [name, value] of list) out[name] = name in out ? [out[name], value].flat() : value;
+  return out;
+};
+const encodeForm = (list) => new URLSearchParams(list).toString(); // spaces as "+"
+
+test("300 random requests are signed as oauth-1.0a does", async () => {
+  const random = generator(21);
+  const { below, pick, some } = random;
+  const methods = ["HMAC-SHA1", "HMAC-SHA256", "PLAINTEXT"];
+  const rows = Array.from({ length: 300 }, (_, i) => {
+    // Its own parsing takes names as they stand, so names of the query need no encoding here, and differ from the form's.
+    const query = parameters(random, ["a", "b", "a1", "Z", "file", "zz-_.~"]).map(([name, value]) => `${name}${value === "" && below(2) ? "" : `=${encodeURIComponent(value)}`}`);
+    const form = parameters(random, ["f", "f.1", "ä f", "F&", "x[]", "m"]);
+    const path = some(4, () => `/${encodeURIComponent(pick(words))}`).join("");
+    return {
+      signer: "oauth1", method: i % 3, verb: pick(["GET", "POST", "put", "DELETE"]), data: grouped(form), form: form.length ? encodeForm(form) : undefined,
+      url: `${pick(["http://api.example.com", "https://h:8443", "https://1.2.3.4", "http://[::1]:3000"])}${path || "/"}${query.length ? `?${query.join("&")}` : ""}`,
+      consumerKey: pick(words) || "key", consumerSecret: pick(words), nonce: `n${i}`, timestamp: 1700000000 + i, realm: below(3) ? undefined : pick(["Photos", "1234_SB1", "a b"]),
+      ...(below(4) ? { token: pick(words), tokenSecret: pick(words) } : {}), ...(below(4) ? {} : { callback: `https://app.example/cb?state=${i}` }), ...(below(4) ? {} : { verifier: pick(words) || "v" }),
+    };
+  });
+  const answers = await signed(rows.map(({ data, ...row }) => row));
+  for (const [i, row] of rows.entries()) {
+    const name = methods[row.method];
+    const hash = name === "PLAINTEXT" ? undefined : (text, key) => createHmac(name.slice(5).toLowerCase(), key).update(text).digest("base64");
+    const oauth = new OAuth({ consumer: { key: row.consumerKey, secret: row.consumerSecret }, signature_method: name, hash_function: hash, realm: row.realm });
+    oauth.getNonce = () => row.nonce;
+    oauth.getTimeStamp = () => row.timestamp;
+    // Its way to send oauth_callback and oauth_verifier: as data, of which the header shows what begins with oauth_.
+    const extra = { ...(row.callback && { oauth_callback: row.callback }), ...(row.verifier && { oauth_verifier: row.verifier }) };
+    const token = row.token === undefined ? undefined : { key: row.token, secret: row.tokenSecret };
+    const made = oauth.authorize({ url: row.url, method: row.verb, data: { ...row.data, ...extra } }, token);
+    assert.equal(answers[i].out, oauth.toHeader({ ...made, ...extra }).Authorization, JSON.stringify(row));
+  }
+  assert.ok(rows.filter(({ form, url }) => form && url.includes("?")).length > 100);
 });

@@ -4,6 +4,7 @@
  * answered by {"out"} or {"error", "message"}.
  */
 #include "auth/jwt.h"
+#include "auth/oauth1.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +34,39 @@ read_claims(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *
 	return 0;
 }
 
+static int
+sign_oauth1(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err)
+{
+	struct oauth1 oauth = {
+	    .method = (enum oauth1_method)json_integer(row, "method", 0),
+	    .consumer_key = json_string(row, "consumerKey"),
+	    .consumer_secret = json_string(row, "consumerSecret"),
+	    .token = json_string(row, "token"),
+	    .token_secret = json_string(row, "tokenSecret"),
+	    .callback = json_string(row, "callback"),
+	    .verifier = json_string(row, "verifier"),
+	    .realm = json_string(row, "realm"),
+	    .nonce = json_string(row, "nonce"),
+	    .timestamp_s = json_integer(row, "timestamp", 0),
+	};
+	const char *form = json_string(row, "form");
+	struct oauth1_request request = {
+	    .method = json_string(row, "verb"),
+	    .url = json_string(row, "url"),
+	    .form = form,
+	    .form_length = form == NULL ? 0 : strlen(form),
+	};
+
+	return oauth1_header(mem, &oauth, &request, out, err);
+}
+
 static const struct {
 	const char *name;
 	int (*sign)(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err);
 } signers[] = {
     {"jwt", sign_jwt},
     {"claims", read_claims},
+    {"oauth1", sign_oauth1},
 };
 
 static void
