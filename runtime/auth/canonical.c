@@ -155,7 +155,7 @@ append(struct canonical_pairs *pairs, const char *name, const char *value)
 					(count == 0 ? 1 : 2 * count) * sizeof(pairs->items[0]));
 	if (pairs->items == NULL)
 		abort();
-	pairs->items[pairs->count++] = (struct canonical_pair){name, value};
+	pairs->items[pairs->count++] = (struct canonical_pair){name, value, count};
 }
 
 void
@@ -208,6 +208,28 @@ canonical_pairs_sort(struct canonical_pairs *pairs)
 		qsort(pairs->items, pairs->count, sizeof(pairs->items[0]), compare);
 }
 
+static int
+compare_place(const void *a, const void *b)
+{
+	const struct canonical_pair *left = a, *right = b;
+	int order = strcmp(left->name, right->name);
+
+	return order != 0 ? order : left->place < right->place ? -1 : 1;
+}
+
+void
+canonical_pairs_first(struct canonical_pairs *pairs)
+{
+	size_t kept = 0;
+
+	if (pairs->count > 0)
+		qsort(pairs->items, pairs->count, sizeof(pairs->items[0]), compare_place);
+	for (size_t i = 0; i < pairs->count; i++)
+		if (kept == 0 || strcmp(pairs->items[kept - 1].name, pairs->items[i].name) != 0)
+			pairs->items[kept++] = pairs->items[i];
+	pairs->count = kept;
+}
+
 char *
 canonical_pairs_text(TALLOC_CTX *mem, const struct canonical_pairs *pairs)
 {
@@ -225,4 +247,56 @@ canonical_pairs_text(TALLOC_CTX *mem, const struct canonical_pairs *pairs)
 		buf_adds(&buf, pairs->items[i].value);
 	}
 	return canonical_take(mem, &buf);
+}
+
+char *
+canonical_path_once(TALLOC_CTX *mem, const char *path)
+{
+	char *spaced = talloc_strdup(mem, path), *bytes, *piece;
+	size_t length;
+	struct buf out;
+
+	for (char *at = spaced; *at != '\0'; at++)
+		if (*at == '+')
+			*at = ' '; /* as s3 reads it */
+	bytes = canonical_decode(mem, spaced, strlen(spaced), &length);
+	buf_init(&out, mem, 3 * length + 4);
+	for (piece = bytes; piece <= bytes + length;) {
+		char *slash = memchr(piece, '/', (size_t)(bytes + length - piece));
+		char *end = slash == NULL ? bytes + length : slash;
+
+		*end = '\0';
+		canonical_encode(&out, piece, (size_t)(end - piece));
+		if (slash != NULL)
+			buf_addc(&out, '/');
+		piece = end + 1;
+	}
+	return out.data;
+}
+
+char *
+canonical_path_twice(TALLOC_CTX *mem, const char *path)
+{
+	struct buf out;
+
+	buf_init(&out, mem, 3 * strlen(path) + 4);
+	for (const char *at = path; *at != '\0';) {
+		size_t n = strcspn(at, "/");
+		char *piece = talloc_strndup(mem, at, n);
+
+		if (strcmp(piece, "..") == 0) {
+			while (out.length > 0 && out.data[out.length - 1] != '/')
+				out.length--;
+			out.length -= out.length > 0;
+			out.data[out.length] = '\0';
+		} else if (n > 0 && strcmp(piece, ".") != 0) {
+			buf_addc(&out, '/');
+			buf_add_url(&out, piece);
+		}
+		talloc_free(piece);
+		at += n + (at[n] == '/');
+	}
+	if (out.length == 0 || path[strlen(path) - 1] == '/')
+		buf_addc(&out, '/');
+	return out.data;
 }

@@ -31,6 +31,7 @@ MUST_CHECK int canonical_url_split(TALLOC_CTX *mem, const char *url, struct cano
 /* Each text is encoded, and wiped when it is freed. */
 struct canonical_pair {
 	const char *name, *value;
+	size_t place; /* in the order in which they came */
 };
 
 struct canonical_pairs {
@@ -45,8 +46,16 @@ void canonical_pairs_add(struct canonical_pairs *pairs, const char *name, const 
 MUST_CHECK int canonical_pairs_parse(struct canonical_pairs *pairs, const char *text,
 				     size_t length, struct error *err);
 void canonical_pairs_sort(struct canonical_pairs *pairs); /* by name, then by value */
+/* Sorted by name, and of each name only the one that came first. */
+void canonical_pairs_first(struct canonical_pairs *pairs);
 /* name=value&…, wiped when it is freed. */
 char *canonical_pairs_text(TALLOC_CTX *mem, const struct canonical_pairs *pairs);
+
+/* A path for s3: decoded ("+" is a space) and encoded, all but slashes, also those written %2F.
+ */
+char *canonical_path_once(TALLOC_CTX *mem, const char *path);
+/* For others: each part encoded, though it is already; without empty parts and dots. */
+char *canonical_path_twice(TALLOC_CTX *mem, const char *path);
 
 /* Percent-decoded, NUL-terminated, wiped when it is freed; a "%" before no digits stays. */
 char *canonical_decode(TALLOC_CTX *mem, const char *text, size_t length, size_t *out_length);

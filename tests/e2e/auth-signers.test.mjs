@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The signers of runtime/auth against those of npm: what they sign, these verify or sign alike.
 import assert from "node:assert/strict";
-import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync } from "node:crypto";
+import { createHash, createHmac, createPublicKey, createSecretKey, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
+import aws4 from "aws4";
 import { exportJWK, jwtVerify, SignJWT } from "jose";
 import OAuth from "oauth-1.0a";
 import { program, run } from "./lib/nangod.mjs";
@@ -163,4 +164,50 @@ test("300 random requests are signed as oauth-1.0a does", async () => {
     assert.equal(answers[i].out, oauth.toHeader({ ...made, ...extra }).Authorization, JSON.stringify(row));
   }
   assert.ok(rows.filter(({ form, url }) => form && url.includes("?")).length > 100);
+});
+
+// ---- AWS Signature Version 4: aws4 ----
+
+// Only what a URL may hold: at the first other character, aws4 encodes the whole path once more.
+const pieces = ["a", "A", "b.txt", "", "", ".", "..", "...", "+", "a+b", ":", "arn:aws:x", "a%20b", "%2F", "x%2Fy", "%2B", "%c3%a4", "%C3%A4", "!*'()", "$,;=@&", "~-_.", "%7E", "%25", "%2520", "a=b", "%00"];
+const names = ["a", "A", "b", "a1", "max-keys", "prefix", "X-Amz", "a%20b", "a+b", "%41", "q%5B%5D", "ns:x", "~", "%C3%A4", "flag", "versionId"];
+const values = ["", "1", "2", "B", "a%20b", "a+b", "a%2Bb", "x/y", "x%2Fy", "a=b", "%3D", "!*'()", "%c3%a4", "$,;:@", "~", "%25", "%5b", "?"];
+
+test("600 random requests are signed as aws4 does, of s3 and of others", async () => {
+  const { below, pick, some } = generator(31);
+  const rows = Array.from({ length: 600 }, (_, i) => {
+    const service = pick(["s3", "s3", "execute-api", "sts", "iam", "es", "inspector2"]);
+    const path = some(5, () => `/${pick(pieces)}`).join("") || "/";
+    const query = below(4) ? `?${some(6, () => `${pick(names)}${pick(["=", "=", ""])}`).map((name) => (name.endsWith("=") ? name + pick(values) : name)).join("&")}` : "";
+    const time = 1700000000 + i * 86413;
+    const body = below(2) ? pick(["x", "a=1&b=2", '{"ä":"€"}']) : undefined;
+    const headers = Object.fromEntries([
+      ["Accept", "application/json"], ["X-Amz-Target", " DynamoDB  \t Query "], ["x-custom", ""], ["Content-Type", "text/plain; charset=utf-8"], ["X-Umlaut", "ä"], ["Date", "x"],
+      ["User-Agent", "nangod"], ["Expect", "100-continue"], ["Range", "bytes=0-9"], ["Connection", "close"],
+    ].filter(() => below(2)));
+    return {
+      signer: "sigv4", id: "AKIDEXAMPLE", secret: pick(["wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "ä key"]), token: below(3) ? undefined : "to/ken+==", region: pick(["us-east-1", "eu-central-1"]), service, time,
+      bare: service !== "s3" && below(2) === 1, method: pick(["GET", "PUT", "POST", "DELETE", "HEAD"]), host: pick(["api.example.com", "bucket.s3.amazonaws.com", "localhost"]), port: pick([undefined, 9000]), path: path + query, body, headers,
+      bodySha256: service === "s3" && below(4) === 0 ? "UNSIGNED-PAYLOAD" : undefined,
+    };
+  });
+  const expected = rows.map((row) => {
+    const stamp = new Date(row.time * 1000).toISOString().replace(/[:-]|\.\d{3}/g, "");
+    const hash = row.bodySha256 ?? createHash("sha256").update(row.body ?? "").digest("hex");
+    const request = { service: row.service, region: row.region, hostname: row.host, port: row.port, path: row.path, method: row.method, body: row.body, headers: { ...row.headers, "X-Amz-Date": stamp, ...(row.bare ? {} : { "X-Amz-Content-Sha256": hash }) } };
+    return aws4.sign(request, { accessKeyId: row.id, secretAccessKey: row.secret, sessionToken: row.token }).headers;
+  });
+  // What aws4 adds by itself (length and type of the body) is signed, so it is given here, too.
+  const own = /^(authorization|host|x-amz-(date|content-sha256|security-token))$/i;
+  const given = rows.map(({ host, port, path, ...row }, i) => ({
+    ...row, url: `https://${host}${port ? `:${port}` : ""}${path}`, headers: Object.fromEntries(Object.entries(expected[i]).filter(([name]) => !own.test(name)).map(([name, value]) => [name, String(value)])),
+  }));
+  const answers = await signed(given);
+  for (const [i, row] of rows.entries()) {
+    const made = Object.fromEntries((answers[i].out ?? assert.fail(answers[i].message)).trim().split("\n").map((line) => line.split(": ")));
+    assert.equal(made.authorization, expected[i].Authorization, JSON.stringify(row));
+    for (const name of ["X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token"]) assert.equal(made[name.toLowerCase()], expected[i][name]);
+  }
+  assert.ok(new Set(rows.filter(({ service }) => service === "s3").map(({ path }) => path)).size > 100);
+  assert.ok(new Set(rows.filter(({ service }) => service !== "s3").map(({ path }) => path)).size > 300);
 });

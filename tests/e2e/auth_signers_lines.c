@@ -5,6 +5,7 @@
  */
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
+#include "auth/sigv4.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,45 @@ sign_oauth1(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *
 	return oauth1_header(mem, &oauth, &request, out, err);
 }
 
+static int
+sign_sigv4(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err)
+{
+	struct json_object *headers = json_object_in(row, "headers");
+	struct sigv4_header given[64];
+	struct sigv4_keys keys = {
+	    .id = json_string(row, "id"),
+	    .secret = json_string(row, "secret"),
+	    .session_token = json_string(row, "token"),
+	};
+	struct sigv4_scope scope = {
+	    .region = json_string(row, "region"),
+	    .service = json_string(row, "service"),
+	    .time_s = json_integer(row, "time", 0),
+	    .is_bare = json_boolean(row, "bare", false),
+	};
+	const char *body = json_string(row, "body");
+	struct sigv4_request request = {
+	    .method = json_string(row, "method"),
+	    .url = json_string(row, "url"),
+	    .headers = given,
+	    .body = body,
+	    .body_length = body == NULL ? 0 : strlen(body),
+	    .body_sha256 = json_string(row, "bodySha256"),
+	};
+	struct sigv4_signed made;
+
+	json_object_object_foreach (headers, name, value)
+		given[request.header_count++] =
+		    (struct sigv4_header){name, json_object_get_string(value)};
+	if (sigv4_sign(mem, &keys, &scope, &request, &made, err) < 0)
+		return -1;
+	*out = talloc_strdup(mem, "");
+	for (size_t i = 0; i < made.count; i++)
+		*out = talloc_asprintf(mem, "%s%s: %s\n", *out, made.headers[i].name,
+				       made.headers[i].value);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*sign)(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err);
@@ -67,6 +107,7 @@ static const struct {
     {"jwt", sign_jwt},
     {"claims", read_claims},
     {"oauth1", sign_oauth1},
+    {"sigv4", sign_sigv4},
 };
 
 static void
