@@ -7,7 +7,6 @@
 #include "base/crypto.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -64,6 +63,15 @@ canonical_url_split(TALLOC_CTX *mem, const char *url, struct canonical_url *out,
 	out->path = path == 0 ? "/" : talloc_strndup(mem, at + host, path);
 	out->query = query == 0 ? "" : crypto_secret(mem, at + host + path + 1, query);
 	return 0;
+}
+
+bool
+canonical_is_quotable(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 127 || *text == '"' || *text == '\\')
+			return false;
+	return true;
 }
 
 char *

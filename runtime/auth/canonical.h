@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <talloc.h>
 
@@ -61,6 +62,8 @@ char *canonical_path_twice(TALLOC_CTX *mem, const char *path);
 char *canonical_decode(TALLOC_CTX *mem, const char *text, size_t length, size_t *out_length);
 /* Any bytes, with a NUL behind them. */
 void canonical_encode(struct buf *out, const char *bytes, size_t length);
+/* May it stand between quotes in a header? */
+bool canonical_is_quotable(const char *text);
 /* The contents as a text that is wiped when it is freed; the buffer is wiped and done. */
 char *canonical_take(TALLOC_CTX *mem, struct buf *buf);
 

@@ -150,15 +150,6 @@ signature_of(TALLOC_CTX *scratch, const struct oauth1 *oauth,
 	return 0;
 }
 
-static bool
-may_be_quoted(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 127 || *text == '"' || *text == '\\')
-			return false;
-	return true;
-}
-
 static char *
 header_text(TALLOC_CTX *mem, const struct oauth1 *oauth, const char *signature)
 {
@@ -203,7 +194,7 @@ oauth1_header(TALLOC_CTX *mem, const struct oauth1 *oauth, const struct oauth1_r
 
 	if (oauth->consumer_key == NULL || oauth->consumer_key[0] == '\0')
 		return error_set(err, ERR_CREDENTIALS, "the consumer key is empty");
-	if (oauth->realm != NULL && !may_be_quoted(oauth->realm))
+	if (oauth->realm != NULL && !canonical_is_quotable(oauth->realm))
 		return error_set(
 		    err, ERR_CREDENTIALS,
 		    "the realm may hold no quotes, backslashes or control characters");

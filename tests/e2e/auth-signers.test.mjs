@@ -211,3 +211,20 @@ test("600 random requests are signed as aws4 does, of s3 and of others", async (
   assert.ok(new Set(rows.filter(({ service }) => service === "s3").map(({ path }) => path)).size > 100);
   assert.ok(new Set(rows.filter(({ service }) => service !== "s3").map(({ path }) => path)).size > 300);
 });
+
+// ---- WSSE: Node's cryptography ----
+
+test("60 WSSE headers have the digest of their nonce, time and password", async () => {
+  const { pick, below } = generator(41);
+  const rows = Array.from({ length: 60 }, () => ({ signer: "wsse", username: pick(["customer001", "ä b", "a@b.example"]), password: pick(["secret", "ä€😀", 'a"b\\', "x".repeat(1024)]), created: below(2e12) }));
+  const seen = new Set();
+  for (const [i, { out }] of (await signed(rows)).entries()) {
+    const { username, password, created } = rows[i];
+    const [, nonce] = /Nonce="([0-9a-f]{32})"/.exec(out);
+    const time = new Date(created).toISOString();
+    const digest = Buffer.from(createHash("sha1").update(nonce + time + password).digest("hex")).toString("base64");
+    assert.equal(out, `UsernameToken Username="${username}", PasswordDigest="${digest}", Nonce="${nonce}", Created="${time}"`);
+    seen.add(nonce);
+  }
+  assert.equal(seen.size, 60);
+});

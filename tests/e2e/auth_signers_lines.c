@@ -6,6 +6,7 @@
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
 #include "auth/sigv4.h"
+#include "auth/wsse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,14 +101,19 @@ sign_sigv4(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *e
 	return 0;
 }
 
+static int
+sign_wsse(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err)
+{
+	return wsse_header(mem, json_string(row, "username"), json_string(row, "password"),
+			   NULL, json_integer(row, "created", 0), out, err);
+}
+
 static const struct {
 	const char *name;
 	int (*sign)(TALLOC_CTX *mem, struct json_object *row, char **out, struct error *err);
 } signers[] = {
-    {"jwt", sign_jwt},
-    {"claims", read_claims},
-    {"oauth1", sign_oauth1},
-    {"sigv4", sign_sigv4},
+    {"jwt", sign_jwt},	   {"claims", read_claims}, {"oauth1", sign_oauth1},
+    {"sigv4", sign_sigv4}, {"wsse", sign_wsse},
 };
 
 static void
