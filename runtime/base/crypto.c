@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,40 @@ crypto_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *data, size_t l
 	must(EVP_Digest(data, length, out, &n, EVP_sha256(), NULL), "sha256");
 }
 
+static const EVP_MD *
+digest_of(enum crypto_hash hash)
+{
+	static const EVP_MD *(*const digests[])(void) = {
+	    [CRYPTO_SHA1] = EVP_sha1,
+	    [CRYPTO_SHA256] = EVP_sha256,
+	    [CRYPTO_SHA384] = EVP_sha384,
+	    [CRYPTO_SHA512] = EVP_sha512,
+	};
+
+	return digests[hash]();
+}
+
+size_t
+crypto_digest(unsigned char out[CRYPTO_HASH_MAX], enum crypto_hash hash, const void *data,
+	      size_t length)
+{
+	unsigned int n = 0;
+
+	must(EVP_Digest(data, length, out, &n, digest_of(hash), NULL), "digest");
+	return n;
+}
+
+size_t
+crypto_hmac(unsigned char out[CRYPTO_HASH_MAX], enum crypto_hash hash, const void *key,
+	    size_t key_length, const void *data, size_t length)
+{
+	unsigned int n = 0;
+
+	must(HMAC(digest_of(hash), key, (int)key_length, data, length, out, &n) != NULL,
+	     "hmac");
+	return n;
+}
+
 void
 crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key, size_t key_length,
 		   const void *data, size_t length)
@@ -53,15 +88,6 @@ crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key, size
 	unsigned int n = 0;
 
 	must(HMAC(EVP_sha256(), key, (int)key_length, data, length, out, &n) != NULL, "hmac");
-}
-
-void
-crypto_hmac_sha1(unsigned char out[CRYPTO_SHA1_BYTES], const void *key, size_t key_length,
-		 const void *data, size_t length)
-{
-	unsigned int n = 0;
-
-	must(HMAC(EVP_sha1(), key, (int)key_length, data, length, out, &n) != NULL, "hmac");
 }
 
 void
@@ -166,6 +192,57 @@ crypto_unbase64(TALLOC_CTX *mem, const char *text, size_t *length)
 	return out;
 }
 
+char *
+crypto_base64url(TALLOC_CTX *mem, const void *data, size_t length)
+{
+	char *out = crypto_base64(mem, data, length);
+	size_t n = strcspn(out, "=");
+
+	out[n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+	return out;
+}
+
+/* Bits of the last character that no byte takes up: they are zero, so a text has one form. */
+static bool
+has_stray_bits(char last, size_t length)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				       "0123456789+/";
+	unsigned value = (unsigned)(strchr(alphabet, last) - alphabet);
+
+	return (value & (length % 4 == 2 ? 15u : length % 4 == 3 ? 3u : 0u)) != 0;
+}
+
+unsigned char *
+crypto_unbase64url(TALLOC_CTX *mem, const char *text, size_t text_length, size_t *length)
+{
+	char *standard = talloc_size(mem, text_length + 4);
+	unsigned char *out = NULL;
+	size_t n = 0;
+
+	if (standard == NULL)
+		abort();
+	while (n < text_length && strchr("+/=", text[n]) == NULL) {
+		standard[n] = text[n] == '-' ? '+' : text[n] == '_' ? '/' : text[n];
+		n++;
+	}
+	if (n == text_length && n % 4 != 1) {
+		while (n % 4 != 0)
+			standard[n++] = '=';
+		standard[n] = '\0';
+		out = crypto_unbase64(mem, standard, length);
+	}
+	if (out != NULL && has_stray_bits(standard[text_length - 1], text_length)) {
+		talloc_free(out);
+		out = NULL;
+	}
+	OPENSSL_cleanse(standard, text_length);
+	talloc_free(standard);
+	return out;
+}
+
 void
 crypto_hex(char *out, const void *data, size_t length)
 {
@@ -207,5 +284,27 @@ crypto_secret(TALLOC_CTX *mem, const char *text, size_t length)
 	memcpy(out, text, length);
 	out[length] = '\0';
 	talloc_set_destructor(out, secret_destructor);
+	return out;
+}
+
+static int
+digit_of(char c)
+{
+	return c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+}
+
+unsigned char *
+crypto_unhex(TALLOC_CTX *mem, const char *text, size_t *length)
+{
+	size_t n = strlen(text);
+	unsigned char *out;
+
+	if (n % 2 != 0 || strspn(text, "0123456789abcdefABCDEF") != n)
+		return NULL;
+	out = (unsigned char *)crypto_secret(mem, text, n / 2);
+	for (size_t i = 0; i < n / 2; i++)
+		out[i] =
+		    (unsigned char)(digit_of(text[2 * i]) << 4 | digit_of(text[2 * i + 1]));
+	*length = n / 2;
 	return out;
 }

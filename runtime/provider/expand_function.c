@@ -43,14 +43,14 @@ fn_sha256_base64(struct expansion *x, char *const *arguments, size_t count, stru
 static int
 fn_hmac_sha1_hex(struct expansion *x, char *const *arguments, size_t count, struct buf *out)
 {
-	unsigned char digest[CRYPTO_SHA1_BYTES];
-	char hex[2 * CRYPTO_SHA1_BYTES + 1];
+	unsigned char digest[CRYPTO_HASH_MAX];
+	char hex[2 * CRYPTO_HASH_MAX + 1];
 
 	(void)x;
 	(void)count;
-	crypto_hmac_sha1(digest, arguments[1], strlen(arguments[1]), arguments[0],
-			 strlen(arguments[0]));
-	crypto_hex(hex, digest, sizeof(digest));
+	crypto_hex(hex, digest,
+		   crypto_hmac(digest, CRYPTO_SHA1, arguments[1], strlen(arguments[1]),
+			       arguments[0], strlen(arguments[0])));
 	buf_adds(out, hex);
 	return 0;
 }

@@ -209,6 +209,18 @@ test_base64(void **state)
 	assert_null(crypto_unbase64(mem, "Y=I=", &length));
 	assert_null(crypto_unbase64(mem, "YW-_", &length));
 	assert_null(crypto_unbase64(mem, "", &length));
+	assert_string_equal(crypto_base64url(mem, "\xfb\xff\xfe~", 4), "-__-fg");
+	assert_memory_equal(crypto_unbase64url(mem, "-__-fg.", 6, &length), "\xfb\xff\xfe~", 4);
+	assert_int_equal(length, 4);
+	assert_null(crypto_unbase64url(mem, "-__-fh", 6, &length)); /* bits of no byte */
+	assert_null(crypto_unbase64url(mem, "-__-f", 5, &length));
+	assert_null(crypto_unbase64url(mem, "+__-fg", 6, &length));
+	assert_null(crypto_unbase64url(mem, "-__-fg==", 8, &length));
+	assert_null(crypto_unbase64url(mem, "-__\0fg", 6, &length));
+	assert_memory_equal(crypto_unhex(mem, "00fFA9", &length), "\0\xff\xa9", 3);
+	assert_int_equal(length, 3);
+	assert_null(crypto_unhex(mem, "0", &length));
+	assert_null(crypto_unhex(mem, "0g", &length));
 	talloc_free(mem);
 }
 
