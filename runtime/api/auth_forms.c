@@ -10,10 +10,10 @@
 static const struct {
 	const char *prefix, *mode;
 } paths[] = {
-    {"/api-auth/api-key/", "API_KEY"},
-    {"/api-auth/basic/", "BASIC"},
-    {"/oauth2/auth/", "OAUTH2_CC"},
-    {"/auth/unauthenticated/", "NONE"},
+    {"/api-auth/api-key/", "API_KEY"}, {"/api-auth/basic/", "BASIC"},
+    {"/oauth2/auth/", "OAUTH2_CC"},    {"/auth/unauthenticated/", "NONE"},
+    {"/auth/two-step/", "TWO_STEP"},   {"/auth/jwt/", "JWT"},
+    {"/auth/bill/", "BILL"},	       {"/auth/signature/", "SIGNATURE"},
 };
 
 static const char *
@@ -42,7 +42,8 @@ read_form(struct call *call, struct connect_flow *flow, struct error *err)
 		given = json_own(call->mem, json_object_new_object());
 	if (!json_object_is_type(given, json_type_object))
 		return error_set_at(err, ERR_INVALID_BODY, "", "the body must be an object");
-	if (flow->grant.scheme->validate(call->mem, given, &auth->credentials, err) < 0)
+	if (flow->grant.scheme->validate(call->mem, auth->template, given, &auth->credentials,
+					 err) < 0)
 		return -1;
 	return template_check_fields(auth->template, "credentials", auth->credentials,
 				     "credentials", err);

@@ -71,7 +71,8 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 				    integration->provider, grant->scheme->mode);
 	if (config != NULL)
 		grant->auth.config = config;
-	if (grant->scheme->validate(call->mem, given, &grant->auth.credentials, err) < 0 ||
+	if (grant->scheme->validate(call->mem, grant->auth.template, given,
+				    &grant->auth.credentials, err) < 0 ||
 	    template_check_fields(grant->auth.template, "credentials", grant->auth.credentials,
 				  "credentials", err) < 0 ||
 	    template_check_fields(grant->auth.template, "connection_config", grant->auth.config,

@@ -7,8 +7,8 @@
 #define KEY_MAX 1024
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-	 struct error *err)
+validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
+	 struct json_object **out, struct error *err)
 {
 	const char *key;
 
@@ -23,7 +23,7 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 	*out = json_own(mem, json_object_new_object());
 	json_add(*out, "type", "API_KEY");
 	json_add(*out, "apiKey", key);
-	return 0;
+	return auth_fields(template, given, *out, err);
 }
 
 const struct auth_scheme auth_api_key = {

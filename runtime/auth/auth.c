@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIELD_MAX 16384
 #define REDACT_MIN 6 /* shorter texts are words that anything may hold */
 
-static const struct auth_scheme *const schemes[] = {&auth_api_key, &auth_basic, &auth_none,
-						    &auth_oauth2, &auth_oauth2_cc};
+static const struct auth_scheme *const schemes[] = {
+    &auth_api_key, &auth_basic,	    &auth_bill,	     &auth_jwt,	    &auth_none,
+    &auth_oauth2,  &auth_oauth2_cc, &auth_signature, &auth_two_step};
 
 const struct auth_scheme *const *
 auth_schemes(size_t *count)
@@ -62,6 +64,40 @@ auth_text_if(struct json_object *given, const char *key, size_t max, const char 
 	if (!json_object_object_get_ex(given, key, &value) || value == NULL)
 		return 0;
 	return auth_text(given, key, 1, max, out, err);
+}
+
+int
+auth_fields(const struct template *template, struct json_object *given, struct json_object *out,
+	    struct error *err)
+{
+	struct json_object *fields = json_object_in(template_body(template), "credentials");
+
+	if (fields == NULL)
+		return 0;
+	json_object_object_foreach (fields, key, schema) {
+		struct json_object *value = json_member(given, key);
+
+		(void)schema;
+		if (value == NULL || json_object_object_get_ex(out, key, NULL))
+			continue;
+		if (!json_object_is_type(value, json_type_string) ||
+		    json_object_get_string_len(value) > FIELD_MAX)
+			return error_set_at(err, ERR_INVALID_BODY, "credentials",
+					    "credentials.%s must be a text of at most %d bytes",
+					    key, FIELD_MAX);
+		json_object_object_add(out, key, json_object_get(value));
+	}
+	return 0;
+}
+
+void
+auth_keep(struct json_object *out, struct json_object *from)
+{
+	if (from == NULL)
+		return;
+	json_object_object_foreach (from, key, value)
+		if (!json_object_object_get_ex(out, key, NULL))
+			json_object_object_add(out, key, json_object_get(value));
 }
 
 char *

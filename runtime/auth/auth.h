@@ -44,6 +44,7 @@ struct auth_grant {
 	struct json_object *credentials;
 	int64_t expires_ms; /* out: wall clock; 0: they do not, or nobody said */
 	int64_t now_ms;
+	struct json_object *answer_headers; /* of the newest answer */
 	auth_send_fn *send;
 	void *send_arg;
 };
@@ -62,8 +63,8 @@ struct auth_scheme {
 	 * The credentials of a request body, checked and in the form in which they are sealed:
 	 * {"type", …}. *out belongs to mem. ERR_INVALID_BODY at credentials.….
 	 */
-	int (*validate)(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-			struct error *err);
+	int (*validate)(TALLOC_CTX *mem, const struct template *template,
+			struct json_object *given, struct json_object **out, struct error *err);
 	/* The Authorization header unless the template has its own; NULL where a mode has none.
 	 */
 	char *(*authorization)(TALLOC_CTX *mem, struct json_object *credentials);
@@ -85,8 +86,8 @@ struct auth_scheme {
 const struct auth_scheme *auth_scheme_find(const char *mode);
 const struct auth_scheme *const *auth_schemes(size_t *count);
 
-extern const struct auth_scheme auth_api_key, auth_basic, auth_none, auth_oauth2,
-    auth_oauth2_cc;
+extern const struct auth_scheme auth_api_key, auth_basic, auth_bill, auth_jwt, auth_none,
+    auth_oauth2, auth_oauth2_cc, auth_signature, auth_two_step;
 
 /* ---- for the modes ---- */
 
@@ -96,6 +97,13 @@ MUST_CHECK int auth_text(struct json_object *given, const char *key, size_t min,
 /* The same, or NULL when it is absent or null. */
 MUST_CHECK int auth_text_if(struct json_object *given, const char *key, size_t max,
 			    const char **out, struct error *err);
+
+/* Fields of the form that the template declares, and that are given, into out. */
+MUST_CHECK int auth_fields(const struct template *template, struct json_object *given,
+			   struct json_object *out, struct error *err);
+
+/* Members of from that out does not have: what a renewal keeps of the form. */
+void auth_keep(struct json_object *out, struct json_object *from);
 
 char *auth_bearer(TALLOC_CTX *mem, const char *token); /* "Bearer …"; NULL for NULL */
 

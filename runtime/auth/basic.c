@@ -10,8 +10,8 @@
 #define PART_MAX 1024
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-	 struct error *err)
+validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
+	 struct json_object **out, struct error *err)
 {
 	const char *username, *password;
 
@@ -26,7 +26,7 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 	json_add(*out, "type", "BASIC");
 	json_add(*out, "username", username);
 	json_add(*out, "password", password);
-	return 0;
+	return auth_fields(template, given, *out, err);
 }
 
 static char *

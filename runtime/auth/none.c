@@ -5,9 +5,10 @@
 #include "auth/auth.h"
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-	 struct error *err)
+validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
+	 struct json_object **out, struct error *err)
 {
+	(void)template;
 	(void)given;
 	(void)err;
 	*out = json_own(mem, json_object_new_object());

@@ -50,13 +50,14 @@ read_override(struct json_object *given, struct json_object *out, struct error *
 }
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-	 struct error *err)
+validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
+	 struct json_object **out, struct error *err)
 {
 	struct json_object *made = json_own(mem, json_object_new_object());
 	struct json_object *raw = json_object_in(given, "raw");
 	const char *access, *refresh;
 
+	(void)template;
 	json_add(made, "type", "OAUTH2");
 	if (auth_text(given, "access_token", 1, TOKEN_TEXT_MAX, &access, err) < 0 ||
 	    auth_text_if(given, "refresh_token", TOKEN_TEXT_MAX, &refresh, err) < 0)
@@ -112,8 +113,8 @@ oauth2_take(struct auth_grant *grant, struct json_object *answer, struct error *
 
 	if (access == NULL || access[0] == '\0')
 		return error_set(err, ERR_PROVIDER,
-				 "the provider's answer holds no access_token: %.300s",
-				 auth_redact(grant, json_text(grant->mem, answer)));
+				 "the provider's answer holds no access_token: %s",
+				 token_describe(grant, answer));
 	if (refresh == NULL || refresh[0] == '\0')
 		refresh = json_string(before, "refresh_token");
 	grant->expires_ms = token_expiry(grant, tokens);

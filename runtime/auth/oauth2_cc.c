@@ -11,8 +11,8 @@
 #define TEXT_MAX 4096
 
 static int
-validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
-	 struct error *err)
+validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
+	 struct json_object **out, struct error *err)
 {
 	static const struct {
 		const char *key;
@@ -31,7 +31,7 @@ validate(TALLOC_CTX *mem, struct json_object *given, struct json_object **out,
 			json_add(made, texts[i].key, text);
 	}
 	*out = made;
-	return 0;
+	return auth_fields(template, given, made, err);
 }
 
 static char *
@@ -83,8 +83,8 @@ take(struct auth_grant *grant, struct json_object *answer, struct error *err)
 		token = token_text_at(grant->mem, answer, paths[i]);
 	if (token == NULL)
 		return error_set(err, ERR_PROVIDER,
-				 "the provider's answer holds no access_token: %.300s",
-				 auth_redact(grant, json_text(grant->mem, answer)));
+				 "the provider's answer holds no access_token: %s",
+				 token_describe(grant, answer));
 	grant->expires_ms = token_expiry(grant, answer);
 	if (grant->expires_ms == 0)
 		grant->expires_ms = grant->now_ms + LIFE_DEFAULT_MS;
@@ -92,10 +92,8 @@ take(struct auth_grant *grant, struct json_object *answer, struct error *err)
 	json_add(made, "token", token);
 	clock_iso(iso, grant->expires_ms);
 	json_add(made, "expires_at", iso);
-	json_add(made, "client_id", json_string(before, "client_id"));
-	if (json_string(before, "client_secret") != NULL)
-		json_add(made, "client_secret", json_string(before, "client_secret"));
 	json_object_object_add(made, "raw", json_object_get(answer));
+	auth_keep(made, before);
 	grant->credentials = made;
 	return 0;
 }

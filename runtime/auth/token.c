@@ -191,12 +191,24 @@ said(struct auth_grant *grant, const char *body)
 	return text;
 }
 
+/* The token is the answer, all of it. */
+static bool
+is_whole_text(const struct auth_grant *grant)
+{
+	struct json_object *rules =
+	    json_object_in(template_body(grant->template), "token_response");
+	const char *path = json_string(rules, "token");
+
+	return path != NULL && path[0] == '\0';
+}
+
 static int
 read_answer(struct auth_grant *grant, const char *url, const struct auth_answer *answer,
 	    struct json_object **out, struct error *err)
 {
 	int host = (int)strcspn(url, "?");
 
+	grant->answer_headers = answer->headers;
 	if (answer->status < 200 || answer->status > 299)
 		return error_set(err, ERR_PROVIDER, "%.*s answered %d: %s", host, url,
 				 answer->status, said(grant, answer->body));
@@ -204,8 +216,13 @@ read_answer(struct auth_grant *grant, const char *url, const struct auth_answer 
 		*out = json_own(grant->mem, json_object_new_object());
 		return 0;
 	}
-	if (json_parse(grant->mem, answer->body, answer->body_length, out, err) == 0 ||
-	    token_from_form(grant->mem, answer->body, out) == 0)
+	if (json_parse(grant->mem, answer->body, answer->body_length, out, err) == 0)
+		return 0;
+	if (is_whole_text(grant)) {
+		*out = json_own(grant->mem, json_object_new_string(answer->body));
+		return 0;
+	}
+	if (token_from_form(grant->mem, answer->body, out) == 0)
 		return 0;
 	return error_set(err, ERR_PROVIDER, "%.*s answered with neither JSON nor a form: %s",
 			 host, url, said(grant, answer->body));
@@ -241,17 +258,23 @@ token_put(struct json_object *params, const char *key, const char *value)
 		json_add(params, key, value);
 }
 
-static int fill(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
-		struct json_object *from, struct json_object **out, struct error *err);
+struct filling {
+	struct auth_grant *grant;
+	const struct expand_scope *scope;
+	enum expand_mode mode;
+	bool is_strict;
+	struct error *err;
+};
+
+static int fill(const struct filling *f, struct json_object *from, struct json_object **out);
 
 static int
-fill_mapping(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
-	     struct json_object *from, struct json_object *to, struct error *err)
+fill_mapping(const struct filling *f, struct json_object *from, struct json_object *to)
 {
 	json_object_object_foreach (from, key, value) {
 		struct json_object *filled;
 
-		if (fill(grant, scope, is_strict, value, &filled, err) < 0)
+		if (fill(f, value, &filled) < 0)
 			return -1;
 		if (filled != NULL)
 			json_object_object_add(to, key, filled);
@@ -259,39 +282,82 @@ fill_mapping(struct auth_grant *grant, const struct expand_scope *scope, bool is
 	return 0;
 }
 
+/* An item that comes to a list separated by commas is several. */
+static int
+fill_list(const struct filling *f, struct json_object *from, struct json_object *to)
+{
+	for (size_t i = 0; i < json_object_array_length(from); i++) {
+		struct json_object *filled;
+		const char *text;
+
+		if (fill(f, json_object_array_get_idx(from, i), &filled) < 0)
+			return -1;
+		if (!json_object_is_type(filled, json_type_string)) {
+			if (filled != NULL)
+				json_object_array_add(to, filled);
+			continue;
+		}
+		text = json_object_get_string(filled);
+		while (*text != '\0') {
+			size_t length = strcspn(text, ",");
+
+			json_object_array_add(to,
+					      json_object_new_string_len(text, (int)length));
+			text += length + (text[length] == ',');
+		}
+		json_object_put(filled);
+	}
+	return 0;
+}
+
 /* *out is the caller's to put; NULL: it did not resolve. */
 static int
-fill(struct auth_grant *grant, const struct expand_scope *scope, bool is_strict,
-     struct json_object *from, struct json_object **out, struct error *err)
+fill(const struct filling *f, struct json_object *from, struct json_object **out)
 {
+	bool is_mapping = json_object_is_type(from, json_type_object);
 	char *text;
 
 	*out = NULL;
-	if (json_object_is_type(from, json_type_object)) {
-		*out = json_object_new_object();
-		if (fill_mapping(grant, scope, is_strict, from, *out, err) == 0)
+	if (is_mapping || json_object_is_type(from, json_type_array)) {
+		*out = is_mapping ? json_object_new_object() : json_object_new_array();
+		if ((is_mapping ? fill_mapping(f, from, *out) : fill_list(f, from, *out)) == 0)
 			return 0;
 		json_object_put(*out);
 		return -1;
 	}
 	if (!json_object_is_type(from, json_type_string)) {
-		*out = json_tokener_parse(json_text_shared(grant->mem, from));
+		*out = json_tokener_parse(json_text_shared(f->grant->mem, from));
 		return 0;
 	}
-	if (expand(grant->mem, json_object_get_string(from), scope, EXPAND_TEXT, &text, err) ==
-	    0) {
+	if (expand(f->grant->mem, json_object_get_string(from), f->scope, f->mode, &text,
+		   f->err) == 0) {
 		*out = json_object_new_string(text);
 		return 0;
 	}
-	return is_strict || err->code != ERR_NOT_FOUND ? -1 : 0;
+	return f->is_strict || f->err->code != ERR_NOT_FOUND ? -1 : 0;
+}
+
+int
+token_fill(struct auth_grant *grant, const struct expand_scope *scope, enum expand_mode mode,
+	   bool is_strict, struct json_object *from, struct json_object **out,
+	   struct error *err)
+{
+	const struct filling f = {grant, scope, mode, is_strict, err};
+
+	if (from == NULL) {
+		*out = json_own(grant->mem, json_object_new_object());
+		return 0;
+	}
+	if (fill(&f, from, out) < 0)
+		return -1;
+	json_own(grant->mem, *out);
+	return 0;
 }
 
 int
 token_params(struct auth_grant *grant, const struct expand_scope *scope, const char *section,
 	     bool is_strict, struct json_object **out, struct error *err)
 {
-	struct json_object *from = json_object_in(template_body(grant->template), section);
-
-	*out = json_own(grant->mem, json_object_new_object());
-	return from == NULL ? 0 : fill_mapping(grant, scope, is_strict, from, *out, err);
+	return token_fill(grant, scope, EXPAND_TEXT, is_strict,
+			  json_object_in(template_body(grant->template), section), out, err);
 }

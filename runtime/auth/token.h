@@ -43,6 +43,10 @@ MUST_CHECK int token_send(struct auth_grant *grant, const struct token_request *
 MUST_CHECK int token_params(struct auth_grant *grant, const struct expand_scope *scope,
 			    const char *section, bool is_strict, struct json_object **out,
 			    struct error *err);
+/* The same of any tree, in the mode in which its texts are filled. *out belongs to mem. */
+MUST_CHECK int token_fill(struct auth_grant *grant, const struct expand_scope *scope,
+			  enum expand_mode mode, bool is_strict, struct json_object *from,
+			  struct json_object **out, struct error *err);
 void token_put(struct json_object *params, const char *key, const char *value); /* over */
 
 /* A dotted path in an answer; NULL when nothing is there. */
@@ -57,6 +61,10 @@ MUST_CHECK int token_from_form(TALLOC_CTX *mem, const char *text, struct json_ob
 int64_t token_moment(struct json_object *value);
 /* expires_at or expires_in of an answer, or the template's fixed life; 0: nothing said. */
 int64_t token_expiry(const struct auth_grant *grant, struct json_object *answer);
+
+/* What an answer without a token says: its error, or the names of its members, never values
+ * that may be secret. */
+const char *token_describe(const struct auth_grant *grant, struct json_object *answer);
 
 /* Members that token_response_metadata names, into the connection's settings. */
 void token_keep_metadata(struct auth_grant *grant, struct json_object *answer);

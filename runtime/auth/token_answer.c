@@ -3,6 +3,7 @@
  * auth/token_answer -- what an answer of a token endpoint holds.
  */
 #include "auth/token.h"
+#include "base/buf.h"
 #include "base/clock.h"
 
 #include <ctype.h>
@@ -155,6 +156,36 @@ token_expiry(const struct auth_grant *grant, struct json_object *answer)
 		return grant->now_ms +
 		       (unit != NULL && strcmp(unit, "milliseconds") == 0 ? n : n * 1000);
 	return fixed > 0 ? grant->now_ms + fixed : 0;
+}
+
+/* ---- faults ---- */
+
+const char *
+token_describe(const struct auth_grant *grant, struct json_object *answer)
+{
+	static const char *const telling[] = {"error", "error_description", "error_message",
+					      "message"};
+	struct buf out;
+
+	buf_init(&out, grant->mem, 256);
+	if (!json_object_is_type(answer, json_type_object))
+		return "it is no object";
+	for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++) {
+		const char *text = json_string(answer, telling[i]);
+
+		if (text != NULL)
+			buf_addf(&out, "%s%.200s", out.length == 0 ? "" : ": ",
+				 auth_redact(grant, text));
+	}
+	if (out.length > 0)
+		return out.data;
+	buf_adds(&out, "it has");
+	json_object_object_foreach (answer, key, value) {
+		(void)value;
+		if (out.length < 300)
+			buf_addf(&out, " %.64s", key);
+	}
+	return out.data;
 }
 
 /* ---- settings ---- */

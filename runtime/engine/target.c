@@ -98,6 +98,26 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 	return 0;
 }
 
+/* A template whose headers carry the token, or the cookies of a login, needs no other. */
+static bool
+says_who(struct json_object *headers)
+{
+	static const char *const tokens[] = {"${accessToken}", "${credentials.token}",
+					     "${credentials._cookies}"};
+
+	if (headers == NULL)
+		return false;
+	json_object_object_foreach (headers, name, value) {
+		if (strcmp(name, "authorization") == 0)
+			return true;
+		for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
+			if (json_object_is_type(value, json_type_string) &&
+			    strstr(json_object_get_string(value), tokens[i]) != NULL)
+				return true;
+	}
+	return false;
+}
+
 static int
 make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_object *proxy,
 	     const struct expand_scope *scope, struct fetch_target *out, struct error *err)
@@ -109,8 +129,7 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 
 	if (headers == NULL || query == NULL)
 		abort();
-	if (scheme->authorization != NULL &&
-	    json_member(json_object_in(proxy, "headers"), "authorization") == NULL)
+	if (scheme->authorization != NULL && !says_who(json_object_in(proxy, "headers")))
 		authorization = scheme->authorization(mem, scope->credentials);
 	if (authorization != NULL)
 		headers[headers_count++] = (struct http_field){"authorization", authorization};
