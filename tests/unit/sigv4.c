@@ -63,6 +63,9 @@ static const struct {
     {"post-x-www-form-urlencoded", "POST", HOST "/",
      HEADERS({"Content-Type", "application/x-www-form-urlencoded"}), 1, "Param1=value1",
      "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"},
+    {"a host of its own", "GET", "https://192.0.2.1:8443/",
+     HEADERS({"HOST", "example.amazonaws.com"}), 1, "",
+     "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
     {"what is changed on the way is not signed", "GET", HOST ":443/",
      HEADERS({"User-Agent", "x"}, {"connection", "close"}, {"Authorization", "Bearer x"},
 	     {"X-Amz-Date", "another"}, {"x-amz-content-sha256", "another"}),
@@ -230,6 +233,11 @@ static const struct {
      "eu",
      "s3",
      "the AWS access key id is empty, too long or has strange characters"},
+    {"an id with a DEL",
+     {"i\x7f", "s", NULL},
+     "eu",
+     "s3",
+     "the AWS access key id is empty, too long or has strange characters"},
     {"an id of no ASCII",
      {"\xc3\xa4", "s", NULL},
      "eu",
@@ -320,6 +328,7 @@ static const struct {
      NULL,
      {"a", "b\r\nc: d"},
      "a header to sign holds a control character"},
+    {"a DEL", "GET", HOST, NULL, {"a", "b\x7f"}, "a header to sign holds a control character"},
     {"a name with a colon",
      "GET",
      HOST,
@@ -347,6 +356,40 @@ test_requests(void **state)
 		    strcmp(err.message, request_cases[i].message) != 0)
 			fail_msg("%s: %d %s", request_cases[i].why, result, err.message);
 	}
+}
+
+static const struct {
+	size_t id, secret, token;
+	int result;
+} length_cases[] = {
+    {128, 1024, 16384, 0},
+    {129, 1024, 16384, -1},
+    {128, 1025, 16384, -1},
+    {128, 1024, 16385, -1},
+};
+
+static void
+test_lengths(void **state)
+{
+	const struct sigv4_request request = {.method = "GET", .url = HOST};
+	TALLOC_CTX *mem = talloc_new(NULL);
+	char *text = talloc_zero_size(mem, 16385 + 1);
+
+	(void)state;
+	memset(text, 'x', 16385);
+	for (size_t i = 0; i < sizeof(length_cases) / sizeof(length_cases[0]); i++) {
+		struct sigv4_keys keys = {
+		    .id = text + 16385 - length_cases[i].id,
+		    .secret = text + 16385 - length_cases[i].secret,
+		    .session_token = text + 16385 - length_cases[i].token,
+		};
+		struct sigv4_signed out;
+		struct error err;
+
+		assert_int_equal(sigv4_sign(mem, &keys, &suite_scope, &request, &out, &err),
+				 length_cases[i].result);
+	}
+	talloc_free(mem);
 }
 
 static void
@@ -395,7 +438,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_suite),    cmocka_unit_test(test_s3),
 	    cmocka_unit_test(test_headers),  cmocka_unit_test(test_credentials),
-	    cmocka_unit_test(test_requests), cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_requests), cmocka_unit_test(test_lengths),
+	    cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
