@@ -14,8 +14,10 @@
 #define REDACT_MIN 6 /* shorter texts are words that anything may hold */
 
 static const struct auth_scheme *const schemes[] = {
-    &auth_api_key, &auth_basic,	    &auth_bill,	     &auth_jwt,	    &auth_none,
-    &auth_oauth2,  &auth_oauth2_cc, &auth_signature, &auth_two_step};
+    &auth_api_key,	  &auth_app,	  &auth_basic, &auth_bill,   &auth_custom,
+    &auth_install_plugin, &auth_jwt,	  &auth_none,  &auth_oauth2, &auth_oauth2_cc,
+    &auth_signature,	  &auth_two_step,
+};
 
 const struct auth_scheme *const *
 auth_schemes(size_t *count)
@@ -43,6 +45,9 @@ auth_text(struct json_object *given, const char *key, size_t min, size_t max, co
 	snprintf(at, sizeof(at), "credentials.%s", key);
 	if (text == NULL)
 		return error_set_at(err, ERR_INVALID_BODY, at, "%s is required", at);
+	if (strlen(text) != (size_t)json_object_get_string_len(json_member(given, key)))
+		return error_set_at(err, ERR_INVALID_BODY, at, "%s holds a control character",
+				    at);
 	if (strlen(text) < min || strlen(text) > max)
 		return error_set_at(err, ERR_INVALID_BODY, at, "%s must have %zu to %zu bytes",
 				    at, min, max);
@@ -81,9 +86,12 @@ auth_fields(const struct template *template, struct json_object *given, struct j
 		if (value == NULL || json_object_object_get_ex(out, key, NULL))
 			continue;
 		if (!json_object_is_type(value, json_type_string) ||
-		    json_object_get_string_len(value) > FIELD_MAX)
+		    json_object_get_string_len(value) > FIELD_MAX ||
+		    strlen(json_object_get_string(value)) !=
+			(size_t)json_object_get_string_len(value))
 			return error_set_at(err, ERR_INVALID_BODY, "credentials",
-					    "credentials.%s must be a text of at most %d bytes",
+					    "credentials.%s must be a text of at most %d bytes "
+					    "without U+0000",
 					    key, FIELD_MAX);
 		json_object_object_add(out, key, json_object_get(value));
 	}
@@ -133,7 +141,12 @@ auth_scope(const struct auth_grant *grant, struct expand_scope *out)
 	struct json_object *config = json_own(grant->mem, json_object_new_object());
 	const char *id = json_string(override, "client_id");
 	const char *secret = json_string(override, "client_secret");
+	const char *token = json_string(grant->credentials, "access_token");
 
+	if (token == NULL)
+		token = json_string(grant->credentials, "token");
+	if (token == NULL)
+		token = json_string(json_object_in(grant->credentials, "app"), "access_token");
 	if (id == NULL)
 		id = json_string(grant->app, "client_id");
 	if (secret == NULL)
@@ -142,9 +155,8 @@ auth_scope(const struct auth_grant *grant, struct expand_scope *out)
 		json_add(values, "clientId", id);
 	if (secret != NULL)
 		json_add(values, "clientSecret", secret);
-	if (json_string(grant->credentials, "access_token") == NULL &&
-	    json_string(grant->credentials, "token") != NULL)
-		json_add(values, "accessToken", json_string(grant->credentials, "token"));
+	if (token != NULL)
+		json_add(values, "accessToken", token);
 	put_all(config, grant->settings);
 	put_all(config, grant->config);
 	*out = (struct expand_scope){

@@ -86,8 +86,9 @@ struct auth_scheme {
 const struct auth_scheme *auth_scheme_find(const char *mode);
 const struct auth_scheme *const *auth_schemes(size_t *count);
 
-extern const struct auth_scheme auth_api_key, auth_basic, auth_bill, auth_jwt, auth_none,
-    auth_oauth2, auth_oauth2_cc, auth_signature, auth_two_step;
+extern const struct auth_scheme auth_api_key, auth_app, auth_basic, auth_bill, auth_custom,
+    auth_install_plugin, auth_jwt, auth_none, auth_oauth2, auth_oauth2_cc, auth_signature,
+    auth_two_step;
 
 /* ---- for the modes ---- */
 

@@ -3,8 +3,12 @@
  * auth/client -- see client.h.
  */
 #include "auth/client.h"
+#include "auth/jwt.h"
+#include "base/id.h"
 
 #include <string.h>
+
+#define ASSERTION_LIFE_S 300
 
 int
 client_of_app(struct auth_grant *grant, struct token_request *out, struct error *err)
@@ -35,9 +39,17 @@ client_way(const struct auth_grant *grant, struct token_request *out, struct err
 	const char *method = json_string(body, "authorization_method");
 
 	out->client = TOKEN_CLIENT_BODY;
-	if (way != NULL && strcmp(way, "private_key_jwt") == 0)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "token requests with private_key_jwt are not made yet");
+	if (way != NULL && strcmp(way, "private_key_jwt") == 0) {
+		out->client = TOKEN_CLIENT_ASSERTION;
+		if (json_string(grant->credentials, "client_private_key") != NULL)
+			out->client_secret =
+			    json_string(grant->credentials, "client_private_key");
+		return out->client_secret != NULL
+			   ? 0
+			   : error_set(err, ERR_CREDENTIALS,
+				       "the client's private key (client_private_key) is "
+				       "needed");
+	}
 	if (out->client_secret == NULL)
 		return 0;
 	if (way != NULL && strcmp(way, "basic") == 0)
@@ -46,6 +58,44 @@ client_way(const struct auth_grant *grant, struct token_request *out, struct err
 		out->client = TOKEN_CLIENT_LOGIN;
 	else if (method != NULL && strcmp(method, "header") == 0)
 		out->client = TOKEN_CLIENT_BASIC_FORM;
+	return 0;
+}
+
+int
+client_assertion(struct auth_grant *grant, const struct token_request *request,
+		 struct json_object *params, struct error *err)
+{
+	struct json_object *header = json_own(grant->mem, json_object_new_object());
+	struct json_object *payload = json_own(grant->mem, json_object_new_object());
+	struct jwt_key key = {.text = request->client_secret};
+	const char *kid = json_string(grant->credentials, "key_id");
+	char *token, id[ID_UUID_MAX];
+
+	if (key.text[0] == '{') {
+		if (json_parse(grant->mem, key.text, strlen(key.text), &key.jwk, err) < 0)
+			return error_set(err, ERR_CREDENTIALS,
+					 "the client's private key is no JWK");
+		key.text = NULL;
+		if (json_string(key.jwk, "kid") != NULL)
+			kid = json_string(key.jwk, "kid");
+	}
+	json_add(header, "alg", "RS256");
+	json_add(header, "typ", "JWT");
+	if (kid != NULL)
+		json_add(header, "kid", kid);
+	id_uuid4(id);
+	json_add(payload, "iss", request->client_id);
+	json_add(payload, "sub", request->client_id);
+	json_add(payload, "aud", request->url);
+	json_add(payload, "jti", id);
+	json_add_integer(payload, "iat", grant->now_ms / 1000);
+	json_add_integer(payload, "exp", grant->now_ms / 1000 + ASSERTION_LIFE_S);
+	if (jwt_sign(grant->mem, header, payload, &key, &token, err) < 0)
+		return -1;
+	token_put(params, "client_id", request->client_id);
+	token_put(params, "client_assertion_type",
+		  "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+	token_put(params, "client_assertion", token);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  * auth/oauth2 -- OAuth 2.0 with an authorization code (RFC 6749 4.1), PKCE (RFC 7636) and
  * refresh tokens. The way to the provider's page is oauth2_begin.c.
  */
+#include "auth/app.h"
 #include "auth/client.h"
 #include "auth/oauth2.h"
 #include "base/clock.h"
@@ -169,20 +170,6 @@ refused(struct auth_grant *grant, struct json_object *query, const char *param,
 			 description == NULL ? "" : description);
 }
 
-static void
-keep_callback(struct auth_grant *grant, struct json_object *query)
-{
-	struct json_object *names =
-	    json_array_in(template_body(grant->template), "redirect_uri_metadata");
-
-	for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
-
-		if (json_string(query, name) != NULL)
-			json_add(grant->config, name, json_string(query, name));
-	}
-}
-
 static int
 complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_object *query,
 	 struct error *err)
@@ -197,7 +184,7 @@ complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_obj
 	code = json_string(query, param);
 	if (code == NULL || code[0] == '\0')
 		return refused(grant, query, param, err);
-	keep_callback(grant, query);
+	app_keep_callback(grant, query);
 	auth_scope(grant, &scope);
 	if (token_params(grant, &scope, "token_params", true, &request.params, err) < 0)
 		return -1;

@@ -9,6 +9,23 @@
 
 #define LIFE_DEFAULT_MS (55 * 60 * 1000)
 #define TEXT_MAX 4096
+#define KEY_MAX 16384
+
+/* It has several lines, which no header carries: an own rule. */
+static int
+read_private_key(struct json_object *given, struct json_object *made, struct error *err)
+{
+	const char *key = json_string(given, "client_private_key");
+
+	if (key == NULL)
+		return 0;
+	if (strlen(key) > KEY_MAX)
+		return error_set_at(err, ERR_INVALID_BODY, "credentials.client_private_key",
+				    "credentials.client_private_key must have at most %d bytes",
+				    KEY_MAX);
+	json_add(made, "client_private_key", key);
+	return 0;
+}
 
 static int
 validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
@@ -30,8 +47,13 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 		if (text != NULL)
 			json_add(made, texts[i].key, text);
 	}
+	if (auth_text_if(given, "key_id", TEXT_MAX, &text, err) < 0)
+		return -1;
+	if (text != NULL)
+		json_add(made, "key_id", text);
 	*out = made;
-	return auth_fields(template, given, made, err);
+	return read_private_key(given, made, err) < 0 ? -1
+						      : auth_fields(template, given, made, err);
 }
 
 static char *

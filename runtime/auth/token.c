@@ -2,6 +2,7 @@
 /*
  * auth/token -- see token.h; what is read from answers is in token_answer.c.
  */
+#include "auth/client.h"
 #include "auth/token.h"
 #include "base/buf.h"
 #include "base/crypto.h"
@@ -113,20 +114,23 @@ add_basic(struct auth_grant *grant, const struct token_request *r, struct json_o
 	crypto_wipe(header.data, header.length);
 }
 
-static void
+static int
 add_client(struct auth_grant *grant, const struct token_request *r, struct json_object *params,
-	   struct json_object *headers)
+	   struct json_object *headers, struct error *err)
 {
 	bool is_login = r->client == TOKEN_CLIENT_LOGIN;
 
 	if (r->client == TOKEN_CLIENT_BASIC || r->client == TOKEN_CLIENT_BASIC_FORM)
 		add_basic(grant, r, headers);
+	if (r->client == TOKEN_CLIENT_ASSERTION)
+		return client_assertion(grant, r, params, err);
 	if (r->client != TOKEN_CLIENT_BODY && !is_login)
-		return;
+		return 0;
 	if (r->client_id != NULL)
 		token_put(params, is_login ? "username" : "client_id", r->client_id);
 	if (r->client_secret != NULL)
 		token_put(params, is_login ? "password" : "client_secret", r->client_secret);
+	return 0;
 }
 
 /* ---- sending ---- */
@@ -240,7 +244,8 @@ token_send(struct auth_grant *grant, const struct token_request *r, struct json_
 
 	if (json_member(request.headers, "accept") == NULL)
 		json_add(request.headers, "accept", "application/json");
-	add_client(grant, r, params, request.headers);
+	if (add_client(grant, r, params, request.headers, err) < 0)
+		return -1;
 	set_body(grant, r, params, &request);
 	if (grant->send(grant->send_arg, grant->mem, &request, &answer, err) < 0)
 		return -1;

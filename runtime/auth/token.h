@@ -18,6 +18,7 @@ enum token_client {
 	TOKEN_CLIENT_BASIC,	 /* id and secret as they are */
 	TOKEN_CLIENT_BASIC_FORM, /* each form-encoded first (RFC 6749 2.3.1) */
 	TOKEN_CLIENT_LOGIN,	 /* as username and password in the body */
+	TOKEN_CLIENT_ASSERTION,	 /* with a JWT (RFC 7523); client_secret is the private key */
 };
 
 struct token_request {

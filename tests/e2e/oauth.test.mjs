@@ -3,20 +3,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { basic, form, world } from "./lib/auth.mjs";
+import { back, basic, begin, form, session, stateOf, world } from "./lib/auth.mjs";
 import { until } from "./lib/nangod.mjs";
 
 const app = { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret", scopes: "read,write" };
-
-async function session(nangod, more) {
-  const { data } = await nangod.ok("POST", "/connect/sessions", { body: { end_user: { id: "user-1", email: "a@example.com" }, ...more } });
-  return data;
-}
-
-/** The first step, as a browser takes it. */
-const begin = (nangod, name, token, query = "") =>
-  nangod.call("GET", `/oauth/connect/${name}?connect_session_token=${token}${query}`, { key: null, raw: true });
-const back = (nangod, query) => nangod.call("GET", `/oauth/callback?${new URLSearchParams(query)}`, { key: null, raw: true });
 
 async function ready(t, options) {
   const w = await world(t, options);
@@ -60,7 +50,7 @@ test("authorization code: to the provider with PKCE and state, back with a code,
 
 test("a state works once, and only one of ours does", async (t) => {
   const { nangod, token, params } = await ready(t);
-  const state = new URL((await begin(nangod, "code", token, params)).headers.get("location")).searchParams.get("state");
+  const state = stateOf(await begin(nangod, "code", token, params));
   assert.equal((await back(nangod, { state, code: "c" })).status, 200);
   const again = await back(nangod, { state, code: "c" });
   assert.equal(again.status, 400);
@@ -74,7 +64,7 @@ test("a refusal of the provider is shown as text and never as markup, and the ap
   const { nangod, provider, token, params } = await ready(t);
   provider.reply("POST /hook", { json: {} });
   await nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${provider.url}/hook` } });
-  const state = new URL((await begin(nangod, "code", token, params)).headers.get("location")).searchParams.get("state");
+  const state = stateOf(await begin(nangod, "code", token, params));
   const evil = "</script><script>alert(1)</script>";
   const done = await back(nangod, { state, error: "access_denied", error_description: evil });
   assert.equal(done.status, 400);
@@ -126,12 +116,12 @@ test("sessions: what they allow, how long they live, and what makes a connection
   assert.deepEqual(shown.body.data, { endUser: { id: "user-1", email: "a@example.com" }, allowed_integrations: ["cc"], isReconnecting: false });
 
   const made = await session(nangod);
-  const state = new URL((await begin(nangod, "code", made.token, params)).headers.get("location")).searchParams.get("state");
+  const state = stateOf(await begin(nangod, "code", made.token, params));
   await back(nangod, { state, code: "c" });
   const [{ connection_id, id }] = (await nangod.ok("GET", "/connections")).connections;
   provider.reply("POST /token", { json: { access_token: "at-2" } });
   const again = (await nangod.ok("POST", "/connect/sessions/reconnect", { body: { connection_id, integration_id: "code" } })).data;
-  const second = new URL((await begin(nangod, "code", again.token, params)).headers.get("location")).searchParams.get("state");
+  const second = stateOf(await begin(nangod, "code", again.token, params));
   assert.equal((await back(nangod, { state: second, code: "c" })).status, 200);
   const after = (await nangod.ok("GET", "/connections")).connections;
   assert.deepEqual(after.map((c) => [c.connection_id, c.id]), [[connection_id, id]]);

@@ -2,6 +2,7 @@
 // A real authorization server: sign-in with PKCE, one refresh for many readers on several nodes, both ways
 // of client authentication.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { world } from "./lib/auth.mjs";
 import { serve } from "./lib/nangod.mjs";
@@ -62,6 +63,23 @@ test("a client that may say who it is in the header only, with characters that n
     client: { type: "OAUTH2", client_id: "app:basic", client_secret: "s3cret+/value", scopes: "openid,offline_access" },
   });
   assert.equal((await show(nangod, "&force_refresh=true")).status, 200);
+});
+
+test("client credentials with a JWT in place of a secret (private_key_jwt), from a JWK and from a PEM", async (t) => {
+  const w = await world(t, { more: { jwt: entry(null, { auth_mode: "OAUTH2_CC", token_request_auth_method: "private_key_jwt" }) } });
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k1", use: "sig", alg: "RS256" }] };
+  const oidc = await oidcServer(t, { redirectUri: `${w.nangod.url}/oauth/callback`, jwks });
+  await w.integrate("jwt");
+  const keys = { jwk: JSON.stringify({ ...privateKey.export({ format: "jwk" }), kid: "k1" }), pem: privateKey.export({ type: "pkcs8", format: "pem" }) };
+  for (const [form, client_private_key] of Object.entries(keys)) {
+    const made = await w.connect("jwt", { type: "OAUTH2_CC", client_id: "signer", client_private_key, key_id: "k1" }, { connection_id: form, connection_config: { server: oidc.url } });
+    assert.equal(made.status, 200, `${form}: ${made.text} ${oidc.grants}`);
+    assert.ok(made.body.credentials.token);
+  }
+  const other = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" });
+  const wrong = await w.connect("jwt", { type: "OAUTH2_CC", client_id: "signer", client_private_key: other }, { connection_config: { server: oidc.url } });
+  assert.equal(wrong.status, 424, wrong.text);
 });
 
 test("client credentials of a strict server", async (t) => {

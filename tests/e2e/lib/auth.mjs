@@ -34,3 +34,16 @@ export async function world(t, { more = {}, env, dataDir } = {}) {
 
 export const form = (request) => Object.fromEntries(new URLSearchParams(request.body));
 export const basic = (id, secret) => `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
+
+/** A connect session: {token, connect_link, expires_at}. */
+export async function session(nangod, more) {
+  const { data } = await nangod.ok("POST", "/connect/sessions", { body: { end_user: { id: "user-1", email: "a@example.com" }, ...more } });
+  return data;
+}
+
+/** The first step, as a browser takes it. */
+export const begin = (nangod, name, token, query = "") =>
+  nangod.call("GET", `/oauth/connect/${name}?connect_session_token=${token}${query}`, { key: null, raw: true });
+/** And the last. */
+export const back = (nangod, query, path = "/oauth/callback") => nangod.call("GET", `${path}?${new URLSearchParams(query)}`, { key: null, raw: true });
+export const stateOf = (answer) => new URL(answer.headers.get("location")).searchParams.get("state");

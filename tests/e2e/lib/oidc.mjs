@@ -3,8 +3,8 @@
 // used once, and one that is used twice ends its grant.
 import { createServer } from "node:http";
 
-/** redirectUri: where it may send people back to. */
-export async function oidcServer(t, { redirectUri }) {
+/** redirectUri: where it may send people back to; jwks: of a client that signs. */
+export async function oidcServer(t, { redirectUri, jwks }) {
   process.env.NODE_ENV = "test"; // it says much otherwise
   const { Provider } = await import("oidc-provider");
   const server = createServer();
@@ -19,6 +19,7 @@ export async function oidcServer(t, { redirectUri }) {
       { client_id: "app-id", client_secret: "app-s3cret-value", grant_types: ["authorization_code", "refresh_token"], redirect_uris: [redirectUri], token_endpoint_auth_method: "client_secret_post" },
       { client_id: "app:basic", client_secret: "s3cret+/value", grant_types: ["authorization_code", "refresh_token"], redirect_uris: [redirectUri], token_endpoint_auth_method: "client_secret_basic" },
       { client_id: "machine", client_secret: "machine-s3cret", grant_types: ["client_credentials"], redirect_uris: [], response_types: [], token_endpoint_auth_method: "client_secret_basic" },
+      ...(jwks ? [{ client_id: "signer", grant_types: ["client_credentials"], redirect_uris: [], response_types: [], token_endpoint_auth_method: "private_key_jwt", jwks }] : []),
     ],
     features: { clientCredentials: { enabled: true }, devInteractions: { enabled: true } },
     findAccount: (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
