@@ -143,7 +143,8 @@ freshen_first(struct call *call, bool is_forced, struct connection **c, struct e
 	    !call_may(call, "connections:read_credentials"))
 		return 0;
 	call_db_release(call);
-	if (freshen(call->node, call->mem, (*c)->id, is_forced, &fresh, err) < 0 ||
+	if (freshen(call->node, call->mem, (*c)->id, is_forced ? FRESHEN_FORCED : FRESHEN_DUE,
+		    &fresh, err) < 0 ||
 	    call_db(call, &db, err) < 0)
 		return -1;
 	return connection_find_id(call->mem, db, fresh->id, c, err);

@@ -18,6 +18,7 @@
 #include "engine/retention.h"
 #include "engine/freshen.h"
 #include "engine/hooks_out.h"
+#include "engine/keepalive.h"
 #include "engine/worker.h"
 #include "http/client.h"
 #include "http/client_wait.h"
@@ -323,8 +324,10 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		return -1;
 	if ((node->roles & (ROLE_SCHEDULER | ROLE_WORKER)) != 0)
 		worker_start(node);
-	if ((node->roles & ROLE_SCHEDULER) != 0)
+	if ((node->roles & ROLE_SCHEDULER) != 0) {
 		retention_start(node);
+		keepalive_start(node);
+	}
 	if ((node->roles & ROLE_WORKER) != 0)
 		hooks_out_start(node);
 	return front_start(&up->front, err);
@@ -356,6 +359,7 @@ node_down(struct node_up *up)
 	run_host_free(node->host);
 	worker_free(node);
 	retention_free(node);
+	keepalive_free(node);
 	hooks_out_free(node);
 	pool_free(node->worker_pool);
 	pool_free(node->auth_pool);

@@ -106,7 +106,7 @@ struct freshening {
 	struct node *node;
 	TALLOC_CTX *mem; /* of the caller */
 	int64_t connection_row;
-	bool is_forced;
+	enum freshen_why why;
 	int64_t first_version, began_ms; /* as the caller came */
 	bool has_waited;
 	struct connection *connection;
@@ -198,7 +198,7 @@ find(struct freshening *f)
 static int
 failed(struct freshening *f, enum error_code code)
 {
-	if (!f->is_forced && f->state.left_ms > 0)
+	if (f->why != FRESHEN_FORCED && f->state.left_ms > 0)
 		return 0;
 	return error_set(f->err, code, "the credentials of connection \"%s\" %s: %s",
 			 f->connection->connection_id,
@@ -210,19 +210,34 @@ failed(struct freshening *f, enum error_code code)
 
 enum step { STEP_DONE, STEP_FAILED, STEP_RENEW };
 
+static bool
+has_reason(const struct freshening *f)
+{
+	const struct refresh_state *s = &f->state;
+
+	switch (f->why) {
+	case FRESHEN_FORCED:
+		return s->version == f->first_version && can_renew(&f->grant);
+	case FRESHEN_IDLE:
+		return s->age_ms >= FRESHEN_IDLE_MS && can_renew(&f->grant);
+	case FRESHEN_DUE:
+		break;
+	}
+	return due_ms(&f->grant, s) <= 0;
+}
+
 static enum step
 decide(struct freshening *f)
 {
 	const struct refresh_state *s = &f->state;
-	bool is_new = s->version != f->first_version;
 
-	if (f->is_forced ? is_new || !can_renew(&f->grant) : due_ms(&f->grant, s) > 0)
+	if (!has_reason(f))
 		return STEP_DONE;
 	/* Who waited for an attempt shares its end. */
 	if (s->failed_ms >= 0 && f->has_waited &&
 	    s->failed_ms <= clock_monotonic_ms() - f->began_ms)
 		return failed(f, ERR_REFRESH) < 0 ? STEP_FAILED : STEP_DONE;
-	if (f->is_forced || s->failed_ms < 0)
+	if (f->why == FRESHEN_FORCED || s->failed_ms < 0)
 		return STEP_RENEW;
 	if (s->failed_days >= FRESHEN_FAILED_DAYS_MAX)
 		return failed(f, ERR_REFRESH_EXHAUSTED) < 0 ? STEP_FAILED : STEP_DONE;
@@ -371,13 +386,13 @@ fly(struct freshening *f)
 }
 
 int
-freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, bool is_forced,
+freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, enum freshen_why why,
 	struct connection **out, struct error *err)
 {
 	struct freshening f = {.node = node,
 			       .mem = mem,
 			       .connection_row = connection_row,
-			       .is_forced = is_forced,
+			       .why = why,
 			       .began_ms = clock_monotonic_ms(),
 			       .err = err};
 	struct flight flight = {.connection_row = connection_row};

@@ -19,6 +19,13 @@
 				  */
 #define FRESHEN_BACKOFF_MS 30000 /* between two attempts, after one failed */
 #define FRESHEN_FAILED_DAYS_MAX 4
+#define FRESHEN_IDLE_MS (24 * 3600 * 1000)
+
+enum freshen_why {
+	FRESHEN_DUE,	/* if they are about to expire */
+	FRESHEN_FORCED, /* in any case, once for all who ask at the same time */
+	FRESHEN_IDLE,	/* if they are older than FRESHEN_IDLE_MS, however long they last */
+};
 
 struct freshener;
 
@@ -30,11 +37,11 @@ MUST_CHECK int freshen_due_ms(struct node *node, TALLOC_CTX *mem, const struct c
 			      struct error *err);
 
 /*
- * The connection, its credentials renewed if they are due, or at once with is_forced. With the
- * provider failing they are given out as long as they have not expired.
- * ERR_REFRESH, ERR_REFRESH_BACKOFF, ERR_REFRESH_EXHAUSTED, ERR_NOT_FOUND.
+ * The connection, its credentials renewed if there is reason to. With the provider failing they
+ * are given out as long as they have not expired. ERR_REFRESH, ERR_REFRESH_BACKOFF,
+ * ERR_REFRESH_EXHAUSTED, ERR_NOT_FOUND.
  */
 MUST_CHECK int freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row,
-		       bool is_forced, struct connection **out, struct error *err);
+		       enum freshen_why why, struct connection **out, struct error *err);
 
 #endif

@@ -71,7 +71,7 @@ open_anew(struct job_renewal *r)
 	struct db *db;
 	int result;
 
-	if (freshen(r->node, r->mem, r->connection_row, false, &c, &r->err) < 0 ||
+	if (freshen(r->node, r->mem, r->connection_row, FRESHEN_DUE, &c, &r->err) < 0 ||
 	    db_acquire(r->node->control, &db, &r->err) < 0)
 		return -1;
 	result = refresh_find(r->mem, db, r->connection_row, &c, &state, &r->err);

@@ -27,6 +27,7 @@ struct catalogue;
 struct worker;
 struct retention;
 struct hooks_out;
+struct keepalive;
 
 enum role { ROLE_API = 1, ROLE_SCHEDULER = 2, ROLE_WORKER = 4 };
 
@@ -52,6 +53,7 @@ struct node {
 	const char *layers; /* of the sandbox, JSON; any thread */
 	struct manifest_budget manifests;
 	struct retention *retention; /* NULL without the scheduler role */
+	struct keepalive *keepalive; /* likewise */
 	struct worker *worker;	     /* NULL without the role */
 	struct hooks_out *hooks_out; /* likewise */
 	int64_t started_ms;

@@ -14,6 +14,7 @@ enum {
 	EXPIRES,
 	LEFT,
 	LIFE,
+	AGE,
 	FAILED,
 	FAILED_DAYS,
 	ERROR_TEXT,
@@ -28,6 +29,7 @@ read_state(struct refresh_state *state, const struct db_result *r)
 	    .expires = db_boolean(r, 0, EXPIRES),
 	    .left_ms = db_integer(r, 0, LEFT),
 	    .life_ms = db_integer(r, 0, LIFE),
+	    .age_ms = db_integer(r, 0, AGE),
 	    .failed_ms = db_is_null(r, 0, FAILED) ? -1 : db_integer(r, 0, FAILED),
 	    .failed_days = db_integer(r, 0, FAILED_DAYS),
 	    .error = db_text(r, 0, ERROR_TEXT)};
@@ -42,6 +44,7 @@ refresh_find(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
 	    "NULL::text, c.credentials_version, c.credentials_expire_at IS NOT NULL, "
 	    "(extract(epoch FROM c.credentials_expire_at - nango.clock_now()) * 1000)::int8, "
 	    "(extract(epoch FROM c.credentials_expire_at - c.credentials_at) * 1000)::int8, "
+	    "(extract(epoch FROM nango.clock_now() - c.credentials_at) * 1000)::int8, "
 	    "(extract(epoch FROM nango.clock_now() - c.refresh_failed_at) * 1000)::int8, "
 	    "c.refresh_failed_days::int8, c.refresh_error, i.credentials ";
 	char *sql = talloc_asprintf(mem, "%s%s%s AND c.id = $1", CONNECTION_COLUMNS, more,
@@ -76,6 +79,31 @@ refresh_lease(struct db *db, int64_t connection_row, int64_t version, int64_t le
 				    DB_INTEGER(lease), DB_INTEGER(lease_ms))) < 0)
 		return -1;
 	*taken = rows == 1;
+	return 0;
+}
+
+int
+refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit, int64_t **rows,
+	     size_t *count, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT id FROM nango.connection WHERE id > $1 AND deleted_at IS NULL "
+	    "    AND credentials_expire_at IS NOT NULL "
+	    "    AND credentials_at < nango.clock_now() - interval '1 day' "
+	    "    AND (refresh_failed_at IS NULL "
+	    "         OR refresh_failed_at < nango.clock_now() - interval '1 day') "
+	    "ORDER BY id LIMIT $2";
+	struct db_result *r;
+
+	if (db_exec(db, mem, &r, err, sql,
+		    DB_PARAMS(DB_INTEGER(after_row), DB_INTEGER(limit))) < 0)
+		return -1;
+	*count = db_rows(r);
+	*rows = talloc_zero_array(mem, int64_t, (unsigned)*count + 1);
+	if (*rows == NULL)
+		abort();
+	for (size_t i = 0; i < *count; i++)
+		(*rows)[i] = db_integer(r, i, 0);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 struct refresh_state {
 	int64_t version;
 	bool expires;
+	int64_t age_ms;		  /* since they were made */
 	int64_t left_ms, life_ms; /* with expires: until then; from the beginning until then */
 	int64_t failed_ms; /* since the newest failure; -1: the newest attempt was fine */
 	int64_t failed_days;
@@ -30,6 +31,10 @@ MUST_CHECK int refresh_find(TALLOC_CTX *mem, struct db *db, int64_t connection_r
  */
 MUST_CHECK int refresh_lease(struct db *db, int64_t connection_row, int64_t version,
 			     int64_t lease, int64_t lease_ms, bool *taken, struct error *err);
+
+/* Connections behind a row whose credentials are a day old, and that did not fail today. */
+MUST_CHECK int refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit,
+			    int64_t **rows, size_t *count, struct error *err);
 
 struct refresh_result {
 	int64_t connection_row, version, lease;

@@ -75,6 +75,23 @@ test("a provider that refuses to renew: the old token while it lasts, a pause, a
   assert.ok(!nangod.log().includes("s3cret"), "no secret in the log");
 });
 
+test("a grant that nobody uses is renewed once a day, and one that cannot be is left alone", async (t) => {
+  const { integrate, connect, pass, provider, tokens, nangod } = await world(t, { env: { NANGO_REFRESH_SWEEP_MS: "100" } });
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  const expires_at = new Date(Date.now() + 60 * 86_400_000).toISOString();
+  for (let n = 0; n < 3; n++) await connect("code", { type: "OAUTH2", access_token: "x", expires_at }, { connection_id: `bare-${n}` });
+  await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at });
+  let n = 0;
+  provider.reply("POST /token", () => ({ json: { access_token: `at-${++n}`, refresh_token: `rt-${n}`, expires_in: 60 * 86_400 } }));
+  for (let day = 1; day <= 3; day++) {
+    await pass("23 hours");
+    assert.equal(n, day - 1, "not within a day");
+    await pass("2 hours");
+    await until(() => n === day, () => `${n} renewals on day ${day}\n${nangod.log()}`);
+  }
+  assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1", "rt-2"]);
+});
+
 test("a run begins with credentials that last, and renews them while it is under way", async (t) => {
   const { nangod, integrate, connect, provider, tokens } = await world(t);
   await integrate("cc");
