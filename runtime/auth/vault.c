@@ -226,3 +226,18 @@ vault_check(struct vault *vault, struct db *db, struct error *err)
 	talloc_free(mem);
 	return result;
 }
+
+const void *
+vault_key_id(const struct vault *vault)
+{
+	return vault->keys[0].id;
+}
+
+int
+vault_retire(const struct vault *vault, struct db *db, struct error *err)
+{
+	char id[2 * VAULT_KEY_ID_BYTES + 1];
+
+	crypto_hex(id, vault->keys[0].id, VAULT_KEY_ID_BYTES);
+	return vault_canary_retire(db, id, err);
+}

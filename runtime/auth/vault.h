@@ -25,6 +25,10 @@ MUST_CHECK int vault_open_keys(TALLOC_CTX *mem, const char *keys, struct vault *
 /* Refuses keys that do not belong to this database; leaves a canary for a new one. */
 MUST_CHECK int vault_check(struct vault *vault, struct db *db, struct error *err);
 
+const void *vault_key_id(const struct vault *vault); /* of the first: VAULT_KEY_ID_BYTES */
+/* Nothing is sealed with another key any more: who has only others is refused from now on. */
+MUST_CHECK int vault_retire(const struct vault *vault, struct db *db, struct error *err);
+
 struct vault_place {
 	int64_t environment_id;
 	const char *table, *key; /* "connection", "12:customer-1" */

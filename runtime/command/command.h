@@ -13,7 +13,7 @@ enum { NANGOD_OK = 0, NANGOD_FAILED = 1, NANGOD_USAGE = 2 };
 
 struct nangod_options {
 	const char *config_file;
-	bool is_json, bumps_epochs;
+	bool is_json, bumps_epochs, rotates;
 };
 
 /* env is the setting an option sets (table: config.def), or NULL for those of nangod_options.

@@ -36,6 +36,24 @@
 #define WORKER_QUEUE_MAX 65536
 #define DRAIN_MS 10000 /* for requests under way at the end */
 
+int
+node_check_settings(const struct config *config, bool needs_key, struct error *err)
+{
+	if (config->database_url == NULL)
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_DATABASE_URL is not set: give the URL of a Postgres, such as "
+		    "postgres://nango:PASSWORD@localhost/nango (for development, `nangod dev` "
+		    "needs none)");
+	if (needs_key && config->encryption_key == NULL)
+		return error_set(
+		    err, ERR_CONFIG,
+		    "NANGO_ENCRYPTION_KEY is not set: make one with `head -c 32 "
+		    "/dev/urandom | base64`, and keep it: without it stored credentials "
+		    "cannot be read");
+	return 0;
+}
+
 static int
 parse_roles(const char *text, unsigned *roles, struct error *err)
 {

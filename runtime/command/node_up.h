@@ -22,6 +22,9 @@ struct node_up {
 	int exit_code;
 };
 
+/* ERR_CONFIG, which says what to do, when the database or the master key is not set. */
+MUST_CHECK int node_check_settings(const struct config *config, bool needs_key,
+				   struct error *err);
 /* Database pools, migrations, vault, environments. Settings must be complete. */
 MUST_CHECK int node_open_database(TALLOC_CTX *mem, struct node_up *up, const char *control_url,
 				  const char *data_url, const char *encryption_key,

@@ -82,6 +82,8 @@ read_options(const struct nangod_command *command, int argc, char **argv,
 			out->is_json = true;
 		else if (strcmp(option->name, "--bump-epochs") == 0)
 			out->bumps_epochs = true;
+		else if (strcmp(option->name, "rotate") == 0)
+			out->rotates = true;
 		else
 			out->config_file = value;
 	}

@@ -21,24 +21,6 @@ static const struct nangod_option database_options[] = {
 };
 
 static int
-check_settings(const struct config *config, bool needs_key, struct error *err)
-{
-	if (config->database_url == NULL)
-		return error_set(
-		    err, ERR_CONFIG,
-		    "NANGO_DATABASE_URL is not set: give the URL of a Postgres, such as "
-		    "postgres://nango:PASSWORD@localhost/nango (for development, `nangod dev` "
-		    "needs none)");
-	if (needs_key && config->encryption_key == NULL)
-		return error_set(
-		    err, ERR_CONFIG,
-		    "NANGO_ENCRYPTION_KEY is not set: make one with `head -c 32 "
-		    "/dev/urandom | base64`, and keep it: without it stored credentials "
-		    "cannot be read");
-	return 0;
-}
-
-static int
 serve(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given,
       struct error *err)
 {
@@ -46,7 +28,7 @@ serve(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given
 	int result;
 
 	(void)given;
-	if (check_settings(config, true, err) < 0 || loop_new(&up.node.loop, err) < 0)
+	if (node_check_settings(config, true, err) < 0 || loop_new(&up.node.loop, err) < 0)
 		return -1;
 	result = node_open_database(mem, &up, config->database_url,
 				    config->records_database_url, config->encryption_key, err);
@@ -93,7 +75,7 @@ migrate(TALLOC_CTX *mem, struct config *config, const struct nangod_options *giv
 
 	(void)mem;
 	(void)given;
-	if (check_settings(config, false, err) < 0 ||
+	if (node_check_settings(config, false, err) < 0 ||
 	    migrate_one(config->database_url, "control", err) < 0)
 		return -1;
 	return migrate_one(data, "data", err);
@@ -104,29 +86,4 @@ const struct nangod_command command_migrate = {
     .summary = "Brings the databases up to date, and ends.",
     .options = database_options,
     .run = migrate,
-};
-
-static int
-keys(TALLOC_CTX *mem, struct config *config, const struct nangod_options *given,
-     struct error *err)
-{
-	struct node_up up = {.node = {.config = config}};
-	int result;
-
-	(void)given;
-	if (check_settings(config, true, err) < 0)
-		return -1;
-	result = node_open_database(mem, &up, config->database_url,
-				    config->records_database_url, config->encryption_key, err);
-	for (size_t i = 0; result == 0 && i < up.keys_count; i++)
-		printf("%s %s\n", up.keys[i].name, up.keys[i].secret_key);
-	node_down(&up);
-	return result;
-}
-
-const struct nangod_command command_keys = {
-    .name = "keys",
-    .summary = "Prints each environment and its secret key.",
-    .options = database_options,
-    .run = keys,
 };

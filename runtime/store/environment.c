@@ -196,3 +196,10 @@ vault_canary_count(struct db *db, int64_t *count, struct error *err)
 
 	return db_exec_value(db, count, err, sql, DB_NONE);
 }
+
+int
+vault_canary_retire(struct db *db, const char *but_key_id, struct error *err)
+{
+	return db_exec(db, NULL, NULL, err, "DELETE FROM nango.vault_canary WHERE key_id <> $1",
+		       DB_PARAMS(DB_TEXT(but_key_id)));
+}

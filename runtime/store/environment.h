@@ -53,6 +53,7 @@ MUST_CHECK int vault_canary_find(TALLOC_CTX *mem, struct db *db, const char *key
 				 const void **sealed, size_t *length, struct error *err);
 MUST_CHECK int vault_canary_insert(struct db *db, const char *key_id, const void *sealed,
 				   size_t length, struct error *err);
+MUST_CHECK int vault_canary_retire(struct db *db, const char *but_key_id, struct error *err);
 MUST_CHECK int vault_canary_count(struct db *db, int64_t *count, struct error *err);
 
 #endif

@@ -67,7 +67,7 @@ test("integrations: create, list, show, change, rename, delete", async () => {
   assert.ok((await nangod.ok("GET", "/integrations")).data.some((i) => i.unique_key === "gh"));
   const changed = (await nangod.ok("PATCH", "/integrations/gh", { body: { display_name: "Code", forward_webhooks: false, unique_key: "gh2" } })).data;
   assert.deepEqual([changed.unique_key, changed.display_name, changed.forward_webhooks], ["gh2", "Code", false]);
-  await nangod.connect("github", { key: "gh2", credentials: { type: "API_KEY", apiKey: "k" } });
+  await nangod.connect("github", { key: "gh2", credentials: { type: "API_KEY", apiKey: "k-s3cret" } });
   const refused = await error(400, "invalid_body", nangod.call("PATCH", "/integrations/gh2", { body: { unique_key: "gh3" } }));
   assert.match(refused.message, /active connections/);
   assert.deepEqual(await nangod.ok("DELETE", "/integrations/gh2"), { success: true });
@@ -79,7 +79,7 @@ test("integrations: create, list, show, change, rename, delete", async () => {
 
 test("environments do not see each other", async () => {
   const prod = nangod.environments.prod.secret_key;
-  await nangod.connect("github", { key: "only-dev", credentials: { type: "API_KEY", apiKey: "k" } });
+  await nangod.connect("github", { key: "only-dev", credentials: { type: "API_KEY", apiKey: "k-s3cret" } });
   assert.deepEqual((await nangod.ok("GET", "/integrations", { key: prod })).data, []);
   assert.deepEqual((await nangod.ok("GET", "/connections", { key: prod })).connections, []);
   await error(404, "not_found", nangod.call("GET", "/integrations/only-dev", { key: prod }));
@@ -115,7 +115,7 @@ test("connections: each auth mode, and what does not fit", async () => {
     ["github", { type: "API_KEY", apiKey: "" }, undefined, "credentials.apiKey"],
     ["github", { type: "API_KEY", apiKey: "x".repeat(1025) }, undefined, "credentials.apiKey"],
     ["github", { type: "API_KEY", apiKey: "a\r\nx-evil: 1" }, undefined, "credentials.apiKey"],
-    ["github", { type: "API_KEY", apiKey: "k" }, { baseUrl: "ftp://x" }, "connection_config.baseUrl"],
+    ["github", { type: "API_KEY", apiKey: "k-s3cret" }, { baseUrl: "ftp://x" }, "connection_config.baseUrl"],
     ["wordpress", { type: "BASIC", username: "a:b", password: "" }, { baseUrl: "https://x" }, "credentials.username"],
     ["wordpress", { type: "BASIC", username: "a", password: "b" }, {}, "connection_config.baseUrl"],
   ];
@@ -171,7 +171,7 @@ test("what would be changed silently is refused: big integers, U+0000", async ()
   }));
   assert.match(found.message, /beyond 64 bits/);
   await error(400, "invalid_body", nangod.call("POST", "/connections", {
-    body: { provider_config_key: "github", credentials: { type: "API_KEY", apiKey: "k" }, tags: { k: "\u0000" } },
+    body: { provider_config_key: "github", credentials: { type: "API_KEY", apiKey: "k-s3cret" }, tags: { k: "\u0000" } },
   }));
   const kept = '{"provider_config_key":"github","connection_id":"m1","metadata":{"a":9223372036854775807,"b":1.10,"c":1e400}}';
   assert.equal((await nangod.call("POST", "/connections/metadata", { body: kept })).status, 201);

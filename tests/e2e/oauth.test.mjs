@@ -145,11 +145,11 @@ test("forms: each mode at its path, and the mode of another is refused", async (
   const post = (path, body) => nangod.call("POST", `${path}?connect_session_token=${token}&params[server]=${encodeURIComponent(provider.url)}&params[baseUrl]=${encodeURIComponent(provider.url)}`, { key: null, body });
   const made = await post("/oauth2/auth/cc", { client_id: "i", client_secret: "s" });
   assert.deepEqual([made.status, made.body.providerConfigKey], [200, "cc"], made.text);
-  const key = await post("/api-auth/api-key/key", { apiKey: "k" });
+  const key = await post("/api-auth/api-key/key", { apiKey: "k-s3cret" });
   assert.equal(key.status, 200, key.text);
   const wrong = await post("/api-auth/basic/key", { username: "u", password: "p" });
   assert.deepEqual([wrong.status, wrong.body.error.code], [400, "invalid_auth_mode"]);
-  const nobody = await nangod.call("POST", "/api-auth/api-key/key", { key: null, body: { apiKey: "k" } });
+  const nobody = await nangod.call("POST", "/api-auth/api-key/key", { key: null, body: { apiKey: "k-s3cret" } });
   assert.equal(nobody.status, 401);
   provider.reply("POST /token", { status: 401, json: { error: "invalid_client", error_description: "no client with s3cret-value" } });
   const refused = await post("/oauth2/auth/cc", { client_id: "i", client_secret: "s3cret-value" });

@@ -90,7 +90,7 @@ test("a server lists them beside ours, and warns in its log", async (t) => {
   // One whose header and host are made of what the connection says.
   const key = Object.keys(entries).find((one) => resolve(one).auth_mode === "API_KEY" && !resolve(one).credentials?.apiKey?.pattern && /^https:\/\/\$\{connectionConfig/.test(resolve(one).proxy?.base_url));
   await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
-  const refused = await nangod.call("POST", "/connections", { body: { provider_config_key: key, connection_id: "a", credentials: { type: "API_KEY", apiKey: "k" } } });
+  const refused = await nangod.call("POST", "/connections", { body: { provider_config_key: key, connection_id: "a", credentials: { type: "API_KEY", apiKey: "k-s3cret" } } });
   assert.equal(refused.status, 400, refused.text);
   assert.match(refused.text, /"path":\["connection_config",/);
 });

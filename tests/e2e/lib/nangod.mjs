@@ -18,6 +18,18 @@ export const program = (name) => join(build, name);
 
 const endings = new WeakMap();
 
+/** Secrets of tests hold this text: no log of any node of the whole suite may. */
+const SECRET = "s3cret";
+
+/** A node is stopped at the end of its test, and its log looked through. */
+function endOf(t, nangod) {
+  ending(t).stops.push(async () => {
+    await nangod.kill("SIGTERM");
+    const line = nangod.log().split("\n").find((l) => l.includes(SECRET));
+    if (line) throw new Error(`a secret is in the log: ${line}`);
+  });
+}
+
 /** The end of a test: what it started is stopped, last first, and only then its folders go. */
 function ending(t) {
   if (!endings.has(t)) {
@@ -243,7 +255,7 @@ export async function start(t, { dataDir, env = {}, args = [] } = {}) {
   });
   const nangod = new Nangod(child, ready, () => log);
   nangod.stdout = stdout;
-  ending(t).stops.push(() => nangod.kill("SIGTERM"));
+  endOf(t, nangod);
   return nangod;
 }
 
@@ -271,7 +283,7 @@ export async function serve(t, first, env = {}) {
   child.on("exit", (code, signal) => listening.reject(new Error(`nangod serve ended with ${code ?? signal}\n${log}`)));
   const url = await listening.promise;
   const nangod = new Nangod(child, { url, data_dir: first.data_dir, environments: first.environments, encryption_key }, () => log);
-  ending(t).stops.push(() => nangod.kill("SIGTERM"));
+  endOf(t, nangod);
   return nangod;
 }
 
