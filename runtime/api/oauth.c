@@ -161,6 +161,57 @@ take_params(struct call *call, const struct connect_flow *flow)
 	return params;
 }
 
+/* A client that is known by the URL of its document: others have to reach it. */
+static char *
+document_url(struct call *call, const char *integration_key)
+{
+	struct buf out;
+
+	if (strncmp(call->node->server_url, "https://", 8) != 0)
+		return NULL;
+	buf_init(&out, call->mem, 256);
+	buf_addf(&out, "%s/oauth/client-metadata/%s/", call->node->server_url, call->env->uuid);
+	buf_add_url(&out, integration_key);
+	return out.data;
+}
+
+int
+api_client_metadata(struct call *call, struct response *res, struct error *err)
+{
+	const char *key = request_param(call->req, "providerConfigKey");
+	struct json_object *body, *list;
+	struct integration *found;
+	struct db *db;
+	char *url;
+
+	if (call_db(call, &db, err) < 0 ||
+	    environment_find_uuid(call->mem, db, request_param(call->req, "environment"),
+				  &call->env, err) < 0 ||
+	    integration_find(call->mem, db, call->env->id, key, &found, err) < 0)
+		return -1;
+	url = document_url(call, key);
+	if (url == NULL)
+		return error_set(err, ERR_NOT_FOUND,
+				 "there is no such document: NANGO_SERVER_URL is no https URL");
+	body = json_object_new_object();
+	json_add(body, "client_id", url);
+	json_add(body, "client_name", "nangod");
+	json_add(body, "client_uri", call->node->server_url);
+	list = json_object_new_array();
+	json_object_array_add(list, json_object_new_string(callback_url(call)));
+	json_object_object_add(body, "redirect_uris", list);
+	list = json_object_new_array();
+	json_object_array_add(list, json_object_new_string("authorization_code"));
+	json_object_array_add(list, json_object_new_string("refresh_token"));
+	json_object_object_add(body, "grant_types", list);
+	list = json_object_new_array();
+	json_object_array_add(list, json_object_new_string("code"));
+	json_object_object_add(body, "response_types", list);
+	json_add(body, "token_endpoint_auth_method", "none");
+	response_header(res, "Cache-Control", "public, max-age=300");
+	return response_json(res, 200, body);
+}
+
 static int
 begin(struct call *call, char **url, struct error *err)
 {
@@ -181,6 +232,7 @@ begin(struct call *call, char **url, struct error *err)
 	id_uuid4(state);
 	crypto_random(bytes, sizeof(bytes));
 	crypto_hex(verifier, bytes, sizeof(bytes));
+	way.client_metadata_url = document_url(call, flow.integration->unique_key);
 	way.scopes = connect_scopes(call, &flow);
 	way.params = take_params(call, &flow);
 	take_overrides(call, &flow, kept);

@@ -45,6 +45,11 @@ struct auth_grant {
 	int64_t expires_ms; /* out: wall clock; 0: they do not, or nobody said */
 	int64_t now_ms;
 	struct json_object *answer_headers; /* of the newest answer */
+	/* In place of the template's, where they were found; NULL: the template's. */
+	const char *authorization_url, *token_url;
+	const char *resource; /* whom tokens are for (RFC 8707), or NULL */
+	bool needs_pkce;      /* whatever the template says */
+	bool allows_http;     /* what is found may be at http and at addresses */
 	auth_send_fn *send;
 	void *send_arg;
 };
@@ -52,7 +57,8 @@ struct auth_grant {
 /* A person's way through the provider's pages. */
 struct auth_flow {
 	const char *state, *verifier, *redirect_uri;
-	const char *scopes;	    /* separated by commas; NULL: the integration's */
+	const char *client_metadata_url; /* of the document that describes us; NULL: none */
+	const char *scopes;		 /* separated by commas; NULL: the integration's */
 	struct json_object *params; /* texts put over the template's; null takes one away */
 };
 
@@ -87,8 +93,8 @@ const struct auth_scheme *auth_scheme_find(const char *mode);
 const struct auth_scheme *const *auth_schemes(size_t *count);
 
 extern const struct auth_scheme auth_api_key, auth_app, auth_basic, auth_bill, auth_custom,
-    auth_install_plugin, auth_jwt, auth_none, auth_oauth2, auth_oauth2_cc, auth_signature,
-    auth_two_step;
+    auth_install_plugin, auth_jwt, auth_mcp_oauth2, auth_mcp_oauth2_generic, auth_none,
+    auth_oauth2, auth_oauth2_cc, auth_signature, auth_two_step;
 
 /* ---- for the modes ---- */
 

@@ -108,6 +108,11 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	const char *from = is_refresh ? json_string(body, "refresh_url") : NULL;
 	char *url;
 
+	out->format = json_string(body, "body_format");
+	if (grant->token_url != NULL) {
+		out->url = grant->token_url;
+		return 0;
+	}
 	if (from == NULL)
 		from = several != NULL ? json_string(several, "OAUTH2")
 				       : json_string(body, "token_url");
@@ -118,6 +123,5 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 		return error_prefix(
 		    err, "the token URL of provider %s: ", template_name(grant->template));
 	out->url = url;
-	out->format = json_string(body, "body_format");
 	return 0;
 }

@@ -143,6 +143,8 @@ ask(struct auth_grant *grant, const struct expand_scope *scope, struct token_req
 {
 	struct json_object *answer;
 
+	if (grant->resource != NULL)
+		token_put(request->params, "resource", grant->resource);
 	if (client_of_app(grant, request, err) < 0 ||
 	    client_url(grant, scope, is_refresh, request, err) < 0 ||
 	    token_send(grant, request, &answer, err) < 0)
@@ -191,7 +193,7 @@ complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_obj
 	token_put(request.params, "grant_type", "authorization_code");
 	token_put(request.params, "code", code);
 	token_put(request.params, "redirect_uri", flow->redirect_uri);
-	if (!json_boolean(body, "disable_pkce", false))
+	if (grant->needs_pkce || !json_boolean(body, "disable_pkce", false))
 		token_put(request.params, "code_verifier", flow->verifier);
 	return ask(grant, &scope, &request, false, err);
 }

@@ -70,6 +70,20 @@ skips(struct auth_grant *grant, const char *what)
 	return false;
 }
 
+/* What ties the way to this flow is put over by nobody. */
+static bool
+is_reserved(const char *name)
+{
+	static const char *const names[] = {
+	    "client_id",      "redirect_uri",	       "state",	  "response_type",
+	    "code_challenge", "code_challenge_method", "resource"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static int
 make_params(struct auth_grant *grant, const struct auth_flow *flow,
 	    const struct expand_scope *scope, struct json_object **out, struct error *err)
@@ -90,14 +104,17 @@ make_params(struct auth_grant *grant, const struct auth_flow *flow,
 	json_add(params, "state", flow->state);
 	json_object_object_foreach (more, key, value)
 		json_object_object_add(params, key, json_object_get(value));
-	if (!json_boolean(body, "disable_pkce", false)) {
+	if (grant->resource != NULL)
+		json_add(params, "resource", grant->resource);
+	if (grant->needs_pkce || !json_boolean(body, "disable_pkce", false)) {
 		json_add(params, "code_challenge", challenge(grant->mem, flow->verifier));
 		json_add(params, "code_challenge_method", "S256");
 	}
 	if (flow->params != NULL) {
 		json_object_object_foreach (flow->params, name, given)
-			token_put(params, name,
-				  given == NULL ? NULL : json_object_get_string(given));
+			if (!is_reserved(name))
+				token_put(params, name,
+					  given == NULL ? NULL : json_object_get_string(given));
 	}
 	*out = params;
 	return 0;
@@ -159,23 +176,35 @@ replace(struct auth_grant *grant, char *url)
 	return url;
 }
 
+static int
+find_base(struct auth_grant *grant, const struct expand_scope *scope, char **base,
+	  struct error *err)
+{
+	const char *from = json_string(template_body(grant->template), "authorization_url");
+
+	if (grant->authorization_url != NULL) {
+		*base = talloc_strdup(grant->mem, grant->authorization_url);
+		return 0;
+	}
+	if (from == NULL)
+		return error_set(err, ERR_TEMPLATE, "provider %s has no authorization_url",
+				 template_name(grant->template));
+	return expand(grant->mem, from, scope,
+		      skips(grant, "base_url") ? EXPAND_TEXT : EXPAND_URL, base, err);
+}
+
 int
 oauth2_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url,
 	     struct error *err)
 {
 	struct json_object *body = template_body(grant->template), *params;
-	const char *from = json_string(body, "authorization_url");
 	const char *fragment = json_string(body, "authorization_url_fragment");
 	struct expand_scope scope;
 	struct buf out;
 	char *base;
 
-	if (from == NULL)
-		return error_set(err, ERR_TEMPLATE, "provider %s has no authorization_url",
-				 template_name(grant->template));
 	auth_scope(grant, &scope);
-	if (expand(grant->mem, from, &scope,
-		   skips(grant, "base_url") ? EXPAND_TEXT : EXPAND_URL, &base, err) < 0 ||
+	if (find_base(grant, &scope, &base, err) < 0 ||
 	    make_params(grant, flow, &scope, &params, err) < 0)
 		return -1;
 	buf_init(&out, grant->mem, 1024);

@@ -113,6 +113,8 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 				       .now_ms = clock_wall_ms(),
 				       .send = send_to_provider,
 				       .send_arg = node,
+				       /* An operator who opens private networks trusts them. */
+				       .allows_http = node->config->egress_allow != NULL,
 				       .credentials = of->credentials}};
 	auth->template = template_find(catalogue_use(node->catalogue, mem), of->provider);
 	if (auth->template == NULL)

@@ -51,6 +51,25 @@ environment_list(TALLOC_CTX *mem, struct db *db, struct environment **out, size_
 }
 
 int
+environment_find_uuid(TALLOC_CTX *mem, struct db *db, const char *uuid,
+		      struct environment **out, struct error *err)
+{
+	char *sql = talloc_asprintf(mem, "%s WHERE deleted_at IS NULL AND uuid::text = $1",
+				    environment_columns);
+	struct db_result *found;
+
+	if (db_exec(db, mem, &found, err, sql, DB_PARAMS(DB_TEXT(uuid))) < 0)
+		return -1;
+	if (db_rows(found) == 0)
+		return error_set(err, ERR_NOT_FOUND, "there is no environment %.64s", uuid);
+	*out = talloc_zero(mem, struct environment);
+	if (*out == NULL)
+		abort();
+	environment_read(*out, found, 0, 0);
+	return 0;
+}
+
+int
 environment_find(TALLOC_CTX *mem, struct db *db, int64_t id, struct environment **out,
 		 struct error *err)
 {

@@ -32,6 +32,9 @@ MUST_CHECK int environment_list(TALLOC_CTX *mem, struct db *db, struct environme
 MUST_CHECK int environment_find(TALLOC_CTX *mem, struct db *db, int64_t id,
 				struct environment **out, struct error *err);
 
+MUST_CHECK int environment_find_uuid(TALLOC_CTX *mem, struct db *db, const char *uuid,
+				     struct environment **out, struct error *err);
+
 /* Two steps, because the seal binds the id: reserve an id, seal with it, insert. */
 MUST_CHECK int environment_reserve_id(struct db *db, int64_t *id, struct error *err);
 MUST_CHECK int environment_insert(struct db *db, const struct environment *env,
