@@ -4,6 +4,7 @@
  * its own as the official client calls it.
  */
 #include "api/connect_flow.h"
+#include "engine/verify.h"
 
 #include <string.h>
 
@@ -49,15 +50,15 @@ read_form(struct call *call, struct connect_flow *flow, struct error *err)
 				     "credentials", err);
 }
 
+/* Credentials that work: a token for them where the mode has one, and a try. */
 static int
 obtain(struct call *call, struct connect_flow *flow, struct error *err)
 {
 	const struct auth_scheme *scheme = flow->grant.scheme;
 
-	if (scheme->obtain == NULL)
-		return 0;
 	call_db_release(call);
-	if (scheme->obtain(&flow->grant.auth, err) == 0)
+	if ((scheme->obtain == NULL || scheme->obtain(&flow->grant.auth, err) == 0) &&
+	    verify_grant(call->mem, call->node, &flow->grant, err) == 0)
 		return 0;
 	connect_failed(call, flow, err);
 	return -1;

@@ -144,6 +144,26 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 }
 
 int
+target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_scope *scope,
+		struct fetch_target *out, struct error *err)
+{
+	struct json_object *proxy =
+	    json_object_in(template_body(grant->auth.template), "proxy");
+	const char *base_url = json_string(proxy, "base_url");
+	char *url;
+
+	if (base_url == NULL || expand(mem, base_url, scope, EXPAND_URL, &url, err) < 0)
+		return error_set(
+		    err, ERR_TEMPLATE,
+		    "the base URL of provider %s needs a setting that the connection does not "
+		    "have (connection_config)",
+		    template_name(grant->auth.template));
+	out->base_url = url;
+	out->retry = json_object_in(proxy, "retry");
+	return make_headers(mem, grant->scheme, proxy, scope, out, err);
+}
+
+int
 target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	    const struct refresh_state *state, struct fetch_target *out,
 	    const char **paginate_json, struct error *err)
@@ -152,24 +172,14 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	struct expand_moment moment; /* the same for all that a request carries */
 	struct expand_scope scope = {.moment = &moment};
 	struct grant grant;
-	const char *base_url;
-	char *url;
 
 	expand_moment_set(&moment);
-	if (make_scope(mem, node, c, state, &scope, &grant, err) < 0)
+	if (make_scope(mem, node, c, state, &scope, &grant, err) < 0 ||
+	    target_of_grant(mem, &grant, &scope, out, err) < 0)
 		return -1;
 	proxy = json_object_in(template_body(grant.auth.template), "proxy");
-	base_url = json_string(proxy, "base_url");
-	if (base_url == NULL || expand(mem, base_url, &scope, EXPAND_URL, &url, err) < 0)
-		return error_set(
-		    err, ERR_TEMPLATE,
-		    "the base URL of provider %s needs a setting that connection \"%s\" does "
-		    "not have (connection_config)",
-		    c->provider, c->connection_id);
-	out->base_url = url;
-	out->retry = json_object_in(proxy, "retry");
 	out->group = talloc_asprintf(mem, "%" PRId64, c->id);
 	paginate = json_object_in(proxy, "paginate");
 	*paginate_json = paginate == NULL ? NULL : json_text_shared(mem, paginate);
-	return make_headers(mem, grant.scheme, proxy, &scope, out, err);
+	return 0;
 }

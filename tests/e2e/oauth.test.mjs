@@ -157,3 +157,23 @@ test("forms: each mode at its path, and the mode of another is refused", async (
   assert.match(refused.body.error.message, /invalid_client/);
   assert.ok(!refused.text.includes("s3cret-value"));
 });
+
+test("a form's credentials are tried before they are kept", async (t) => {
+  const entry = {
+    display_name: "Tried", docs: "https://example.com", auth_mode: "API_KEY", credentials: { apiKey: { type: "string", title: "Key", description: "Key", pattern: "^k-" } },
+    proxy: { base_url: "${connectionConfig.server}/v1/", headers: { "x-key": "${apiKey}" }, query: { v: "2" }, verification: { method: "POST", endpoints: ["/old/me", "me"], headers: { "x-key": "${apiKey}", "x-check": "1" }, data: { ping: true } } },
+  };
+  const { nangod, provider, integrate } = await world(t, { more: { tried: entry } });
+  await integrate("tried");
+  const { token } = await session(nangod);
+  provider.reply("POST /v1/me", ({ headers, query, body }) => ({ status: headers["x-key"] === "k-right-s3cret" && headers["x-check"] === "1" && query.get("v") === "2" && body === '{"ping":true}' ? 200 : 403, json: {} }));
+  const post = (apiKey) => nangod.call("POST", `/api-auth/api-key/tried?connect_session_token=${token}&params[server]=${encodeURIComponent(provider.url)}`, { key: null, body: { apiKey } });
+  const wrong = await post("k-wrong-s3cret");
+  assert.deepEqual([wrong.status, wrong.body.error.code], [400, "connection_test_failed"], wrong.text);
+  assert.match(wrong.body.error.message, /answered 403 to POST me/);
+  const odd = await post("right");
+  assert.deepEqual([odd.status, odd.body.error.code, odd.body.error.errors[0].path], [400, "invalid_body", ["credentials", "apiKey"]]);
+  assert.deepEqual((await nangod.ok("GET", "/connections")).connections, []);
+  assert.equal((await post("k-right-s3cret")).status, 200);
+  assert.deepEqual(provider.requests.map((r) => r.path), ["/v1/old/me", "/v1/me", "/v1/old/me", "/v1/me"]);
+});
