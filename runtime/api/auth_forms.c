@@ -4,6 +4,7 @@
  * its own as the official client calls it.
  */
 #include "api/connect_flow.h"
+#include "auth/post_connect.h"
 #include "engine/verify.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ obtain(struct call *call, struct connect_flow *flow, struct error *err)
 
 	call_db_release(call);
 	if ((scheme->obtain == NULL || scheme->obtain(&flow->grant.auth, err) == 0) &&
+	    post_connect(&flow->grant.auth, scheme, err) == 0 &&
 	    verify_grant(call->mem, call->node, &flow->grant, err) == 0)
 		return 0;
 	connect_failed(call, flow, err);

@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/connect_flow.h"
 #include "api/html.h"
+#include "auth/post_connect.h"
 #include "auth/vault.h"
 #include "base/crypto.h"
 #include "base/id.h"
@@ -334,7 +335,8 @@ finish(struct call *call, struct back *back, struct connection **stored, struct 
 	for (size_t i = 0; i < count; i++)
 		json_add(query, fields[i].name, fields[i].value);
 	call_db_release(call);
-	if (back->flow.grant.scheme->complete(auth, &back->way, query, err) < 0) {
+	if (back->flow.grant.scheme->complete(auth, &back->way, query, err) < 0 ||
+	    post_connect(auth, back->flow.grant.scheme, err) < 0) {
 		connect_failed(call, &back->flow, err);
 		return -1;
 	}

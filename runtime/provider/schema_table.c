@@ -154,9 +154,34 @@ static const struct schema_key step[] = {
     END,
 };
 
+static const char *const sources[] = {"response", "claims", NULL};
+
+static const struct schema_key own_request[] = {
+    {"url", SCHEMA_TEMPLATE, SCHEMA_REQUIRED, NULL},
+    {"method", SCHEMA_WORD, 0, methods},
+    {"headers", SCHEMA_SCALARS, 0, NULL},
+    {"body", SCHEMA_PARAMS, 0, NULL},
+    END,
+};
+
+static const struct schema_key where[] = {{"path", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL},
+					  {"equals", SCHEMA_TEMPLATE, SCHEMA_REQUIRED, NULL},
+					  END};
+
+static const struct schema_key post_connect[] = {
+    {"request", SCHEMA_MAPPING, 0, own_request},
+    {"source", SCHEMA_WORD, 0, sources},
+    {"at", SCHEMA_TEXT, 0, NULL},
+    {"where", SCHEMA_MAPPING, 0, where},
+    {"set", SCHEMA_SCALARS, SCHEMA_REQUIRED, NULL},
+    {"optional", SCHEMA_BOOLEAN, 0, NULL},
+    END,
+};
+
 /* All that is ours. A key that is read by nobody does not belong here yet. */
 static const struct schema_key ours[] = {
     {"source", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL}, /* the vendor's documentation */
+    {"post_connect", SCHEMA_LIST, 0, post_connect},
     END,
 };
 

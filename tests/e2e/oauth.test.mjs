@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { back, basic, begin, form, session, stateOf, world } from "./lib/auth.mjs";
+import { back, basic, begin, form, providers, session, stateOf, world } from "./lib/auth.mjs";
 import { until } from "./lib/nangod.mjs";
 
 const app = { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret", scopes: "read,write" };
@@ -176,4 +176,39 @@ test("a form's credentials are tried before they are kept", async (t) => {
   assert.deepEqual((await nangod.ok("GET", "/connections")).connections, []);
   assert.equal((await post("k-right-s3cret")).status, 200);
   assert.deepEqual(provider.requests.map((r) => r.path), ["/v1/old/me", "/v1/me", "/v1/old/me", "/v1/me"]);
+});
+
+test("after signing in: settings that only the provider knows", async (t) => {
+  const entry = (steps, more) => ({ ...providers.code, display_name: "After", x: { source: "https://example.com", post_connect: steps }, ...more });
+  const at = "${connectionConfig.server}";
+  const jwt = ["{}", JSON.stringify({ tid: "T-1" })].map((part) => Buffer.from(part).toString("base64url")).join(".") + ".x";
+  const w = await world(t, {
+    more: {
+      chosen: entry([
+        { request: { url: `${at}/sites`, headers: { "x-v": "1" } }, at: "sites", where: { path: "name", equals: "${connectionConfig.site}" }, set: { siteId: "id", host: "links.host" } },
+        { request: { url: "${connectionConfig.host}/me", body: { site: "${connectionConfig.siteId}" } }, set: { user: "user.id" } },
+        { source: "claims", set: { tenant: "tid" } },
+        { source: "response", set: { team: "team.id" } },
+        { request: { url: `${at}/absent` }, set: { nothing: "x" }, optional: true },
+      ]),
+      failing: entry([{ request: { url: `${at}/sites` }, at: "none", set: { x: "y" } }]),
+    },
+  });
+  w.provider.reply("POST /token", { json: { access_token: jwt, team: { id: 12 } } });
+  w.provider.reply("GET /sites", { json: { sites: [{ id: 1, name: "a", links: { host: "http://a" } }, { id: 2, name: "b", links: { host: w.provider.url } }] } });
+  w.provider.reply("POST /me", ({ body }) => ({ json: { user: { id: `u${JSON.parse(body).site}` } } }));
+  for (const name of ["chosen", "failing"]) await w.integrate(name, app);
+  const { token } = await session(w.nangod);
+  const connect = async (name) => back(w.nangod, { state: stateOf(await begin(w.nangod, name, token, `&params[server]=${encodeURIComponent(w.provider.url)}&params[site]=b&params[team]=mine`)), code: "c" });
+  const done = await connect("chosen");
+  assert.equal(done.status, 200, done.text);
+  const asked = w.provider.requests.find((r) => r.path === "/sites");
+  assert.deepEqual([asked.headers.authorization, asked.headers["x-v"]], [`Bearer ${jwt}`, "1"]);
+  const [{ connection_id }] = (await w.nangod.ok("GET", "/connections")).connections;
+  const { connection_config } = await w.nangod.ok("GET", `/connections/${connection_id}?provider_config_key=chosen`);
+  assert.deepEqual(connection_config, { server: w.provider.url, site: "b", team: "mine", siteId: "2", host: w.provider.url, user: "u2", tenant: "T-1" });
+  const failed = await connect("failing");
+  assert.equal(failed.status, 400);
+  assert.match(failed.text, /after signing in: .*no y/);
+  assert.equal((await w.nangod.ok("GET", "/connections")).connections.length, 1);
 });
