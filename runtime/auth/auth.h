@@ -17,8 +17,9 @@
 
 struct auth_request {
 	const char *method, *url;
-	struct json_object *headers; /* texts, by lower-case name */
-	const char *body;	     /* NULL: none */
+	struct json_object *headers;	       /* texts, by lower-case name */
+	const char *body;		       /* NULL: none */
+	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
 };
 
 struct auth_answer {

@@ -5,25 +5,30 @@
 #include "auth/client.h"
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LIFE_DEFAULT_MS (55 * 60 * 1000)
 #define TEXT_MAX 4096
 #define KEY_MAX 16384
 
-/* It has several lines, which no header carries: an own rule. */
+/* They have several lines, which no header carries: an own rule. */
 static int
-read_private_key(struct json_object *given, struct json_object *made, struct error *err)
+read_pem(struct json_object *given, const char *key, bool is_required, struct json_object *made,
+	 struct error *err)
 {
-	const char *key = json_string(given, "client_private_key");
+	const char *text = json_string(given, key);
+	char at[ERROR_AT_MAX];
 
-	if (key == NULL)
-		return 0;
-	if (strlen(key) > KEY_MAX)
-		return error_set_at(err, ERR_INVALID_BODY, "credentials.client_private_key",
-				    "credentials.client_private_key must have at most %d bytes",
-				    KEY_MAX);
-	json_add(made, "client_private_key", key);
+	snprintf(at, sizeof(at), "credentials.%s", key);
+	if (text == NULL)
+		return is_required
+			   ? error_set_at(err, ERR_INVALID_BODY, at, "%s is required", at)
+			   : 0;
+	if (strlen(text) > KEY_MAX)
+		return error_set_at(err, ERR_INVALID_BODY, at, "%s must have at most %d bytes",
+				    at, KEY_MAX);
+	json_add(made, key, text);
 	return 0;
 }
 
@@ -36,6 +41,8 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 		bool is_required;
 	} texts[] = {{"client_id", true}, {"client_secret", false}, {"token", false}};
 	struct json_object *made = json_own(mem, json_object_new_object());
+	bool is_mutual =
+	    json_boolean(template_body(template), "require_client_certificate", false);
 	const char *text;
 
 	json_add(made, "type", "OAUTH2_CC");
@@ -52,8 +59,10 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 	if (text != NULL)
 		json_add(made, "key_id", text);
 	*out = made;
-	return read_private_key(given, made, err) < 0 ? -1
-						      : auth_fields(template, given, made, err);
+	if (read_pem(given, "client_certificate", is_mutual, made, err) < 0 ||
+	    read_pem(given, "client_private_key", is_mutual, made, err) < 0)
+		return -1;
+	return auth_fields(template, given, made, err);
 }
 
 static char *

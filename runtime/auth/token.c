@@ -242,6 +242,10 @@ token_send(struct auth_grant *grant, const struct token_request *r, struct json_
 				       .headers = copy_object(grant->mem, r->headers)};
 	struct auth_answer answer;
 
+	if (json_string(grant->credentials, "client_certificate") != NULL) {
+		request.certificate = json_string(grant->credentials, "client_certificate");
+		request.private_key = json_string(grant->credentials, "client_private_key");
+	}
 	if (json_member(request.headers, "accept") == NULL)
 		json_add(request.headers, "accept", "application/json");
 	if (add_client(grant, r, params, request.headers, err) < 0)

@@ -75,6 +75,8 @@ send_to_provider(void *arg, TALLOC_CTX *mem, const struct auth_request *request,
 					 .url = request->url,
 					 .headers = headers,
 					 .body = request->body,
+					 .certificate = request->certificate,
+					 .private_key = request->private_key,
 					 .timeout_ms = GRANT_TIMEOUT_MS,
 					 .response_max = TOKEN_ANSWER_MAX};
 	struct http_incoming answer;

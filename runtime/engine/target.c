@@ -159,6 +159,8 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 		    "have (connection_config)",
 		    template_name(grant->auth.template));
 	out->base_url = url;
+	out->certificate = json_string(grant->auth.credentials, "client_certificate");
+	out->private_key = json_string(grant->auth.credentials, "client_private_key");
 	out->retry = json_object_in(proxy, "retry");
 	return make_headers(mem, grant->scheme, proxy, scope, out, err);
 }

@@ -82,6 +82,8 @@ ask(struct verification *v, const char *endpoint, struct error *err)
 	struct http_outgoing request = {.method = method == NULL ? "GET" : method,
 					.url = make_url(v, endpoint),
 					.headers = v->headers,
+					.certificate = v->target.certificate,
+					.private_key = v->target.private_key,
 					.timeout_ms = GRANT_TIMEOUT_MS,
 					.response_max = ANSWER_MAX};
 	struct http_incoming answer;

@@ -6,10 +6,12 @@
  */
 #include "http/client_internal.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
 #define QUEUE_CHECK_MS 250
@@ -184,6 +186,11 @@ http_client_send(struct http_client *client, const struct http_outgoing *request
 	    request->response_max > 0 ? request->response_max : HTTP_CLIENT_BODY_MAX;
 	call->method = talloc_strdup(call, request->method);
 	call->url = talloc_strdup(call, request->url);
+	if (request->certificate != NULL && request->private_key != NULL) {
+		call->certificate = talloc_strdup(call, request->certificate);
+		call->private_key =
+		    crypto_secret(call, request->private_key, strlen(request->private_key));
+	}
 	call->body_length = request->body_length;
 	if (request->body_length > 0)
 		call->body = talloc_memdup(call, request->body, request->body_length);

@@ -35,8 +35,9 @@ struct http_outgoing {
 	size_t body_length;
 	int64_t timeout_ms; /* whole exchange; 0: 30,000 */
 	int64_t queue_ms; /* may wait so long for its turn before that; 0: within timeout_ms */
-	size_t response_max; /* bytes; 0: HTTP_CLIENT_BODY_MAX */
-	const char *group;   /* who asks, for fairness; NULL: one group */
+	size_t response_max;		       /* bytes; 0: HTTP_CLIENT_BODY_MAX */
+	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
+	const char *group;		       /* who asks, for fairness; NULL: one group */
 };
 
 struct http_incoming {

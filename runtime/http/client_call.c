@@ -209,6 +209,24 @@ call_check(struct http_call *call, const struct http_outgoing *request)
 	return add_headers(call, request->headers);
 }
 
+/* curl keeps connections of different certificates apart. */
+static void
+set_certificate(CURL *easy, const struct http_call *call)
+{
+	struct curl_blob certificate, key;
+
+	if (call->certificate == NULL)
+		return;
+	certificate =
+	    (struct curl_blob){call->certificate, strlen(call->certificate), CURL_BLOB_NOCOPY};
+	key =
+	    (struct curl_blob){call->private_key, strlen(call->private_key), CURL_BLOB_NOCOPY};
+	curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+	curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+	curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+	curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+}
+
 static void
 set_options(struct http_call *call, CURL *easy)
 {
@@ -245,6 +263,7 @@ set_options(struct http_call *call, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
 	if (client->ca_file != NULL && call->proxy[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file);
+	set_certificate(easy, call);
 }
 
 static void

@@ -41,7 +41,8 @@ struct http_call {
 	CURL *easy; /* NULL until its turn */
 	struct curl_slist *headers;
 	char *method, *url, *body;
-	const char *proxy; /* "": none for this host */
+	const char *proxy;		 /* "": none for this host */
+	char *certificate, *private_key; /* PEM, or NULL */
 	size_t body_length, response_max;
 	int64_t deadline_ms, timeout_ms;
 	bool waits_apart; /* for its turn: the time-out begins with it */

@@ -267,6 +267,8 @@ on_turn(void *arg)
 	    .timeout_ms = timeout_for(&fetch->request),
 	    .queue_ms = FETCH_QUEUE_MS,
 	    .response_max = FETCH_RESPONSE_MAX,
+	    .certificate = fetch->target->certificate,
+	    .private_key = fetch->target->private_key,
 	    .group = fetch->target->group,
 	};
 	struct error err;

@@ -30,10 +30,11 @@ struct fetch_scope; /* the calls of one run; freeing it ends them without an ans
 
 struct fetch_target {
 	const char *base_url;
-	const struct http_field *headers; /* put in; ends with a NULL name */
-	const struct http_field *query;	  /* put in; ends with a NULL name, or NULL */
-	struct json_object *retry;	  /* the template's proxy.retry, or NULL */
-	const char *group;		  /* for the fair queue of upstream connections */
+	const struct http_field *headers;      /* put in; ends with a NULL name */
+	const struct http_field *query;	       /* put in; ends with a NULL name, or NULL */
+	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
+	struct json_object *retry;	       /* the template's proxy.retry, or NULL */
+	const char *group;		       /* for the fair queue of upstream connections */
 };
 
 struct fetcher *fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client);
