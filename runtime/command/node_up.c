@@ -16,7 +16,7 @@
 #include "command/template_log.h"
 #include "db/migrate.h"
 #include "engine/retention.h"
-#include "engine/freshen.h"
+#include "engine/freshener.h"
 #include "engine/hooks_out.h"
 #include "engine/keepalive.h"
 #include "engine/worker.h"
@@ -218,12 +218,20 @@ poll_drained(void *arg)
 }
 
 static void
-hooks_stopped(void *arg)
+renewals_done(void *arg)
 {
 	struct node_up *up = arg;
 
 	/* Replies that are being written get one more turn of their loop. */
 	front_settle(&up->front, up->node.loop, poll_drained, up);
+}
+
+static void
+hooks_stopped(void *arg)
+{
+	struct node_up *up = arg;
+
+	freshener_drain(&up->node, renewals_done, up);
 }
 
 static void
@@ -374,6 +382,7 @@ node_down(struct node_up *up)
 	pool_end(node->worker_pool);
 	if (node->loop != NULL)
 		loop_settle(node->loop);
+	freshener_stop(node);
 	run_host_free(node->host);
 	worker_free(node);
 	retention_free(node);

@@ -3,6 +3,7 @@
  * engine/freshen -- see freshen.h.
  */
 #include "engine/freshen.h"
+#include "engine/freshener.h"
 #include "auth/vault.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -11,96 +12,18 @@
 #include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
 #include "engine/target.h"
+#include "http/client_wait.h"
 #include "store/environment.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <time.h>
 
 #define LEASE_MS (3 * GRANT_TIMEOUT_MS) /* a renewal may take more than one request */
 #define POLL_FIRST_MS 20		/* while another process renews */
 #define POLL_MAX_MS 250
-
-TAILQ_HEAD(flight_list, flight);
-
-struct flight {
-	TAILQ_ENTRY(flight) entry;
-	int64_t connection_row;
-};
-
-struct freshener {
-	pthread_mutex_t mutex;
-	pthread_cond_t landed;
-	struct flight_list flights; /* renewals of this process */
-};
-
-static int
-freshener_destructor(struct freshener *f)
-{
-	pthread_cond_destroy(&f->landed);
-	pthread_mutex_destroy(&f->mutex);
-	return 0;
-}
-
-struct freshener *
-freshener_new(TALLOC_CTX *mem)
-{
-	struct freshener *f = talloc_zero(mem, struct freshener);
-
-	if (f == NULL)
-		abort();
-	pthread_mutex_init(&f->mutex, NULL);
-	pthread_cond_init(&f->landed, NULL);
-	TAILQ_INIT(&f->flights);
-	talloc_set_destructor(f, freshener_destructor);
-	return f;
-}
-
-/* ---- one of a process ---- */
-
-static bool
-is_flying(const struct freshener *f, int64_t connection_row)
-{
-	const struct flight *one;
-
-	TAILQ_FOREACH(one, &f->flights, entry)
-	{
-		if (one->connection_row == connection_row)
-			return true;
-	}
-	return false;
-}
-
-/* False: somebody else was at it, and is done now. */
-static bool
-take_off(struct freshener *f, struct flight *flight)
-{
-	bool is_mine;
-
-	pthread_mutex_lock(&f->mutex);
-	is_mine = !is_flying(f, flight->connection_row);
-	if (is_mine)
-		TAILQ_INSERT_TAIL(&f->flights, flight, entry);
-	while (!is_mine && is_flying(f, flight->connection_row))
-		pthread_cond_wait(&f->landed, &f->mutex);
-	pthread_mutex_unlock(&f->mutex);
-	return is_mine;
-}
-
-static void
-land(struct freshener *f, struct flight *flight)
-{
-	pthread_mutex_lock(&f->mutex);
-	TAILQ_REMOVE(&f->flights, flight, entry);
-	pthread_cond_broadcast(&f->landed);
-	pthread_mutex_unlock(&f->mutex);
-}
-
-/* ---- what is to be done ---- */
 
 struct freshening {
 	struct node *node;
@@ -330,6 +253,21 @@ record_failure(struct freshening *f, int64_t lease, const char *message)
 	hooks_out_wake(f->node);
 }
 
+/* Cut off by our own end, which is no failure of the provider's. */
+static int
+give_back(struct freshening *f, int64_t lease)
+{
+	struct error err;
+	struct db *db;
+
+	if (db_acquire(f->node->control, &db, &err) == 0) {
+		if (refresh_give_back(db, f->connection_row, lease, &err) < 0)
+			log_warn("auth", "a lease could not be given back: %s", err.message);
+		db_release(db);
+	}
+	return error_set(f->err, ERR_UNAVAILABLE, "the server is stopping");
+}
+
 static int
 renew(struct freshening *f, int64_t lease)
 {
@@ -340,6 +278,8 @@ renew(struct freshening *f, int64_t lease)
 			 c->integration_key, c->connection_id);
 		return store(f, lease);
 	}
+	if (http_waits_ended(f->node->waits))
+		return give_back(f, lease);
 	log_warn("auth", "the credentials of connection %s/%s could not be renewed: %s",
 		 c->integration_key, c->connection_id, f->err->message);
 	record_failure(f, lease, f->err->message);
@@ -395,7 +335,7 @@ freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, enum freshen
 			       .why = why,
 			       .began_ms = clock_monotonic_ms(),
 			       .err = err};
-	struct flight flight = {.connection_row = connection_row};
+	struct freshener_flight flight = {.connection_row = connection_row};
 	enum step step;
 
 	if (find(&f) < 0)
@@ -408,12 +348,12 @@ freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, enum freshen
 			    "the credentials of connection \"%s\" were not renewed "
 			    "in time",
 			    f.connection->connection_id);
-		if (take_off(node->freshener, &flight)) {
+		if (freshener_take_off(node->freshener, &flight)) {
 			int result = find(&f); /* it may have been renewed since the look */
 
 			if (result == 0 && decide(&f) == STEP_RENEW)
 				result = fly(&f);
-			land(node->freshener, &flight);
+			freshener_land(node->freshener, &flight);
 			if (result < 0)
 				return -1;
 		}

@@ -27,10 +27,6 @@ enum freshen_why {
 	FRESHEN_IDLE,	/* if they are older than FRESHEN_IDLE_MS, however long they last */
 };
 
-struct freshener;
-
-struct freshener *freshener_new(TALLOC_CTX *mem);
-
 /* Milliseconds until freshen() would ask the provider, 0 or less: now; INT64_MAX: never. */
 MUST_CHECK int freshen_due_ms(struct node *node, TALLOC_CTX *mem, const struct connection *c,
 			      const struct refresh_state *state, int64_t *out,

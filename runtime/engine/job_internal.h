@@ -25,5 +25,7 @@ bool job_target_is_due(const struct job *job);
 MUST_CHECK int job_target_renew(struct job *job,
 				void (*on_renewed)(struct job *job, const struct error *err));
 void job_target_leave(struct job *job);
+/* The same, and on_renewed comes at once, as if it had been done. */
+void job_target_stop(struct job *job);
 
 #endif

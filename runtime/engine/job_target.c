@@ -155,3 +155,12 @@ job_target_leave(struct job *job)
 		job->renewal->job = NULL;
 	job->renewal = NULL;
 }
+
+void
+job_target_stop(struct job *job)
+{
+	if (job->renewal == NULL)
+		return;
+	job_target_leave(job);
+	job->on_renewed(job, NULL);
+}

@@ -6,6 +6,7 @@
  * it.
  */
 #include "base/log.h"
+#include "engine/job_internal.h"
 #include "engine/worker_internal.h"
 #include "run/cause.h"
 #include "store/sync.h"
@@ -294,9 +295,13 @@ worker_stop(struct node *node, loop_fn *done, void *arg)
 	loop_timer_cancel(worker->tick);
 	loop_timer_cancel(worker->heartbeat);
 	loop_timer_cancel(worker->sweep);
-	for (struct job *job = worker->jobs; job != NULL; job = job->next)
+	for (struct job *job = worker->jobs, *next; job != NULL; job = next) {
+		next = job->next;
 		if (job->run != NULL)
 			run_cancel(job->run, cause_text(CAUSE_CANCELLED));
+		else
+			job_target_stop(job); /* no stop waits for a provider */
+	}
 	worker_maybe_stopped(worker);
 }
 

@@ -187,3 +187,14 @@ http_waits_end(struct http_waits *waits)
 	pthread_cond_signal(&wait->changed);
 	pthread_mutex_unlock(&waits->mutex);
 }
+
+bool
+http_waits_ended(struct http_waits *waits)
+{
+	bool is_over;
+
+	pthread_mutex_lock(&waits->mutex);
+	is_over = waits->is_over;
+	pthread_mutex_unlock(&waits->mutex);
+	return is_over;
+}

@@ -24,4 +24,6 @@ MUST_CHECK int http_wait(struct http_waits *waits, TALLOC_CTX *mem,
 /* Whoever waits, or will, gets ERR_NETWORK: the loop is about to end. Any thread. */
 void http_waits_end(struct http_waits *waits);
 
+bool http_waits_ended(struct http_waits *waits);
+
 #endif

@@ -135,6 +135,17 @@ refresh_succeed(struct db *db, const struct refresh_result *r, bool *stored, str
 }
 
 int
+refresh_give_back(struct db *db, int64_t connection_row, int64_t lease, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango.connection SET refresh_lease = NULL, "
+	    "refresh_lease_until = NULL WHERE id = $1 AND refresh_lease = $2";
+
+	return db_exec(db, NULL, NULL, err, sql,
+		       DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(lease)));
+}
+
+int
 refresh_fail(struct db *db, int64_t connection_row, int64_t lease, const char *message,
 	     bool *is_counted, struct error *err)
 {

@@ -48,6 +48,8 @@ struct refresh_result {
 /* Both give the lease back; nothing is written when it, or the version, moved on. */
 MUST_CHECK int refresh_succeed(struct db *db, const struct refresh_result *result, bool *stored,
 			       struct error *err);
+MUST_CHECK int refresh_give_back(struct db *db, int64_t connection_row, int64_t lease,
+				 struct error *err);
 /* *is_counted: it is the first of its day. */
 MUST_CHECK int refresh_fail(struct db *db, int64_t connection_row, int64_t lease,
 			    const char *message, bool *is_counted, struct error *err);

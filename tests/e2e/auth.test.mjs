@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { basic, form, providers, world } from "./lib/auth.mjs";
 import { buildItems } from "./lib/items.mjs";
-import { until } from "./lib/nangod.mjs";
+import { psql, scratch, start, until } from "./lib/nangod.mjs";
 
 const { cc } = providers;
 const client = { type: "OAUTH2_CC", client_id: "the-client", client_secret: "s3cret/+&" };
@@ -114,6 +114,50 @@ test("a run begins with credentials that last, and renews them while it is under
   const used = seen.map(([, header]) => Number(/Bearer token-(\d+)/.exec(header)[1]));
   assert.ok(used[1] > used[0] && used[2] > used[1], used.join());
   assert.equal(tokens().length, n);
+});
+
+test("a stop waits for a renewal under way; whoever asks twice does not, and that is no failure", async (t) => {
+  const dataDir = scratch(t);
+  const w = await world(t, { dataDir });
+  await w.integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await w.connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+  await w.pass("50 minutes");
+  let gate, asked;
+  const hold = () => {
+    gate = Promise.withResolvers();
+    asked = Promise.withResolvers();
+    w.provider.reply("POST /token", async () => {
+      asked.resolve();
+      return { json: await gate.promise };
+    });
+  };
+  hold();
+  const reading = w.show("code").catch((error) => error);
+  await asked.promise;
+  const stopped = w.nangod.stop();
+  await until(() => w.nangod.log().includes("stopping"));
+  gate.resolve({ access_token: "at-1", refresh_token: "rt-1", expires_in: 3600 });
+  assert.equal(await stopped, 0);
+  await reading;
+  assert.match(w.nangod.log(), /renewed the credentials/);
+
+  const second = await start(t, { dataDir, env: w.env });
+  const kept = await w.show("code", "&refresh_token=true", second);
+  assert.deepEqual([kept.body.credentials.access_token, kept.body.credentials.refresh_token, w.tokens().length], ["at-1", "rt-1", 1]);
+  hold();
+  const forced = w.show("code", "&force_refresh=true", second).catch((error) => error);
+  await asked.promise;
+  const closed = second.kill("SIGTERM");
+  await until(() => second.log().includes("stopping"));
+  second.child.kill("SIGTERM");
+  await closed;
+  await forced;
+  assert.equal(second.child.exitCode, 0);
+
+  const third = await start(t, { dataDir, env: w.env });
+  w.provider.reply("POST /token", { json: { access_token: "at-2", expires_in: 3600 } });
+  assert.equal(await psql(third, "SELECT count(*) FROM nango.connection WHERE refresh_failed_at IS NULL AND refresh_lease IS NULL"), "1");
+  assert.equal((await w.show("code", "&force_refresh=true", third)).body.credentials.access_token, "at-2");
 });
 
 test("what bodies, formats and expiries a provider may want and give", async (t) => {
