@@ -59,7 +59,7 @@ MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t wind
 /* Writes a locked head's sequence, counts and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
 
-/* A run ended, however: its datasets are in use. Models that have none are passed over. */
+/* A run begins, or ended: its datasets are in use. Models that have none are passed over. */
 MUST_CHECK int dataset_touch(struct db *db, int64_t connection_row, const char *variant,
 			     const char *const *models, struct error *err);
 /* Every record in it passed this model. */
