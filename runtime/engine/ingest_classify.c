@@ -89,6 +89,31 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 	return 0;
 }
 
+/* What an update became. Only what is live is updated, and nothing is laid over a payload that
+ * was pruned: then the update is a bad record. */
+static int
+classify_update(struct commit *c, struct batch *batch, struct ingest_row *row,
+		struct error *err)
+{
+	const struct ingest_patch *last = row->patches;
+
+	if (!row->write.old.is_known || row->write.old.is_deleted)
+		return 0;
+	if (row->is_pruned) {
+		while (last->next != NULL)
+			last = last->next;
+		mark_seen(batch, row);
+		return batch_bad_record(c, batch, &row->write, "id", 2,
+					"its payload was pruned, so there is nothing that "
+					"could be updated: save it whole",
+					last->bytes, err);
+	}
+	if (row->record.data == NULL)
+		return 0; /* not merged yet */
+	batch_hash_row(c, batch, row);
+	return classify_save(c, batch, row, err);
+}
+
 int
 batch_classify(struct commit *c, struct batch *batch, struct error *err)
 {
@@ -112,13 +137,8 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 			classify_delete(c, batch, row);
 			continue;
 		}
-		if (row->change == RUN_UPDATE) {
-			if (!row->write.old.is_known || row->write.old.is_deleted ||
-			    row->record.data == NULL)
-				continue; /* only what is live is updated */
-			batch_hash_row(c, batch, row);
-		}
-		if (classify_save(c, batch, row, err) < 0)
+		if ((row->change == RUN_UPDATE ? classify_update(c, batch, row, err)
+					       : classify_save(c, batch, row, err)) < 0)
 			return -1;
 	}
 	return 0;

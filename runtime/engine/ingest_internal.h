@@ -29,6 +29,7 @@ struct ingest_row {
 	struct jsonspan record;	      /* RUN_SAVE; of a RUN_UPDATE what it became */
 	struct ingest_patch *patches; /* laid over the stored record, in order */
 	bool is_dropped;	      /* a later one of its id took it up */
+	bool is_pruned;		      /* nothing is stored that patches could be laid over */
 };
 
 struct ingest_list {
