@@ -102,15 +102,14 @@ bad_add(TALLOC_CTX *mem, struct batch *batch, const char *key, const char *path,
 	};
 }
 
+/* Where and why, and nothing of what it holds: this goes into logs, outcomes and webhooks, and
+ * records may be sealed. */
 static int
-bad_refuse(const struct batch *batch, const char *path, const char *reason,
-	   struct jsonspan bytes, struct error *err)
+bad_refuse(const struct batch *batch, const char *path, const char *reason, struct error *err)
 {
-	return error_set_at(
-	    err, ERR_INVALID_RECORD, path,
-	    "a record of %s is not what its model says: %s: %s (%.*s%s)", batch->model->model,
-	    path, reason, (int)(bytes.length > 200 ? 200 : bytes.length),
-	    bytes.data == NULL ? "" : bytes.data, bytes.length > 200 ? "…" : "");
+	return error_set_at(err, ERR_INVALID_RECORD, path,
+			    "a record of %s is not what its model says: %s: %s",
+			    batch->model->model, path, reason);
 }
 
 /* The bytes of the UTF-8 character at `at`, 1 for what is none. */
@@ -176,7 +175,7 @@ batch_bad_record(struct commit *c, struct batch *batch, const struct record_writ
 		     path_length > QUARANTINE_PATH_MAX ? QUARANTINE_PATH_MAX : path_length);
 	reason = clean(c->mem, reason, strnlen(reason, QUARANTINE_REASON_MAX));
 	if (batch->model->spec != NULL && batch->model->spec->fails_run)
-		return bad_refuse(batch, path, reason, bytes, err);
+		return bad_refuse(batch, path, reason, err);
 	mark_bad(c, batch, id);
 	if (id != NULL && id->external_id_length > 0)
 		key = talloc_asprintf(c->mem, "i%.*s", (int)id->external_id_length,

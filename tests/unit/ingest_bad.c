@@ -127,12 +127,36 @@ test_pruned(void **state)
 	talloc_free(mem);
 }
 
+/* ---- what a refusal tells, and to whom ---- */
+
+/* An error goes into logs, outcomes and webhooks; the record's content stays behind its seal.
+ */
+static void
+test_refused(void **state)
+{
+	static const struct spec_model strict = {.fails_run = true};
+	struct ingest *in = begin_run(++world.next_connection, 1, true);
+	struct page p;
+	struct error err;
+
+	(void)state;
+	save(in, "s1=a");
+	in->models[0].spec = &strict;
+	page_make(&p, "!2=secret");
+	assert_int_equal(commit(in, &p, &err), -1);
+	assert_int_equal(err.code, ERR_INVALID_RECORD);
+	assert_string_equal(err.message,
+			    "a record of Thing is not what its model says: v: it is bad");
+	talloc_free(in);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_quarantine),
 	    cmocka_unit_test(test_pruned),
+	    cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests_name("ingest_bad", tests, ingest_set_up,
