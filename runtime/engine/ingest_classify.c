@@ -58,6 +58,13 @@ validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct e
 				fault.reason, row->record, err);
 }
 
+/* What is stored, or an earlier record of this page. */
+static bool
+has_quarantine(const struct batch *batch)
+{
+	return batch->before.quarantined > 0 || batch->bad_staged > 0;
+}
+
 static int
 classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
 {
@@ -68,13 +75,13 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 
 	/* What is stored passed the model of its day, or is in quarantine since. */
 	if (!is_same || batch->model->model_hash != batch->before.model_hash ||
-	    batch->before.quarantined > 0)
+	    has_quarantine(batch))
 		verdict = validate(c, batch, row, err);
 	if (verdict < 0)
 		return -1;
 	if (is_same || verdict == 0) {
 		mark_seen(batch, row); /* a bad one was there, all the same */
-		if (verdict == 1 && batch->before.quarantined > 0)
+		if (verdict == 1 && has_quarantine(batch))
 			list_add(c->attempt, &batch->mended, w);
 		return 0;
 	}

@@ -150,6 +150,38 @@ test_refused(void **state)
 	talloc_free(in);
 }
 
+/* Within a page, as across pages, the newest of an id says whether it is bad. */
+static void
+test_order(void **state)
+{
+	static const struct {
+		const char *why, *page;
+		size_t bad;
+	} rows[] = {
+	    {"a good one behind a bad one mends it", "!1=x s1=a", 0},
+	    {"a bad one behind a good one is bad", "s1=b !1=x", 1},
+	    {"the good one is stored already", "!1=x s1=b", 0},
+	    {"bad, good, bad", "!1=x s1=c !1=y", 1},
+	    {"twice bad, then good", "!1=x !1=y s1=d", 0},
+	    {"an update that is merged", "!1=x u1=e", 0},
+	    {"a deletion", "!1=x d1", 0},
+	    {"one of another id mends nothing", "!1=x s2=a", 1},
+	    {"an update of nothing mends nothing", "!9=x u9=a s1=a", 1},
+	};
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct quarantine_row *found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		save(in, rows[i].page);
+		if (in_quarantine(mem, in, &found) != rows[i].bad)
+			fail_msg("%s", rows[i].why);
+	}
+	talloc_free(in);
+	talloc_free(mem);
+}
+
 int
 main(void)
 {
@@ -157,6 +189,7 @@ main(void)
 	    cmocka_unit_test(test_quarantine),
 	    cmocka_unit_test(test_pruned),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests_name("ingest_bad", tests, ingest_set_up,
