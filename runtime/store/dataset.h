@@ -55,6 +55,10 @@ MUST_CHECK int window_seen(struct db *db, int64_t connection_row, int64_t window
 			   window_fn *fn, void *arg, struct error *err);
 MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t window_id,
 			     struct error *err);
+/* A transaction of its own: no window of a connection's models is open any more, and nothing is
+ * deleted. */
+MUST_CHECK int window_drop(struct db *db, int64_t connection_row, const char *models_json,
+			   const char *variant, struct error *err);
 
 /* Writes a locked head's sequence, counts and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);

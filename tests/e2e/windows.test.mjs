@@ -28,3 +28,21 @@ test("a dataset is in use from a run's beginning, and with each of its pages", a
   pages[1].gate.resolve();
   assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "SUCCESS");
 });
+
+/** A provider whose page 1 is there and whose page 2 fails: a run over it leaves its window open. */
+async function leftOpen({ nangod, provider, trigger }, ops) {
+  provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: { ops, is_last: false } } : { status: 400, json: {} }));
+  await trigger("ledger");
+  assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "ERROR");
+}
+
+test("a reset forgets what an open delete window had seen", async (t) => {
+  const world = await deployed(t, "ledger");
+  const { nangod, ledger, row } = world;
+  await ledger([["1", "2", "3"].map((id) => save(id, { v: 1 }))]);
+  await leftOpen(world, ["1", "2"].map((id) => save(id, { v: 1 })));
+  assert.equal(await psql(nangod, `SELECT window_id <> 0 FROM nango_data.dataset WHERE connection_id = ${row}`), "t");
+  const { latestResult } = await ledger([[save("3", { v: 1 })]], { reset: true });
+  assert.deepEqual(latestResult, { Entry: { added: 0, updated: 0, deleted: 2 } });
+  assert.equal(await psql(nangod, `SELECT count(*) FROM nango_data.seen WHERE connection_id = ${row}`), "0");
+});
