@@ -24,7 +24,8 @@ MUST_CHECK int sync_target_find(struct call *call, struct db *db, const struct s
 
 char *sync_checkpoint_key(TALLOC_CTX *mem, const struct sync *sync);
 
-/* Forgets the checkpoint and, when it empties, the records of its variant. */
+/* Forgets the checkpoint, what open delete windows saw and, when it empties, the records of its
+ * variant. */
 MUST_CHECK int sync_forget_data(struct call *call, struct db *db, const struct sync *sync,
 				bool empties, struct error *err);
 

@@ -172,14 +172,15 @@ sync_forget_data(struct call *call, struct db *db, const struct sync *sync, bool
 	struct db *data;
 	int result;
 
-	if (empties && models_json(call, db, sync, &models, err) < 0)
+	if (models_json(call, db, sync, &models, err) < 0)
 		return -1;
 	if (db_acquire(call->node->data, &data, err) < 0)
 		return -1;
 	result = checkpoint_clear(data, sync->connection_row,
 				  sync_checkpoint_key(call->mem, sync), err);
-	if (result == 0 && empties)
-		result = dataset_empty(data, sync->connection_row, models, sync->variant, err);
+	if (result == 0)
+		result = (empties ? dataset_empty : window_drop)(data, sync->connection_row,
+								 models, sync->variant, err);
 	db_release(data);
 	return result;
 }

@@ -88,29 +88,29 @@ bad_add(TALLOC_CTX *mem, struct batch *batch, const char *key, const char *path,
 {
 	if (batch->bad_count == batch->bad_capacity) {
 		batch->bad_capacity = batch->bad_capacity == 0 ? 16 : batch->bad_capacity * 2;
-		batch->bad = talloc_realloc(mem, batch->bad, struct quarantine_write,
+		batch->bad = talloc_realloc(mem, batch->bad, struct ingest_bad,
 					    (unsigned)batch->bad_capacity);
 		if (batch->bad == NULL)
 			abort();
 	}
-	batch->bad[batch->bad_count++] = (struct quarantine_write){
-	    .key = key,
-	    .path = path,
-	    .reason = reason,
-	    .bytes = bytes.data == NULL ? "" : bytes.data,
-	    .bytes_length = bytes.length,
+	batch->bad[batch->bad_count++] = (struct ingest_bad){
+	    .write = {.key = key,
+		      .path = path,
+		      .reason = reason,
+		      .bytes = bytes.data == NULL ? "" : bytes.data,
+		      .bytes_length = bytes.length},
+	    .at = SIZE_MAX,
 	};
 }
 
+/* Where and why, and nothing of what it holds: this goes into logs, outcomes and webhooks, and
+ * records may be sealed. */
 static int
-bad_refuse(const struct batch *batch, const char *path, const char *reason,
-	   struct jsonspan bytes, struct error *err)
+bad_refuse(const struct batch *batch, const char *path, const char *reason, struct error *err)
 {
-	return error_set_at(
-	    err, ERR_INVALID_RECORD, path,
-	    "a record of %s is not what its model says: %s: %s (%.*s%s)", batch->model->model,
-	    path, reason, (int)(bytes.length > 200 ? 200 : bytes.length),
-	    bytes.data == NULL ? "" : bytes.data, bytes.length > 200 ? "…" : "");
+	return error_set_at(err, ERR_INVALID_RECORD, path,
+			    "a record of %s is not what its model says: %s: %s",
+			    batch->model->model, path, reason);
 }
 
 /* The bytes of the UTF-8 character at `at`, 1 for what is none. */
@@ -176,7 +176,7 @@ batch_bad_record(struct commit *c, struct batch *batch, const struct record_writ
 		     path_length > QUARANTINE_PATH_MAX ? QUARANTINE_PATH_MAX : path_length);
 	reason = clean(c->mem, reason, strnlen(reason, QUARANTINE_REASON_MAX));
 	if (batch->model->spec != NULL && batch->model->spec->fails_run)
-		return bad_refuse(batch, path, reason, bytes, err);
+		return bad_refuse(batch, path, reason, err);
 	mark_bad(c, batch, id);
 	if (id != NULL && id->external_id_length > 0)
 		key = talloc_asprintf(c->mem, "i%.*s", (int)id->external_id_length,
@@ -186,6 +186,16 @@ batch_bad_record(struct commit *c, struct batch *batch, const struct record_writ
 				      XXH3_64bits(bytes.data, bytes.length));
 	bad_add(c->mem, batch, key, path, reason, bytes);
 	return 0;
+}
+
+bool
+batch_bad_is_early(const struct batch *batch, const struct ingest_bad *bad)
+{
+	const char *key = bad->write.key;
+	const struct ingest_row *row =
+	    key[0] == 'i' ? *slot_of(batch, key + 1, strlen(key + 1)) : NULL;
+
+	return row != NULL && row->at > bad->at;
 }
 
 /* A problem that the session found: "path: reason". */
@@ -286,16 +296,28 @@ batch_hash_row(const struct commit *c, const struct batch *batch, struct ingest_
 }
 
 static int
+take_bad(struct commit *c, struct batch *batch, const struct run_record *record,
+	 const char *fault, const struct record_write *id, struct error *err)
+{
+	if (record->problem != NULL)
+		return bad_staged(c, batch, record, fault == NULL ? id : NULL, err);
+	return batch_bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
+}
+
+static int
 take_record(struct commit *c, struct batch *batch, const struct run_record *record,
 	    struct ingest_row *row, struct error *err)
 {
 	const char *fault = record->id.data == NULL ? "there is none"
 						    : read_id(c->mem, record->id, &row->write);
 
-	if (record->problem != NULL)
-		return bad_staged(c, batch, record, fault == NULL ? &row->write : NULL, err);
-	if (fault != NULL)
-		return batch_bad_record(c, batch, NULL, "id", 2, fault, record->bytes, err);
+	if (record->problem != NULL || fault != NULL) {
+		if (take_bad(c, batch, record, fault, &row->write, err) < 0)
+			return -1;
+		batch->bad[batch->bad_count - 1].at = (size_t)(record - batch->from->records);
+		return 0;
+	}
+	row->at = (size_t)(record - batch->from->records);
 	batch->all_count++;
 	add_row(c, batch, record, row);
 	return 0;

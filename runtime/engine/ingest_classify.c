@@ -58,6 +58,13 @@ validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct e
 				fault.reason, row->record, err);
 }
 
+/* What is stored, or an earlier record of this page. */
+static bool
+has_quarantine(const struct batch *batch)
+{
+	return batch->before.quarantined > 0 || batch->bad_staged > 0;
+}
+
 static int
 classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, struct error *err)
 {
@@ -68,13 +75,13 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 
 	/* What is stored passed the model of its day, or is in quarantine since. */
 	if (!is_same || batch->model->model_hash != batch->before.model_hash ||
-	    batch->before.quarantined > 0)
+	    has_quarantine(batch))
 		verdict = validate(c, batch, row, err);
 	if (verdict < 0)
 		return -1;
 	if (is_same || verdict == 0) {
 		mark_seen(batch, row); /* a bad one was there, all the same */
-		if (verdict == 1 && batch->before.quarantined > 0)
+		if (verdict == 1 && has_quarantine(batch))
 			list_add(c->attempt, &batch->mended, w);
 		return 0;
 	}
@@ -87,6 +94,31 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 	}
 	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
 	return 0;
+}
+
+/* What an update became. Only what is live is updated, and nothing is laid over a payload that
+ * was pruned: then the update is a bad record. */
+static int
+classify_update(struct commit *c, struct batch *batch, struct ingest_row *row,
+		struct error *err)
+{
+	const struct ingest_patch *last = row->patches;
+
+	if (!row->write.old.is_known || row->write.old.is_deleted)
+		return 0;
+	if (row->is_pruned) {
+		while (last->next != NULL)
+			last = last->next;
+		mark_seen(batch, row);
+		return batch_bad_record(c, batch, &row->write, "id", 2,
+					"its payload was pruned, so there is nothing that "
+					"could be updated: save it whole",
+					last->bytes, err);
+	}
+	if (row->record.data == NULL)
+		return 0; /* not merged yet */
+	batch_hash_row(c, batch, row);
+	return classify_save(c, batch, row, err);
 }
 
 int
@@ -112,13 +144,8 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 			classify_delete(c, batch, row);
 			continue;
 		}
-		if (row->change == RUN_UPDATE) {
-			if (!row->write.old.is_known || row->write.old.is_deleted ||
-			    row->record.data == NULL)
-				continue; /* only what is live is updated */
-			batch_hash_row(c, batch, row);
-		}
-		if (classify_save(c, batch, row, err) < 0)
+		if ((row->change == RUN_UPDATE ? classify_update(c, batch, row, err)
+					       : classify_save(c, batch, row, err)) < 0)
 			return -1;
 	}
 	return 0;

@@ -25,10 +25,17 @@ struct ingest_patch {
 struct ingest_row {
 	struct record_write write; /* first: rows are found by it */
 	unsigned char key[MANIFEST_KEY_BYTES];
+	size_t at; /* in the page, of the last of the id */
 	enum run_change change;
 	struct jsonspan record;	      /* RUN_SAVE; of a RUN_UPDATE what it became */
 	struct ingest_patch *patches; /* laid over the stored record, in order */
 	bool is_dropped;	      /* a later one of its id took it up */
+	bool is_pruned;		      /* nothing is stored that patches could be laid over */
+};
+
+struct ingest_bad {
+	struct quarantine_write write;
+	size_t at; /* in the page; SIZE_MAX: it is what the page's records of its id became */
 };
 
 struct ingest_list {
@@ -50,7 +57,7 @@ struct batch {
 	/* Made by batch_classify, afresh each time. */
 	struct ingest_list fresh, changed, deleted;
 	struct ingest_list mended; /* as stored, while something is in quarantine */
-	struct quarantine_write *bad;
+	struct ingest_bad *bad;
 	size_t bad_count, bad_staged, bad_capacity;
 	struct buf marks, bad_marks; /* INGEST_MARK_BYTES each */
 	int64_t next_window_id;	     /* for a window that this page opens */
@@ -75,6 +82,8 @@ struct ingest_model *ingest_model_of(struct ingest *ingest, const char *name);
 MUST_CHECK int batch_fill(struct commit *c, struct batch *batch,
 			  const struct run_page_model *from, struct error *err);
 record_find_fn batch_find;
+/* Does a record that is no bad one by itself come behind it in the page, with its id? */
+bool batch_bad_is_early(const struct batch *batch, const struct ingest_bad *bad);
 void batch_hash_row(const struct commit *c, const struct batch *batch, struct ingest_row *row);
 /* Into the quarantine (path and reason are copied; id may be NULL), or -1 where the model says
  * that it fails the run. */

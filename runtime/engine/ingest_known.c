@@ -131,11 +131,9 @@ merge_one(void *arg, const struct record_read *stored, struct error *err)
 
 	if (row == NULL || row->change != RUN_UPDATE)
 		return 0;
-	if (data == NULL)
-		return error_set_at(err, ERR_INVALID_RECORD, "id",
-				    "record %s of %s cannot be updated: its payload was "
-				    "pruned; save it whole",
-				    stored->external_id, m->batch->model->model);
+	row->is_pruned = data == NULL;
+	if (row->is_pruned)
+		return 0; /* a bad one, says batch_classify */
 	if (payload_decode(m->c->attempt, &m->c->ingest->codec, &place, stored->codec, &data,
 			   &data_length, err) < 0)
 		return -1;

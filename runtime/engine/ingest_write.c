@@ -36,38 +36,62 @@ encode(struct commit *c, const struct batch *batch, const struct ingest_list *li
 	}
 }
 
+/* The bad ones that have a record of their id behind them in the page, or those that have not.
+ */
 static int
-quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *err)
+put_bad(struct commit *c, struct db *db, struct batch *batch, bool is_early, struct error *err)
 {
 	struct dataset *head = &batch->after;
 	struct quarantine_write *bad =
 	    talloc_array(c->attempt, struct quarantine_write, (unsigned)batch->bad_count + 1);
+	size_t count = 0;
 
 	if (bad == NULL)
 		abort();
 	for (size_t i = 0; i < batch->bad_count; i++) {
-		const struct payload_place place = {head, batch->bad[i].key,
-						    strlen(batch->bad[i].key)};
+		struct quarantine_write *w = &bad[count];
+		const struct payload_place place = {head, batch->bad[i].write.key,
+						    strlen(batch->bad[i].write.key)};
 
-		bad[i] = batch->bad[i];
-		bad[i].codec = payload_encode(c->attempt, &c->ingest->codec, &place,
-					      &bad[i].bytes, &bad[i].bytes_length);
+		if (batch_bad_is_early(batch, &batch->bad[i]) != is_early)
+			continue;
+		*w = batch->bad[i].write;
+		w->codec = payload_encode(c->attempt, &c->ingest->codec, &place, &w->bytes,
+					  &w->bytes_length);
+		count++;
 	}
-	if (quarantine_drop(db, head, batch->fresh.at, batch->fresh.count, err) < 0 ||
-	    quarantine_drop(db, head, batch->changed.at, batch->changed.count, err) < 0 ||
-	    quarantine_drop(db, head, batch->deleted.at, batch->deleted.count, err) < 0 ||
-	    quarantine_drop(db, head, batch->mended.at, batch->mended.count, err) < 0 ||
-	    quarantine_put(db, head, c->ingest->run_id, bad, batch->bad_count, err) < 0)
-		return -1;
-	if (head->quarantined > INGEST_QUARANTINE_MAX)
-		return error_set_at(err, ERR_INVALID_RECORD, batch->bad[0].path,
-				    "over %d records of %s are in quarantine (the newest: %s: "
-				    "%s): mend the model or the plugin",
-				    INGEST_QUARANTINE_MAX, batch->model->model,
-				    batch->bad[0].path, batch->bad[0].reason);
+	return quarantine_put(db, head, c->ingest->run_id, bad, count, err);
+}
+
+static int
+drop_mended(struct db *db, struct batch *batch, struct error *err)
+{
+	const struct ingest_list *good[] = {&batch->fresh, &batch->changed, &batch->deleted,
+					    &batch->mended};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (quarantine_drop(db, &batch->after, good[i]->at, good[i]->count, err) < 0)
+			return -1;
 	return 0;
 }
 
+/* In the order of the page: what comes behind a bad record of its id mends it. */
+static int
+quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *err)
+{
+	const struct dataset *head = &batch->after;
+
+	if (put_bad(c, db, batch, true, err) < 0 || drop_mended(db, batch, err) < 0 ||
+	    put_bad(c, db, batch, false, err) < 0)
+		return -1;
+	if (head->quarantined > INGEST_QUARANTINE_MAX)
+		return error_set_at(err, ERR_INVALID_RECORD, batch->bad[0].write.path,
+				    "over %d records of %s are in quarantine (the newest: %s: "
+				    "%s): mend the model or the plugin",
+				    INGEST_QUARANTINE_MAX, batch->model->model,
+				    batch->bad[0].write.path, batch->bad[0].write.reason);
+	return 0;
+}
 static int
 write_records(struct commit *c, struct db *db, struct batch *batch, struct error *err)
 {

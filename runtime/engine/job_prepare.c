@@ -163,7 +163,10 @@ prepare_start(struct preparing *p, struct error *err)
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
 	};
-	if (checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
+	/* Before the checkpoint is read: who removes what is not in use clears both or none. */
+	if (dataset_touch(p->data, job->claim.connection_row, p->sync->variant, sync->models,
+			  err) < 0 ||
+	    checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
 			   &job->start.checkpoint, &job->ingest->checkpoint_version, err) < 0)
 		return -1;
 	prepare_facts(p);

@@ -119,16 +119,33 @@ dataset_find(struct db *db, int64_t connection_row, const char *model, const cha
 }
 
 /*
- * Two statements: what deletes has to see what those who held the heads had written when they
- * let go of them.
+ * A statement behind the locks of a connection's heads. Two, because what deletes has to see
+ * what those who held the heads had written when they let go of them.
  */
 static int
-empty_locked(struct db *db, const struct db_param *params, struct error *err)
+change_locked(struct db *db, int64_t connection_row, const char *models_json,
+	      const char *variant, const char *change, struct error *err)
 {
 	static const char lock[] =
 	    "SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $3 "
 	    "  AND model IN (SELECT json_array_elements_text($2::json)) "
 	    "ORDER BY model FOR UPDATE";
+	const struct db_param params[] = {DB_INTEGER(connection_row), DB_TEXT(models_json),
+					  DB_TEXT(variant)};
+
+	if (db_begin(db, err) < 0)
+		return -1;
+	if (db_exec(db, NULL, NULL, err, lock, params, 3) == 0 &&
+	    db_exec(db, NULL, NULL, err, change, params, 3) == 0)
+		return db_commit(db, err);
+	db_rollback(db);
+	return -1;
+}
+
+int
+dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
+	      const char *variant, struct error *err)
+{
 	static const char empty[] =
 	    "WITH old AS MATERIALIZED ("
 	    "    SELECT id, window_id FROM nango_data.dataset "
@@ -149,24 +166,7 @@ empty_locked(struct db *db, const struct db_param *params, struct error *err)
 	    "DELETE FROM nango_data.record "
 	    "WHERE connection_id = $1 AND dataset_id IN (SELECT id FROM old)";
 
-	if (db_exec(db, NULL, NULL, err, lock, params, 3) < 0)
-		return -1;
-	return db_exec(db, NULL, NULL, err, empty, params, 3);
-}
-
-int
-dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
-	      const char *variant, struct error *err)
-{
-	const struct db_param params[] = {DB_INTEGER(connection_row), DB_TEXT(models_json),
-					  DB_TEXT(variant)};
-
-	if (db_begin(db, err) < 0)
-		return -1;
-	if (empty_locked(db, params, err) == 0)
-		return db_commit(db, err);
-	db_rollback(db);
-	return -1;
+	return change_locked(db, connection_row, models_json, variant, empty, err);
 }
 
 int
@@ -184,6 +184,25 @@ dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row, const cha
 		return -1;
 	*json = db_text(found, 0, 0);
 	return 0;
+}
+
+int
+window_drop(struct db *db, int64_t connection_row, const char *models_json, const char *variant,
+	    struct error *err)
+{
+	static const char drop[] =
+	    "WITH old AS MATERIALIZED ("
+	    "    SELECT id, window_id FROM nango_data.dataset "
+	    "    WHERE connection_id = $1 AND variant = $3 AND window_id <> 0 "
+	    "      AND model IN (SELECT json_array_elements_text($2::json))), "
+	    "heads AS ("
+	    "    UPDATE nango_data.dataset d SET window_id = 0, window_seq = 0, "
+	    "        window_run_id = 0, window_opened_at = NULL "
+	    "    FROM old WHERE d.connection_id = $1 AND d.id = old.id) "
+	    "DELETE FROM nango_data.seen WHERE connection_id = $1 "
+	    "  AND window_id IN (SELECT window_id FROM old)";
+
+	return change_locked(db, connection_row, models_json, variant, drop, err);
 }
 
 int

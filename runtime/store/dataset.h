@@ -55,11 +55,15 @@ MUST_CHECK int window_seen(struct db *db, int64_t connection_row, int64_t window
 			   window_fn *fn, void *arg, struct error *err);
 MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t window_id,
 			     struct error *err);
+/* A transaction of its own: no window of a connection's models is open any more, and nothing is
+ * deleted. */
+MUST_CHECK int window_drop(struct db *db, int64_t connection_row, const char *models_json,
+			   const char *variant, struct error *err);
 
 /* Writes a locked head's sequence, counts and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
 
-/* A run ended, however: its datasets are in use. Models that have none are passed over. */
+/* A run begins, or ended: its datasets are in use. Models that have none are passed over. */
 MUST_CHECK int dataset_touch(struct db *db, int64_t connection_row, const char *variant,
 			     const char *const *models, struct error *err);
 /* Every record in it passed this model. */

@@ -2,36 +2,10 @@
 // Records: the feed under many writers, filters, pruning, quarantine, sealing, deletion.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { buildPlugin, program, psql, run, socketDir, start, until } from "./lib/nangod.mjs";
-import { provider as fakeProvider } from "./lib/provider.mjs";
+import { deployed, ids, key, save } from "./lib/ledger.mjs";
+import { program, psql, run, socketDir, until } from "./lib/nangod.mjs";
 
-const key = "unauthenticated";
-const folder = (name) => fileURLToPath(new URL(`plugins/${name}`, import.meta.url));
 const RACE_SECONDS = 60;
-
-async function deployed(t, plugin, { env, connection = {} } = {}) {
-  const provider = await fakeProvider(t);
-  const nangod = await start(t, { env });
-  await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
-  await nangod.deploy(await buildPlugin(t, folder(plugin), key), key);
-  const { id } = await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...connection });
-  const trigger = (sync, opts) => nangod.ok("POST", "/sync/trigger", { body: { syncs: [sync], provider_config_key: key, connection_id: "acme", ...(opts ? { opts } : {}) } });
-  /** Runs the ledger plugin over these pages of operations. */
-  const ledger = async (pages, opts) => {
-    provider.reply("GET /ledger", ({ query }) => {
-      const page = Number(query.get("page"));
-      return { json: { ops: pages[page - 1], is_last: page >= pages.length } };
-    });
-    await trigger("ledger", opts);
-    return nangod.settled(key, "acme", "ledger");
-  };
-  const headers = { "provider-config-key": key, "connection-id": "acme" };
-  return { nangod, provider, trigger, ledger, row: id, headers };
-}
-
-const save = (id, more) => ({ save: { id, ...more } });
-const ids = (answer) => answer.records.map((record) => record.id);
 
 test("eight writers and a polling reader: no change is lost", { timeout: (RACE_SECONDS + 120) * 1000 }, async (t) => {
   const { nangod, trigger, row, headers } = await deployed(t, "writers", {

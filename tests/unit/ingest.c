@@ -4,7 +4,6 @@
  */
 #include "ingest_support.h"
 #include "store/fence.h"
-#include "store/quarantine.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -446,7 +445,7 @@ test_full_refresh(void **state)
 	talloc_free(in);
 }
 
-/* ---- checkpoint, fence, quarantine ---- */
+/* ---- checkpoint, fence ---- */
 
 static int
 checkpoint(struct ingest *in, const char *body, struct error *err)
@@ -510,72 +509,6 @@ test_lost_lease(void **state)
 	talloc_free(mem);
 }
 
-static size_t
-in_quarantine(TALLOC_CTX *mem, const struct ingest *in, struct quarantine_row **rows)
-{
-	struct dataset head;
-	struct error err;
-	struct db *db;
-	size_t count;
-
-	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
-	assert_int_equal(dataset_find(db, in->connection_row, "Thing", "base", &head, &err), 0);
-	assert_int_equal(quarantine_list(mem, db, &head, 0, 100, rows, &count, &err), 0);
-	assert_int_equal(head.quarantined, count);
-	db_release(db);
-	return count;
-}
-
-static void
-test_quarantine(void **state)
-{
-	struct ingest *in = begin_run(++world.next_connection, 1, false);
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct quarantine_row *rows;
-	struct page p;
-	struct error err;
-
-	(void)state;
-	save(in, "!1=x !2=x s3=a");
-	save(in, "!1=y");
-	assert_int_equal(in_quarantine(mem, in, &rows), 2);
-	assert_string_equal(rows[0].key, "i1");
-	assert_string_equal(rows[0].path, "v");
-	assert_string_equal(rows[0].reason, "it is bad");
-	assert_int_equal(rows[0].times, 2);
-	assert_memory_equal(rows[0].bytes, "{\"id\":\"1\",\"v\":\"y\"}", rows[0].bytes_length);
-	save(in, "s1=good");
-	assert_int_equal(in_quarantine(mem, in, &rows), 1);
-	assert_string_equal(rows[0].key, "i2");
-	/* No id at all, and ids that cannot be kept. */
-	page_make(&p, "s7=a s8=b s9=c");
-	p.records[0].id = (struct jsonspan){NULL, 0};
-	p.records[1].id = (struct jsonspan){"\"\\u0000\"", 8};
-	p.records[2].id = (struct jsonspan){"[1]", 3};
-	assert_int_equal(commit(in, &p, &err), 0);
-	assert_int_equal(in_quarantine(mem, in, &rows), 4);
-	assert_int_equal(in->models[0].quarantined, 6);
-	/* One id twice in a page: the newest is kept, and the page goes in. */
-	save(in, "!20=a !20=b s21=a");
-	assert_int_equal(in_quarantine(mem, in, &rows), 5);
-	assert_memory_equal(rows[4].bytes, "{\"id\":\"20\",\"v\":\"b\"}", rows[4].bytes_length);
-	/* A good one that is stored already mends it, too. */
-	save(in, "s20=good");
-	save(in, "!20=c");
-	assert_int_equal(in_quarantine(mem, in, &rows), 5);
-	save(in, "s20=good");
-	assert_int_equal(in_quarantine(mem, in, &rows), 4);
-	/* Names of all languages, and what a cut leaves of them. */
-	page_make(&p, "!10=x");
-	p.records[0].problem = "größe.\xe6\xb0: it is \x01 bad";
-	assert_int_equal(commit(in, &p, &err), 0);
-	assert_int_equal(in_quarantine(mem, in, &rows), 5);
-	assert_string_equal(rows[4].path, "größe.??");
-	assert_string_equal(rows[4].reason, "it is ? bad");
-	talloc_free(in);
-	talloc_free(mem);
-}
-
 int
 main(void)
 {
@@ -584,8 +517,7 @@ main(void)
 	    cmocka_unit_test(test_writers),    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
 	    cmocka_unit_test(test_blind),      cmocka_unit_test(test_checkpoint),
-	    cmocka_unit_test(test_lost_lease), cmocka_unit_test(test_quarantine),
-
+	    cmocka_unit_test(test_lost_lease),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, ingest_set_up, ingest_tear_down);

@@ -483,7 +483,10 @@ nango_save(struct nango_run *run, const char *model, struct nango_value value)
 
 /*
  * Merges members into the stored record of that id, objects deeply; lists and everything else
- * are replaced, and what is not named stays. A record that is not stored is left out.
+ * are replaced, and what is not named stays. A record that is not stored is left out. One whose
+ * payload was pruned (after 30 days without a change, or by the app) has nothing left to merge
+ * into: the update is a bad record, put aside or the end of the run as `$invalid` says; save it
+ * whole.
  */
 NANGO_INTERNAL void
 nango_update(struct nango_run *run, const char *model, struct nango_value value)

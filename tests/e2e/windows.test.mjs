@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run finds when it begins, and what it leaves: datasets in use, delete windows, quarantine.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deployed, key, save } from "./lib/ledger.mjs";
+import { psql } from "./lib/nangod.mjs";
+
+test("a dataset is in use from a run's beginning, and with each of its pages", async (t) => {
+  const { nangod, provider, ledger, trigger, row } = await deployed(t, "ledger");
+  await ledger([[save("1", { v: 1 })]]);
+  const neglect = () => psql(nangod, `UPDATE nango_data.dataset SET used_at = used_at - interval '61 days' WHERE connection_id = ${row}`);
+  const isUsed = () => psql(nangod, `SELECT used_at > nango_data.clock_now() - interval '1 minute' FROM nango_data.dataset WHERE connection_id = ${row}`);
+  const pages = [1, 2].map(() => ({ asked: Promise.withResolvers(), gate: Promise.withResolvers() }));
+  provider.reply("GET /ledger", async ({ query }) => {
+    const page = Number(query.get("page"));
+    pages[page - 1].asked.resolve();
+    await pages[page - 1].gate.promise;
+    return { json: { ops: [save(String(page + 1), { v: 1 })], is_last: page === 2 } };
+  });
+  await neglect();
+  await trigger("ledger");
+  await pages[0].asked.promise;
+  assert.equal(await isUsed(), "t", "before its first page");
+  await neglect();
+  pages[0].gate.resolve();
+  await pages[1].asked.promise;
+  assert.equal(await isUsed(), "t", "by a page");
+  pages[1].gate.resolve();
+  assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "SUCCESS");
+});
+
+/** A provider whose page 1 is there and whose page 2 fails: a run over it leaves its window open. */
+async function leftOpen({ nangod, provider, trigger }, ops) {
+  provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: { ops, is_last: false } } : { status: 400, json: {} }));
+  await trigger("ledger");
+  assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "ERROR");
+}
+
+test("a reset forgets what an open delete window had seen", async (t) => {
+  const world = await deployed(t, "ledger");
+  const { nangod, ledger, row } = world;
+  await ledger([["1", "2", "3"].map((id) => save(id, { v: 1 }))]);
+  await leftOpen(world, ["1", "2"].map((id) => save(id, { v: 1 })));
+  assert.equal(await psql(nangod, `SELECT window_id <> 0 FROM nango_data.dataset WHERE connection_id = ${row}`), "t");
+  const { latestResult } = await ledger([[save("3", { v: 1 })]], { reset: true });
+  assert.deepEqual(latestResult, { Entry: { added: 0, updated: 0, deleted: 2 } });
+  assert.equal(await psql(nangod, `SELECT count(*) FROM nango_data.seen WHERE connection_id = ${row}`), "0");
+});
