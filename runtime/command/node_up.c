@@ -34,7 +34,8 @@
 
 #define API_QUEUE_MAX 4096
 #define WORKER_QUEUE_MAX 65536
-#define DRAIN_MS 10000 /* for requests under way at the end */
+#define LEASE_QUEUE_MAX 1 /* one heartbeat is under way at a time */
+#define DRAIN_MS 10000	  /* for requests under way at the end */
 
 int
 node_check_settings(const struct config *config, bool needs_key, struct error *err)
@@ -341,6 +342,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 		     err) < 0 ||
 	    pool_new(&node->worker_pool, "worker", (size_t)config->worker_threads,
 		     WORKER_QUEUE_MAX, err) < 0 ||
+	    pool_new(&node->lease_pool, "lease", 1, LEASE_QUEUE_MAX, err) < 0 ||
 	    start_outside(mem, node, err) < 0)
 		return -1;
 	warn_of_layers(node);
@@ -380,6 +382,7 @@ node_down(struct node_up *up)
 	/* What threads have in hand, then their answers, while those who asked are still there.
 	 */
 	pool_end(node->worker_pool);
+	pool_end(node->lease_pool);
 	if (node->loop != NULL)
 		loop_settle(node->loop);
 	freshener_stop(node);
@@ -389,6 +392,7 @@ node_down(struct node_up *up)
 	keepalive_free(node);
 	hooks_out_free(node);
 	pool_free(node->worker_pool);
+	pool_free(node->lease_pool);
 	pool_free(node->auth_pool);
 	catalogue_free(node->catalogue);
 	http_client_free(node->http);

@@ -158,7 +158,9 @@ prepare_start(struct preparing *p, struct error *err)
 	    .connection_id = p->connection->connection_id,
 	    .metadata = p->connection->metadata,
 	    .models = sync->models,
-	    .deadline_ms = kind_deadline_ms(config, job->claim.kind),
+	    /* Of the run, not of the attempt: what earlier ones took, parked or not, is gone.
+	     */
+	    .deadline_ms = kind_deadline_ms(config, job->claim.kind) - job->claim.started_ms,
 	    .may_park = job->claim.kind == QUEUE_KIND_SYNC,
 	    .cpu_ms = config->sync_cpu_ms,
 	    .memory_bytes = (size_t)config->run_memory_bytes,
@@ -197,7 +199,7 @@ check_claim(struct preparing *p, struct error *err)
 		return error_set(err, ERR_EXPIRED,
 				 "the run was begun %" PRId64 " times and never came to an end",
 				 claim->attempts - 1);
-	if (claim->started_ms > kind_deadline_ms(config, claim->kind))
+	if (claim->started_ms >= kind_deadline_ms(config, claim->kind))
 		return error_set(
 		    err, ERR_EXPIRED,
 		    "the run was begun %" PRId64

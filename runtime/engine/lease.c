@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/lease -- heartbeats: one statement renews the leases of all runs of this node, and
- * tells which of them were cancelled or lost.
+ * tells which of them were cancelled or lost. They have a thread to themselves: behind the
+ * pages of ten thousand runs a lease would run out before its turn came.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,19 +26,23 @@ struct beat {
 static int
 compare_gone(const void *a, const void *b)
 {
-	int64_t x = ((const struct queue_gone *)a)->run_id;
-	int64_t y = ((const struct queue_gone *)b)->run_id;
+	const struct queue_gone *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	if (x->run_id != y->run_id)
+		return x->run_id < y->run_id ? -1 : 1;
+	return x->token < y->token ? -1 : x->token > y->token;
 }
 
-/* A run that ended while the answer was on its way is not on the list any more. */
+/* A run that ended while the answer was on its way is not on the list any more, and one that
+ * was claimed again meanwhile is there with another token: the answer says nothing of it. */
 static void
 heed_gone(struct worker *worker, const struct beat *beat)
 {
 	qsort(beat->gone, beat->gone_count, sizeof(*beat->gone), compare_gone);
 	for (struct job *job = worker->jobs, *next; job != NULL; job = next) {
-		const struct queue_gone key = {.run_id = job->claim.run_id}, *gone;
+		const struct queue_gone key = {.run_id = job->claim.run_id,
+					       .token = job->claim.token},
+					*gone;
 
 		next = job->next;
 		gone = bsearch(&key, beat->gone, beat->gone_count, sizeof(*beat->gone),
@@ -97,7 +102,7 @@ send_beat(struct worker *worker)
 			beat->held[beat->held_count++] =
 			    (struct queue_held){job->claim.run_id, job->claim.token};
 	worker->is_beating = true;
-	if (pool_submit(worker->node->worker_pool, beat_in_pool, beat) < 0) {
+	if (pool_submit(worker->node->lease_pool, beat_in_pool, beat) < 0) {
 		worker->is_beating = false;
 		talloc_free(beat);
 	}

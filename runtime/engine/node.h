@@ -41,6 +41,7 @@ struct node {
 	struct loop *loop;  /* of runs, timers and HTTP out */
 	struct loop *front; /* of HTTP in; NULL without the api role */
 	struct pool *api_pool, *worker_pool;
+	struct pool *lease_pool;	/* one thread, for heartbeats: they wait for no page */
 	struct pool *auth_pool;		/* for what waits for a provider's answer */
 	struct db_pool *control, *data; /* may be the same */
 	struct vault *vault;

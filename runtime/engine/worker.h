@@ -3,7 +3,8 @@
  * engine/worker -- claims runs from the queue, keeps their leases, writes off those that ended,
  * and queues what is due.
  *
- * The timers are on the loop; everything that talks to Postgres is a job of node->worker_pool.
+ * The timers are on the loop; what talks to Postgres is a job of node->worker_pool, but for
+ * heartbeats, which are jobs of node->lease_pool.
  * A tick that finds nothing costs two statements. The queue is the truth; notices are hints.
  */
 #ifndef NANGO_ENGINE_WORKER_H
@@ -12,8 +13,8 @@
 #include "engine/node.h"
 
 #define WORKER_CLAIM_MAX 100 /* runs that one claim takes of one environment */
-#define WORKER_PREPARING_MAX                                                              \
-	128 /* claimed runs that wait for their preparation: more would delay heartbeats, \
+#define WORKER_PREPARING_MAX                                                         \
+	128 /* claimed runs that wait for their preparation: more would delay pages, \
 	     * and be this node's while another one has time */
 
 /* On the loop's thread. */

@@ -205,7 +205,8 @@ on_deadline(void *arg)
 	struct run *run = arg;
 	char message[128];
 
-	snprintf(message, sizeof(message), "the run took longer than %lld ms",
+	snprintf(message, sizeof(message),
+		 "the run took longer than its limit: %lld ms from this start on",
 		 (long long)run->start.deadline_ms);
 	run_stop(run, cause_text(CAUSE_DEADLINE), message);
 }

@@ -106,7 +106,7 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 	    "    UPDATE nango.queue q SET "
 	    "        due_at = (SELECT nango.clock_now()) + $3 * interval '1 millisecond' "
 	    "    FROM held h WHERE q.run_id = h.run_id RETURNING q.run_id) "
-	    "SELECT m.run_id, EXISTS (SELECT FROM nango.run r "
+	    "SELECT m.run_id, m.token, EXISTS (SELECT FROM nango.run r "
 	    "    WHERE r.id = m.run_id AND r.state = 'cancelled') "
 	    "FROM mine m WHERE m.run_id NOT IN (SELECT run_id FROM moved)";
 	struct buf ids, tokens;
@@ -129,7 +129,8 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 	if (gone == NULL)
 		abort();
 	for (size_t i = 0; i < db_rows(found); i++)
-		gone[i] = (struct queue_gone){db_integer(found, i, 0), db_boolean(found, i, 1)};
+		gone[i] = (struct queue_gone){db_integer(found, i, 0), db_integer(found, i, 1),
+					      db_boolean(found, i, 2)};
 	*out = gone;
 	*count = db_rows(found);
 	return 0;

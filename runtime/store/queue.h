@@ -68,8 +68,8 @@ struct queue_held {
 };
 /* A claim that is not held any more. */
 struct queue_gone {
-	int64_t run_id;
-	bool is_cancelled; /* by a person or a deletion; otherwise lost to another node */
+	int64_t run_id, token; /* as it was held: the run may have been claimed anew since */
+	bool is_cancelled;     /* by a person or a deletion; otherwise lost to another node */
 };
 /* Renews the leases; gives back those that are gone. */
 MUST_CHECK int queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,

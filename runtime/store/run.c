@@ -152,31 +152,35 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 }
 
 int
-run_forget(struct db *db, int64_t keep_ms, int64_t limit, int64_t *after, int64_t *deleted,
+run_forget(struct db *db, int64_t keep_ms, int64_t limit, struct run_sweep *sweep,
 	   struct error *err)
 {
 	static const char sql[] =
 	    "WITH seen AS MATERIALIZED ("
-	    "    SELECT id, sync_id, finished_at FROM nango.run WHERE id > $1 "
-	    "    ORDER BY id LIMIT $2), "
+	    "    SELECT id, sync_id, finished_at < nango.clock_now() - "
+	    "        $3 * interval '1 millisecond' AS is_old "
+	    "    FROM nango.run WHERE id > $1 ORDER BY id LIMIT $2), "
 	    "gone AS ("
-	    "    DELETE FROM nango.run r USING seen o WHERE r.id = o.id "
-	    "      AND o.finished_at < nango.clock_now() - $3 * interval '1 millisecond' "
+	    "    DELETE FROM nango.run r USING seen o WHERE r.id = o.id AND o.is_old "
 	    "      AND (o.sync_id IS NULL OR EXISTS (SELECT FROM nango.run n "
-	    "           WHERE n.sync_id = o.sync_id AND n.id > o.id)) RETURNING 1) "
-	    "SELECT (SELECT count(*) FROM gone), "
-	    "    (SELECT CASE WHEN count(*) < $2 OR bool_and(finished_at >= "
-	    "        nango.clock_now() - $3 * interval '1 millisecond') THEN 0 "
-	    "        ELSE max(id) END FROM seen)";
+	    "           WHERE n.sync_id = o.sync_id AND n.id > o.id) "
+	    "        OR EXISTS (SELECT FROM nango.sync s "
+	    "           WHERE s.id = o.sync_id AND s.deleted_at IS NOT NULL)) RETURNING 1) "
+	    "SELECT (SELECT count(*) FROM gone), coalesce(max(id), $1), "
+	    "    coalesce(min(id) FILTER (WHERE NOT is_old) - 1, max(id), $1), "
+	    "    count(*) < $2 OR NOT bool_or(is_old) FROM seen";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
-	int result =
-	    db_exec(db, mem, &done, err, sql,
-		    DB_PARAMS(DB_INTEGER(*after), DB_INTEGER(limit), DB_INTEGER(keep_ms)));
+	int result = db_exec(
+	    db, mem, &done, err, sql,
+	    DB_PARAMS(DB_INTEGER(sweep->after), DB_INTEGER(limit), DB_INTEGER(keep_ms)));
 
 	if (result == 0) {
-		*deleted = db_integer(done, 0, 0);
-		*after = db_integer(done, 0, 1);
+		sweep->deleted += db_integer(done, 0, 0);
+		if (sweep->settled == sweep->after)
+			sweep->settled = db_integer(done, 0, 2);
+		sweep->after = db_integer(done, 0, 1);
+		sweep->is_over = db_boolean(done, 0, 3);
 	}
 	talloc_free(mem);
 	return result;

@@ -44,11 +44,20 @@ struct run_cost {
 MUST_CHECK int run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *filter,
 			 struct run_cost **out, size_t *count, struct error *err);
 
+/* One look through the history, from its oldest run on. */
+struct run_sweep {
+	int64_t after;	 /* ids up to this one were looked at */
+	int64_t settled; /* up to this one all were old, so those that are left stay */
+	int64_t deleted;
+	bool is_over;
+};
 /*
- * Deletes ended runs that are older than keep_ms, but never a sync's newest. Looks at `limit`
- * rows behind *after and moves it; *after is 0 at the end.
+ * Deletes ended runs that are older than keep_ms, but never the newest of a sync that is there
+ * still. Looks at `limit` rows behind sweep->after. The next look may begin (after and settled)
+ * where this one settled; it then does not see that a sync which has a run there was deleted or
+ * has a newer one, or that a run which lasted long ended there.
  */
-MUST_CHECK int run_forget(struct db *db, int64_t keep_ms, int64_t limit, int64_t *after,
-			  int64_t *deleted, struct error *err);
+MUST_CHECK int run_forget(struct db *db, int64_t keep_ms, int64_t limit,
+			  struct run_sweep *sweep, struct error *err);
 
 #endif

@@ -68,3 +68,14 @@ test("a parked run can be paused, and is not begun again for ever", async (t) =>
   const status = await nangod.settled(key, "acme", "items");
   assert.equal(status.latestError.cause, "expired", JSON.stringify(status));
 });
+
+test("the deadline is the run's, not the attempt's: after a parking what is left of it counts", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_PARK_MS: "5000", NANGO_SYNC_DEADLINE_MS: "7200000" } });
+  provider.reply("GET /items", () => (provider.requests.length === 1 ? { status: 429, headers: { "retry-after": "3600" }, json: {} } : new Promise(() => {})));
+  await connect();
+  await until(async () => (await psql(nangod, "SELECT is_parked FROM nango.queue")) === "t", () => nangod.log());
+  await psql(nangod, "UPDATE nango.queue SET due_at = nango.clock_now(), started_at = nango.clock_now() - interval '2 hours' + interval '5 seconds'; NOTIFY nango, 'due test'");
+  const { latestError } = await nangod.settled(key, "acme", "items");
+  assert.equal(latestError.cause, "deadline");
+  assert.ok(Number(/its limit: (\d+) ms/.exec(latestError.message)[1]) <= 5000, latestError.message);
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deployItems, item, key } from "./lib/items.mjs";
-import { children, program, psql, run, serve, until } from "./lib/nangod.mjs";
+import { addVariants, children, program, psql, run, serve, until } from "./lib/nangod.mjs";
 
 const refused = async (nangod, method, path, status, code) => {
   const answer = await nangod.call(method, path);
@@ -164,15 +164,18 @@ test("a run that had ended is not cancelled: 409 with its true state", async (t)
   assert.deepEqual([run.state, run.cause, run.code, run.pages, run.added, run.updated, run.requests], ["failed", "failed", "no_way", 2, 7, 1, 4]);
 });
 
-test("old runs are forgotten, a sync's newest is not", async (t) => {
+test("old runs are forgotten, the newest of a sync that is there still is not", async (t) => {
   const { nangod, connect, trigger } = await deployItems(t);
   await connect();
   await nangod.settled(key, "acme", "items");
   const old = (first, last, sync) => psql(nangod, `INSERT INTO nango.run (id, account_id, environment_id, integration_id, connection_id, sync_id, kind, state, created_at, finished_at) OVERRIDING SYSTEM VALUE
-    SELECT n, account_id, environment_id, integration_id, connection_id, ${sync}, 1, 'success', nango.clock_now() - interval '32 days', nango.clock_now() - interval '31 days' FROM nango.sync s, generate_series(${first}, ${last}) n WHERE s.name = 'misbehave'`);
+    SELECT n, account_id, environment_id, integration_id, connection_id, ${sync}, 1, 'success', nango.clock_now() - interval '32 days', nango.clock_now() - interval '31 days' FROM nango.sync s, generate_series(${first}, ${last}) n WHERE s.name = 'misbehave' AND s.variant = 'base'`);
   await old(1000, 3499, "(SELECT id FROM nango.sync WHERE name = 'items')");
   await old(3500, 5999, "NULL");
   await old(6000, 6000, "s.id");
+  await addVariants(nangod, 1, "s.name = 'misbehave'");
+  await old(6001, 6001, "(SELECT id FROM nango.sync WHERE name = 'misbehave' AND variant = 'v1')");
+  await nangod.ok("DELETE", "/sync/misbehave/variant/v1", { body: { provider_config_key: key, connection_id: "acme" } });
   await psql(nangod, "SELECT setval('nango.run_id_seq', 10000)");
   await trigger();
   await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.run WHERE id = 10001")) === "1");

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leases: heartbeats that come late, that find a claim gone, and that wait for no page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import pg from "pg";
+import { deployItems, item, key } from "./lib/items.mjs";
+import { psql, socketDir, until } from "./lib/nangod.mjs";
+
+/** Body while a transaction holds the locks that text takes; a node that is held here would not end. */
+async function whileLocked(nangod, text, body) {
+  const client = new pg.Client({ host: socketDir(nangod), user: "nango", database: "postgres" });
+  await client.connect();
+  try {
+    await client.query(`BEGIN; ${text}`);
+    return await body();
+  } finally {
+    await client.end();
+  }
+}
+
+/** Statements of the node that wait for a lock. */
+const waiting = (nangod, like) => psql(nangod, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'nangod' AND query LIKE '%${like}%'`).then(Number);
+const BEAT = "set_config(''synchronous_commit''%m(run_id, token)";
+/** Asks all nodes for their leases, long before it is time. */
+const beat = (nangod) => psql(nangod, "NOTIFY nango, 'gone test'");
+
+/** Every request for page 1 waits; open(n) answers the n-th, counted from 0. */
+function gated(provider) {
+  const gates = [];
+  provider.reply("GET /items", ({ query }) => (query.get("page") === "1" ? new Promise((done) => gates.push(() => done({ json: [item(1)] }))) : { json: [] }));
+  return gates;
+}
+
+const due = (nangod, where) => psql(nangod, `UPDATE nango.queue SET due_at = nango.clock_now() WHERE ${where}; NOTIFY nango, 'due test'`);
+const gone = (nangod) => nangod.log().match(/run \d+ \(items of [^)]*\): the lease is gone \(lost lease\), nothing more is written/g) ?? [];
+
+test("a heartbeat that comes late does not end the run's next attempt", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000" } });
+  const gates = gated(provider);
+  for (const [at, id] of ["first", "acme"].entries()) {
+    await connect({ id });
+    await until(() => gates.length === at + 1, () => nangod.log());
+  }
+  const [first, acme] = (await psql(nangod, "SELECT run_id FROM nango.queue ORDER BY run_id")).split("\n");
+  // The beat takes rows in the order of their ids: it holds still before it comes to the second.
+  await whileLocked(nangod, `SELECT FROM nango.queue WHERE run_id = ${first} FOR UPDATE`, async () => {
+    await beat(nangod);
+    await until(async () => (await waiting(nangod, BEAT)) === 1, "no heartbeat came");
+    await due(nangod, `run_id = ${acme}`);
+    await until(() => gates.length === 3, () => nangod.log());
+  });
+  await until(() => gone(nangod).length > 0, () => nangod.log());
+  gates[2]();
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.run")) === "1", () => nangod.log());
+  assert.equal(await psql(nangod, `SELECT attempts || state FROM nango.run WHERE id = ${acme}`), "2success");
+  assert.equal(gone(nangod).length, 1, "the first attempt, and only that, lost its lease");
+  gates[0]();
+  assert.equal((await nangod.settled(key, "first", "items")).status, "SUCCESS");
+});
+
+test("a heartbeat waits for no page", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000", NANGO_WORKER_THREADS: "2" } });
+  const gates = gated(provider);
+  for (const id of ["a", "b", "c"]) await connect({ id });
+  await until(() => gates.length === 3, () => nangod.log());
+  // Every thread that commits pages has one in hand, and a third page is queued behind them.
+  await whileLocked(nangod, "SELECT FROM nango_data.fence FOR UPDATE", async () => {
+    for (const open of gates) open();
+    await until(async () => (await waiting(nangod, "")) === 2, () => nangod.log());
+    await psql(nangod, "UPDATE nango.queue SET due_at = nango.clock_now() + interval '1 minute'");
+    await beat(nangod);
+    const renewed = () => psql(nangod, "SELECT count(*) FROM nango.queue WHERE due_at > nango.clock_now() + interval '9 minutes'").then(Number);
+    await until(async () => (await renewed()) === 3, "the leases were not renewed");
+    assert.equal(await waiting(nangod, ""), 2, "and the pages wait still");
+  });
+  for (const id of ["a", "b", "c"]) assert.equal((await nangod.settled(key, id, "items")).status, "SUCCESS");
+});
+
+test("a claim that another node took is lost: its run ends and writes nothing more", async (t) => {
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000" } });
+  const gates = gated(provider);
+  for (const [at, id] of ["acme", "other"].entries()) {
+    await connect({ id });
+    await until(() => gates.length === at + 1, () => nangod.log());
+  }
+  const [run] = (await psql(nangod, "SELECT run_id FROM nango.queue ORDER BY run_id")).split("\n");
+  // As another node leaves it that found the lease run out.
+  await psql(nangod, `UPDATE nango.queue SET token = nango.next_token(token), attempts = attempts + 1 WHERE run_id = ${run}`);
+  const row = () => psql(nangod, `SELECT token, attempts, is_claimed, due_at, requests FROM nango.queue WHERE run_id = ${run}`);
+  const taken = await row();
+  await beat(nangod);
+  await until(() => gone(nangod).length > 0, () => nangod.log());
+  gates[0]();
+  gates[1]();
+  assert.equal((await nangod.settled(key, "other", "items")).status, "SUCCESS", "the others go on");
+  assert.equal(gone(nangod).length, 1);
+  const before = taken.split("|");
+  const after = await until(async () => { const now = (await row()).split("|"); return now[4] !== "" && now; }, "what it used is not added");
+  assert.deepEqual(after.slice(0, 4), before.slice(0, 4), "the claim is the other node's as it was");
+  assert.deepEqual((await nangod.records(key, "acme", "Item")).records, [], "it stored nothing");
+  // The other node fell silent, too.
+  await due(nangod, `run_id = ${run}`);
+  await until(() => gates.length === 3, () => nangod.log());
+  gates[2]();
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+  assert.equal(await psql(nangod, `SELECT attempts FROM nango.run WHERE id = ${run}`), "3");
+});

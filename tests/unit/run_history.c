@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The history of runs, with a real Postgres: what a sweep leaves, and where the next begins.
+ */
+#include "db/embedded.h"
+#include "db/migrate.h"
+#include "store/run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define KEEP_MS INT64_C(86400000)
+
+static struct {
+	TALLOC_CTX *mem;
+	char dir[64];
+	struct embedded *pg;
+	struct db_pool *pool;
+	struct db *db;
+} world;
+
+static int
+set_up(void **state)
+{
+	struct error err;
+	int applied;
+
+	(void)state;
+	world.mem = talloc_new(NULL);
+	snprintf(world.dir, sizeof(world.dir), "/tmp/nango-history-XXXXXX");
+	assert_non_null(mkdtemp(world.dir));
+	assert_int_equal(chmod(world.dir, 0755), 0);
+	if (embedded_start(world.mem, world.dir, NULL, &world.pg, &err) < 0 ||
+	    db_pool_open(embedded_url(world.pg), 2, &world.pool, &err) < 0 ||
+	    migrate_run(world.pool, "control", &applied, &err) < 0 ||
+	    db_acquire(world.pool, &world.db, &err) < 0)
+		fail_msg("%s", err.message);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	db_release(world.db);
+	db_pool_close(world.pool);
+	embedded_stop(world.pg);
+	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
+	assert_int_equal(system(command), 0);
+	talloc_free(world.mem);
+	return 0;
+}
+
+static void
+run_sql(const char *sql)
+{
+	struct error err;
+
+	if (db_exec(world.db, NULL, NULL, &err, sql, NULL, 0) < 0)
+		fail_msg("%s: %s", sql, err.message);
+}
+
+/* The ids that are there, as "1 2 3". */
+static const char *
+left(void)
+{
+	struct db_result *r;
+	struct error err;
+
+	if (db_exec(world.db, world.mem, &r, &err,
+		    "SELECT coalesce(string_agg(id::text, ' ' ORDER BY id), '') FROM nango.run",
+		    NULL, 0) < 0)
+		fail_msg("%s", err.message);
+	return db_text(r, 0, 0);
+}
+
+/* Syncs 1 and 2 are there, 3 is deleted; a run is its id, its sync (0: none), its age in days. */
+static void
+fill(const char *runs)
+{
+	char sql[2048];
+
+	run_sql("SET session_replication_role = replica"); /* rows without those they refer to */
+	run_sql("DELETE FROM nango.run");
+	run_sql("DELETE FROM nango.sync");
+	run_sql("INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
+		"    connection_id, name, variant, deleted_at) "
+		"SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, 1, 's' || n, 'base', "
+		"    CASE WHEN n = 3 THEN nango.clock_now() END FROM generate_series(1, 3) n");
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
+		 "    connection_id, sync_id, kind, state, finished_at) OVERRIDING SYSTEM VALUE "
+		 "SELECT id, 1, 1, 1, 1, lpad(nullif(sync, 0)::text, 32, '0')::uuid, 1, "
+		 "    'success', nango.clock_now() - age * interval '1 day' "
+		 "FROM (VALUES %s) v(id, sync, age)",
+		 runs);
+	run_sql(sql);
+}
+
+static void
+look(struct run_sweep *sweep, int64_t limit)
+{
+	struct error err;
+
+	sweep->after = sweep->settled;
+	sweep->is_over = false;
+	while (!sweep->is_over)
+		if (run_forget(world.db, KEEP_MS, limit, sweep, &err) < 0)
+			fail_msg("%s", err.message);
+}
+
+static void
+test_sweep(void **state)
+{
+	static const struct {
+		const char *why, *runs, *left;
+		int64_t settled;
+	} rows[] = {
+	    {"nothing there", "(0, 0, 0) LIMIT 0", "", 0},
+	    {"old ones without a sync go, whatever follows", "(1, 0, 2), (2, 0, 2)", "", 2},
+	    {"a sync's newest stays, and is settled", "(1, 1, 3), (2, 1, 2)", "2", 2},
+	    {"a young one stays and ends what is settled", "(1, 0, 2), (2, 0, 0), (3, 0, 2)",
+	     "2", 1},
+	    {"a deleted sync keeps none", "(1, 3, 3), (2, 3, 2), (3, 2, 2)", "3", 3},
+	    {"nor keeps it young ones from staying their time", "(1, 3, 3), (2, 3, 0)", "2", 1},
+	};
+
+	(void)state;
+	for (int64_t limit = 1; limit <= 1000; limit *= 10)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct run_sweep sweep = {0};
+
+			/* A batch of young ones alone ends the look: what lies behind waits. */
+			if (limit == 1 && i == 3)
+				continue;
+			fill(rows[i].runs);
+			look(&sweep, limit);
+			if (strcmp(left(), rows[i].left) != 0 ||
+			    sweep.settled != rows[i].settled)
+				fail_msg("%s, by %d: left \"%s\", settled %d", rows[i].why,
+					 (int)limit, left(), (int)sweep.settled);
+		}
+}
+
+/* What stays for long is read once, not with every look. */
+static void
+test_next_sweep(void **state)
+{
+	struct run_sweep sweep = {0};
+
+	(void)state;
+	fill("(1, 1, 3), (2, 2, 3), (3, 0, 0)");
+	look(&sweep, 2);
+	assert_int_equal(sweep.settled, 2);
+	run_sql("UPDATE nango.sync SET deleted_at = nango.clock_now()");
+	run_sql("UPDATE nango.run SET finished_at = nango.clock_now() - interval '2 days'");
+	look(&sweep, 2);
+	assert_string_equal(left(), "1 2");
+	assert_int_equal(sweep.settled, 3);
+	sweep = (struct run_sweep){0};
+	look(&sweep, 2);
+	assert_string_equal(left(), "");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_sweep),
+	    cmocka_unit_test(test_next_sweep),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
