@@ -82,26 +82,29 @@ left(void)
 	return db_text(r, 0, 0);
 }
 
-/* Syncs 1 and 2 are there, 3 is deleted; a run is its id, its sync (0: none), its age in days. */
+/* Syncs 1 and 2 are there, 3 is deleted; a run is its id, its sync (0: none), its age in days.
+ */
 static void
 fill(const char *runs)
 {
 	char sql[2048];
 
-	run_sql("SET session_replication_role = replica"); /* rows without those they refer to */
+	run_sql(
+	    "SET session_replication_role = replica"); /* rows without those they refer to */
 	run_sql("DELETE FROM nango.run");
 	run_sql("DELETE FROM nango.sync");
 	run_sql("INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
 		"    connection_id, name, variant, deleted_at) "
 		"SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, 1, 's' || n, 'base', "
 		"    CASE WHEN n = 3 THEN nango.clock_now() END FROM generate_series(1, 3) n");
-	snprintf(sql, sizeof(sql),
-		 "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
-		 "    connection_id, sync_id, kind, state, finished_at) OVERRIDING SYSTEM VALUE "
-		 "SELECT id, 1, 1, 1, 1, lpad(nullif(sync, 0)::text, 32, '0')::uuid, 1, "
-		 "    'success', nango.clock_now() - age * interval '1 day' "
-		 "FROM (VALUES %s) v(id, sync, age)",
-		 runs);
+	snprintf(
+	    sql, sizeof(sql),
+	    "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
+	    "    connection_id, sync_id, kind, state, finished_at) OVERRIDING SYSTEM VALUE "
+	    "SELECT id, 1, 1, 1, 1, lpad(nullif(sync, 0)::text, 32, '0')::uuid, 1, "
+	    "    'success', nango.clock_now() - age * interval '1 day' "
+	    "FROM (VALUES %s) v(id, sync, age)",
+	    runs);
 	run_sql(sql);
 }
 
