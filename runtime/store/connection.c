@@ -9,14 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char columns[] = CONNECTION_COLUMNS
-    "(SELECT coalesce(json_agg(json_build_object('type', 'sync', 'log_id', r.id::text)), "
-    "                 '[]')::text "
-    " FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id AND t.failures > 0 "
-    " JOIN LATERAL ("
-    "     SELECT id, state FROM nango.run WHERE sync_id = s.id ORDER BY id DESC LIMIT 1"
-    " ) r ON r.state = 'failed' "
-    " WHERE s.connection_id = c.id AND s.deleted_at IS NULL) " CONNECTION_FROM;
+/* What is wrong with it: credentials that could not be renewed, syncs that fail. */
+#define CONNECTION_ERRORS                                                                      \
+	"(SELECT coalesce(json_agg(error), '[]')::text FROM ("                                 \
+	"     SELECT json_build_object('type', 'auth', 'log_id', 'auth-' || c.id, "            \
+	"                              'message', c.refresh_error) AS error "                  \
+	"     WHERE c.refresh_failed_at IS NOT NULL "                                          \
+	"     UNION ALL "                                                                      \
+	"     SELECT json_build_object('type', 'sync', 'log_id', r.id::text) "                 \
+	"     FROM nango.sync s JOIN nango.schedule t ON t.sync_id = s.id AND t.failures > 0 " \
+	"     JOIN LATERAL (SELECT id, state FROM nango.run WHERE sync_id = s.id "             \
+	"                   ORDER BY id DESC LIMIT 1) r ON r.state = 'failed' "                \
+	"     WHERE s.connection_id = c.id AND s.deleted_at IS NULL) errors) "
+
+static const char columns[] = CONNECTION_COLUMNS CONNECTION_ERRORS CONNECTION_FROM;
 
 void
 connection_read_row(struct connection *out, const struct db_result *r, size_t row)

@@ -42,6 +42,9 @@ test("a provider that refuses to renew: the old token while it lasts, a pause, a
   const stale = await show("code");
   assert.deepEqual([stale.status, stale.body.credentials.access_token], [200, "at-0"], "it has not expired yet");
   assert.equal(tokens().length, 1);
+  const listed = (await nangod.ok("GET", "/connections")).connections[0].errors;
+  assert.deepEqual([listed.length, listed[0].type], [1, "auth"]);
+  assert.match(listed[0].message, /invalid_grant/);
   await show("code");
   assert.equal(tokens().length, 1, "not again within half a minute");
   const refusals = () => provider.requests.filter((r) => r.path === "/hook").map((r) => JSON.parse(r.body)).filter((b) => b.operation === "refresh");
@@ -72,6 +75,7 @@ test("a provider that refuses to renew: the old token while it lasts, a pause, a
   const forced = await show("code", "&force_refresh=true&refresh_token=true");
   assert.deepEqual([forced.status, forced.body.credentials.access_token, forced.body.credentials.refresh_token], [200, "at-1", "rt-s3cret-0"]);
   assert.equal((await show("code")).status, 200);
+  assert.deepEqual((await nangod.ok("GET", "/connections")).connections[0].errors, []);
   assert.ok(!nangod.log().includes("s3cret"), "no secret in the log");
 });
 
