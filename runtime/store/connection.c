@@ -218,7 +218,8 @@ int
 connection_delete(struct db *db, int64_t id, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.connection SET deleted_at = nango.clock_now() WHERE id = $1";
+	    "UPDATE nango.connection SET deleted_at = nango.clock_now(), credentials = '' "
+	    "WHERE id = $1";
 
 	if (db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(id))) < 0)
 		return -1;

@@ -152,9 +152,11 @@ integration_delete(struct db *db, int64_t id, struct error *err)
 {
 	static const char sql[] =
 	    "WITH gone AS ("
-	    "    UPDATE nango.integration SET deleted_at = nango.clock_now() WHERE id = $1), "
+	    "    UPDATE nango.integration SET deleted_at = nango.clock_now(), credentials = "
+	    "NULL "
+	    "    WHERE id = $1), "
 	    "connections AS ("
-	    "    UPDATE nango.connection SET deleted_at = nango.clock_now() "
+	    "    UPDATE nango.connection SET deleted_at = nango.clock_now(), credentials = '' "
 	    "    WHERE integration_id = $1 AND deleted_at IS NULL), "
 	    "deployments AS ("
 	    "    UPDATE nango.deployment SET is_active = false WHERE integration_id = $1) "

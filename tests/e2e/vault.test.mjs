@@ -51,4 +51,16 @@ test("keys rotate: all secrets are sealed with the new key while nodes go on, an
   assert.match(again.stdout, /^0 secrets/);
 });
 
+test("what is deleted keeps no secrets", async (t) => {
+  const { nangod, integrate, connect } = await world(t);
+  await integrate("code", { type: "OAUTH2", client_id: "id", client_secret: "app-s3cret" });
+  for (const id of ["one", "two"]) await connect("code", { type: "OAUTH2", access_token: "at" }, { connection_id: id });
+  const kept = () => psql(nangod, "SELECT (SELECT count(*) FROM nango.connection WHERE length(credentials) > 0) || ' ' || (SELECT count(*) FROM nango.integration WHERE credentials IS NOT NULL)");
+  await nangod.ok("DELETE", "/connections/one?provider_config_key=code");
+  assert.equal(await kept(), "1 1");
+  await nangod.ok("DELETE", "/integrations/code");
+  assert.equal(await kept(), "0 0");
+  assert.equal((await connect("code", { type: "OAUTH2", access_token: "at" })).status, 404);
+});
+
 const nodeShow = (node, key, n) => node.call("GET", `/connections/c${n}?provider_config_key=code`, { key });
