@@ -114,24 +114,37 @@ test_fields(void **state)
 	talloc_free(mem);
 }
 
+/* Fields that the template declares are kept beside those of the mode; others are not. */
 static void
 test_schemes(void **state)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
 	const struct auth_scheme *basic = auth_scheme_find("BASIC");
+	const struct template *shop;
+	struct templates *templates;
 	struct json_object *out;
 	struct error err;
 
 	(void)state;
-	assert_null(auth_scheme_find("OAUTH2"));
-	assert_int_equal(basic->validate(mem,
-					 tree(mem, "{\"username\":\"u\",\"password\":\"\"}"),
-					 &out, &err),
-			 0);
+	assert_int_equal(load(mem, form, &templates, &err), 0);
+	shop = template_find(templates, "shop");
+	assert_null(auth_scheme_find("NOPE"));
+	assert_int_equal(
+	    basic->validate(mem, shop,
+			    tree(mem, "{\"username\":\"u\",\"password\":\"\",\"other\":\"x\"}"),
+			    &out, &err),
+	    0);
 	assert_string_equal(basic->authorization(mem, out), "Basic dTo=");
-	assert_int_equal(basic->validate(mem, tree(mem, "{\"username\":\"u\"}"), &out, &err),
-			 -1);
+	assert_null(json_string(out, "other"));
+	assert_int_equal(
+	    basic->validate(mem, shop, tree(mem, "{\"username\":\"u\"}"), &out, &err), -1);
 	assert_string_equal(err.at, "credentials.password");
+	assert_int_equal(basic->validate(mem, shop,
+					 tree(mem, "{\"username\":\"u\\u0000v\","
+						   "\"password\":\"p\"}"),
+					 &out, &err),
+			 -1);
+	assert_string_equal(err.at, "credentials.username");
 	talloc_free(mem);
 }
 
