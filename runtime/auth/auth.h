@@ -33,6 +33,22 @@ struct auth_answer {
 typedef int auth_send_fn(void *arg, TALLOC_CTX *mem, const struct auth_request *request,
 			 struct auth_answer *out, struct error *err);
 
+/* ---- requests that are signed one by one ---- */
+
+struct auth_field {
+	const char *name, *value;
+};
+
+/* As it goes over the wire. */
+struct auth_wire {
+	const char *method, *url;
+	const struct auth_field *headers; /* ends with a NULL name */
+	const void *body;
+	size_t body_length;
+};
+
+#define AUTH_SIGNED_MAX 4
+
 /* ---- a grant: credentials that are made or renewed ---- */
 
 struct auth_grant {
@@ -81,7 +97,18 @@ struct auth_scheme {
 	int (*renew)(struct auth_grant *grant, struct error *err);
 	/* Whether what is stored can be renewed at all, such as with a refresh token. */
 	bool (*is_renewable)(struct json_object *credentials);
-	/* Where a person's browser goes; NULL: the mode has no such way. */
+	/*
+	 * Headers for one try of a request, in place of any of the same name; their values are
+	 * in mem. It sends nothing, and changes nothing of the grant. NULL: bearer and the
+	 * like.
+	 */
+	int (*sign)(const struct auth_grant *grant, TALLOC_CTX *mem,
+		    const struct auth_wire *request, struct auth_field out[AUTH_SIGNED_MAX + 1],
+		    struct error *err);
+	/*
+	 * Where a person's browser goes; NULL: the mode has no such way. Members added to the
+	 * credentials are kept, sealed, for complete.
+	 */
 	int (*begin)(struct auth_grant *grant, const struct auth_flow *flow, char **url,
 		     struct error *err);
 	/* It came back with these parameters. */
@@ -93,9 +120,10 @@ struct auth_scheme {
 const struct auth_scheme *auth_scheme_find(const char *mode);
 const struct auth_scheme *const *auth_schemes(size_t *count);
 
-extern const struct auth_scheme auth_api_key, auth_app, auth_basic, auth_bill, auth_custom,
-    auth_install_plugin, auth_jwt, auth_mcp_oauth2, auth_mcp_oauth2_generic, auth_none,
-    auth_oauth2, auth_oauth2_cc, auth_signature, auth_two_step;
+extern const struct auth_scheme auth_api_key, auth_app, auth_aws_sigv4, auth_basic, auth_bill,
+    auth_custom, auth_install_plugin, auth_jwt, auth_mcp_oauth2, auth_mcp_oauth2_generic,
+    auth_none, auth_oauth1, auth_oauth2, auth_oauth2_cc, auth_signature, auth_tba,
+    auth_two_step;
 
 /* ---- for the modes ---- */
 

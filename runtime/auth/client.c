@@ -125,3 +125,24 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	out->url = url;
 	return 0;
 }
+
+int
+client_override(struct json_object *given, struct json_object *out, struct error *err)
+{
+	struct json_object *override = json_object_in(given, "config_override");
+	struct json_object *kept;
+	const char *id, *secret;
+
+	if (override == NULL)
+		return 0;
+	if (auth_text_if(override, "client_id", 255, &id, err) < 0 ||
+	    auth_text_if(override, "client_secret", TOKEN_TEXT_MAX, &secret, err) < 0)
+		return -1;
+	kept = json_object_new_object();
+	if (id != NULL)
+		json_add(kept, "client_id", id);
+	if (secret != NULL)
+		json_add(kept, "client_secret", secret);
+	json_object_object_add(out, "config_override", kept);
+	return 0;
+}

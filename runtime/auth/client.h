@@ -19,5 +19,8 @@ MUST_CHECK int client_assertion(struct auth_grant *grant, const struct token_req
 /* token_url, or refresh_url where a refresh has one; placeholders filled. */
 MUST_CHECK int client_url(struct auth_grant *grant, const struct expand_scope *scope,
 			  bool is_refresh, struct token_request *out, struct error *err);
+/* config_override of what was given, checked, into out; absent is fine. ERR_INVALID_BODY. */
+MUST_CHECK int client_override(struct json_object *given, struct json_object *out,
+			       struct error *err);
 
 #endif

@@ -30,27 +30,6 @@ read_expiry(struct json_object *given, struct json_object *out, struct error *er
 }
 
 static int
-read_override(struct json_object *given, struct json_object *out, struct error *err)
-{
-	struct json_object *override = json_object_in(given, "config_override");
-	struct json_object *kept;
-	const char *id, *secret;
-
-	if (override == NULL)
-		return 0;
-	if (auth_text_if(override, "client_id", 255, &id, err) < 0 ||
-	    auth_text_if(override, "client_secret", TOKEN_TEXT_MAX, &secret, err) < 0)
-		return -1;
-	kept = json_object_new_object();
-	if (id != NULL)
-		json_add(kept, "client_id", id);
-	if (secret != NULL)
-		json_add(kept, "client_secret", secret);
-	json_object_object_add(out, "config_override", kept);
-	return 0;
-}
-
-static int
 validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
 	 struct json_object **out, struct error *err)
 {
@@ -66,7 +45,7 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 	json_add(made, "access_token", access);
 	if (refresh != NULL)
 		json_add(made, "refresh_token", refresh);
-	if (read_expiry(given, made, err) < 0 || read_override(given, made, err) < 0)
+	if (read_expiry(given, made, err) < 0 || client_override(given, made, err) < 0)
 		return -1;
 	json_object_object_add(made, "raw",
 			       raw != NULL ? json_object_get(raw) : json_object_new_object());

@@ -24,8 +24,8 @@ challenge(TALLOC_CTX *mem, const char *verifier)
 	return text;
 }
 
-static char *
-join_scopes(struct auth_grant *grant, const struct auth_flow *flow)
+char *
+oauth2_scopes(struct auth_grant *grant, const struct auth_flow *flow)
 {
 	struct json_object *body = template_body(grant->template);
 	struct json_object *preset = json_array_in(body, "default_scopes");
@@ -91,7 +91,7 @@ make_params(struct auth_grant *grant, const struct auth_flow *flow,
 	struct json_object *body = template_body(grant->template);
 	struct json_object *params = json_own(grant->mem, json_object_new_object()), *more;
 	struct token_request client = {0};
-	const char *scopes = join_scopes(grant, flow);
+	const char *scopes = oauth2_scopes(grant, flow);
 
 	if (client_of_app(grant, &client, err) < 0 ||
 	    token_params(grant, scope, "authorization_params", true, &more, err) < 0)
@@ -194,18 +194,15 @@ find_base(struct auth_grant *grant, const struct expand_scope *scope, char **bas
 }
 
 int
-oauth2_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url,
-	     struct error *err)
+oauth2_page(struct auth_grant *grant, const struct expand_scope *scope,
+	    struct json_object *params, char **url, struct error *err)
 {
-	struct json_object *body = template_body(grant->template), *params;
-	const char *fragment = json_string(body, "authorization_url_fragment");
-	struct expand_scope scope;
+	const char *fragment =
+	    json_string(template_body(grant->template), "authorization_url_fragment");
 	struct buf out;
 	char *base;
 
-	auth_scope(grant, &scope);
-	if (find_base(grant, &scope, &base, err) < 0 ||
-	    make_params(grant, flow, &scope, &params, err) < 0)
+	if (find_base(grant, scope, &base, err) < 0)
 		return -1;
 	buf_init(&out, grant->mem, 1024);
 	buf_adds(&out, base);
@@ -214,4 +211,17 @@ oauth2_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url,
 	add_query(grant, params, strchr(out.data, '?') == NULL ? '?' : '&', &out);
 	*url = replace(grant, out.data);
 	return 0;
+}
+
+int
+oauth2_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url,
+	     struct error *err)
+{
+	struct json_object *params;
+	struct expand_scope scope;
+
+	auth_scope(grant, &scope);
+	if (make_params(grant, flow, &scope, &params, err) < 0)
+		return -1;
+	return oauth2_page(grant, &scope, params, url, err);
 }

@@ -4,6 +4,7 @@
  */
 #include "auth/post_connect.h"
 #include "auth/jwt.h"
+#include "auth/wire.h"
 
 #include <string.h>
 
@@ -15,11 +16,22 @@ struct step {
 };
 
 static int
+sign(void *arg, TALLOC_CTX *mem, struct auth_request *request, struct error *err)
+{
+	const struct step *step = arg;
+
+	(void)mem;
+	return wire_sign(step->grant, step->scheme, request, err);
+}
+
+static int
 ask(struct step *step, struct json_object *rules, struct json_object **out, struct error *err)
 {
 	struct auth_grant *grant = step->grant;
 	struct token_request request = {.format = "json",
-					.method = json_string(rules, "method")};
+					.method = json_string(rules, "method"),
+					.sign = sign,
+					.sign_arg = step};
 	struct json_object *body = json_object_in(rules, "body");
 	char *url, *authorization = NULL;
 

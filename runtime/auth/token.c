@@ -212,10 +212,6 @@ read_answer(struct auth_grant *grant, const char *url, const struct auth_answer 
 {
 	int host = (int)strcspn(url, "?");
 
-	grant->answer_headers = answer->headers;
-	if (answer->status < 200 || answer->status > 299)
-		return error_set(err, ERR_PROVIDER, "%.*s answered %d: %s", host, url,
-				 answer->status, said(grant, answer->body));
 	if (answer->body_length == 0) {
 		*out = json_own(grant->mem, json_object_new_object());
 		return 0;
@@ -233,14 +229,13 @@ read_answer(struct auth_grant *grant, const char *url, const struct auth_answer 
 }
 
 int
-token_send(struct auth_grant *grant, const struct token_request *r, struct json_object **out,
-	   struct error *err)
+token_ask(struct auth_grant *grant, const struct token_request *r, struct auth_answer *out,
+	  struct error *err)
 {
 	struct json_object *params = copy_object(grant->mem, r->params);
 	struct auth_request request = {.method = r->method == NULL ? "POST" : r->method,
 				       .url = r->url,
 				       .headers = copy_object(grant->mem, r->headers)};
-	struct auth_answer answer;
 
 	if (json_string(grant->credentials, "client_certificate") != NULL) {
 		request.certificate = json_string(grant->credentials, "client_certificate");
@@ -251,7 +246,24 @@ token_send(struct auth_grant *grant, const struct token_request *r, struct json_
 	if (add_client(grant, r, params, request.headers, err) < 0)
 		return -1;
 	set_body(grant, r, params, &request);
-	if (grant->send(grant->send_arg, grant->mem, &request, &answer, err) < 0)
+	if ((r->sign != NULL && r->sign(r->sign_arg, grant->mem, &request, err) < 0) ||
+	    grant->send(grant->send_arg, grant->mem, &request, out, err) < 0)
+		return -1;
+	grant->answer_headers = out->headers;
+	if (out->status < 200 || out->status > 299)
+		return error_set(err, ERR_PROVIDER, "%.*s answered %d: %s",
+				 (int)strcspn(r->url, "?"), r->url, out->status,
+				 said(grant, out->body));
+	return 0;
+}
+
+int
+token_send(struct auth_grant *grant, const struct token_request *r, struct json_object **out,
+	   struct error *err)
+{
+	struct auth_answer answer;
+
+	if (token_ask(grant, r, &answer, err) < 0)
 		return -1;
 	return read_answer(grant, r->url, &answer, out, err);
 }

@@ -21,6 +21,10 @@ enum token_client {
 	TOKEN_CLIENT_ASSERTION,	 /* with a JWT (RFC 7523); client_secret is the private key */
 };
 
+/* Adds headers to a request that is otherwise final. */
+typedef int token_sign_fn(void *arg, TALLOC_CTX *mem, struct auth_request *request,
+			  struct error *err);
+
 struct token_request {
 	const char *url, *method;    /* POST when NULL */
 	const char *format;	     /* form, json, query, xml */
@@ -28,7 +32,13 @@ struct token_request {
 	struct json_object *headers; /* more of them; NULL: none */
 	enum token_client client;
 	const char *client_id, *client_secret;
+	token_sign_fn *sign; /* NULL: it is not signed */
+	void *sign_arg;
 };
+
+/* The answer as it came, if it is 2xx; ERR_PROVIDER with what the provider said otherwise. */
+MUST_CHECK int token_ask(struct auth_grant *grant, const struct token_request *request,
+			 struct auth_answer *out, struct error *err);
 
 /*
  * A 2xx answer as a tree. ERR_PROVIDER for any other, with what the provider said about it, and

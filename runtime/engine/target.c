@@ -143,6 +143,39 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 	return 0;
 }
 
+/* As fetch_sign_fn: with what the mode signs, for as long as the target lives. */
+static int
+sign(void *arg, TALLOC_CTX *mem, const struct http_outgoing *request,
+     const struct http_field **out, struct error *err)
+{
+	const struct grant *grant = arg;
+	struct auth_field fields[AUTH_SIGNED_MAX + 1], *headers;
+	struct http_field *made =
+	    talloc_zero_array(mem, struct http_field, AUTH_SIGNED_MAX + 1);
+	unsigned count = 0;
+
+	while (request->headers[count].name != NULL)
+		count++;
+	headers = talloc_zero_array(mem, struct auth_field, count + 1);
+	if (made == NULL || headers == NULL)
+		abort();
+	for (unsigned i = 0; i < count; i++)
+		headers[i] =
+		    (struct auth_field){request->headers[i].name, request->headers[i].value};
+	if (grant->scheme->sign(&grant->auth, mem,
+				&(struct auth_wire){.method = request->method,
+						    .url = request->url,
+						    .headers = headers,
+						    .body = request->body,
+						    .body_length = request->body_length},
+				fields, err) < 0)
+		return -1;
+	for (unsigned i = 0; fields[i].name != NULL; i++)
+		made[i] = (struct http_field){fields[i].name, fields[i].value};
+	*out = made;
+	return 0;
+}
+
 int
 target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_scope *scope,
 		struct fetch_target *out, struct error *err)
@@ -162,6 +195,10 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 	out->certificate = json_string(grant->auth.credentials, "client_certificate");
 	out->private_key = json_string(grant->auth.credentials, "client_private_key");
 	out->retry = json_object_in(proxy, "retry");
+	if (grant->scheme->sign != NULL) {
+		out->sign = sign;
+		out->sign_arg = talloc_memdup(mem, grant, sizeof(*grant));
+	}
 	return make_headers(mem, grant->scheme, proxy, scope, out, err);
 }
 

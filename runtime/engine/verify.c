@@ -5,6 +5,7 @@
 #include "engine/verify.h"
 #include "engine/target.h"
 #include "http/client_wait.h"
+#include "run/fetch_request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,18 @@ make_url(struct verification *v, const char *endpoint)
 	return url.data;
 }
 
+static int
+sign(struct verification *v, struct http_outgoing *request, struct error *err)
+{
+	const struct http_field *with;
+
+	if (v->target.sign == NULL)
+		return 0;
+	if (v->target.sign(v->target.sign_arg, v->mem, request, &with, err) < 0)
+		return -1;
+	return fetch_overlay(v->mem, request->headers, with, &request->headers, err);
+}
+
 /* 0: it answered 2xx. */
 static int
 ask(struct verification *v, const char *endpoint, struct error *err)
@@ -92,6 +105,8 @@ ask(struct verification *v, const char *endpoint, struct error *err)
 		request.body = json_text_shared(v->mem, data);
 		request.body_length = strlen(request.body);
 	}
+	if (sign(v, &request, err) < 0)
+		return -1;
 	if (http_wait(v->node->waits, v->mem, &request, &answer, err) < 0)
 		return error_prefix(err, "the credentials could not be tried: ");
 	if (answer.status >= 200 && answer.status <= 299)

@@ -178,6 +178,8 @@ http_client_send(struct http_client *client, const struct http_outgoing *request
 	call->client = client;
 	call->done = done;
 	call->arg = arg;
+	call->late = request->late;
+	call->late_arg = request->late_arg;
 	call->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : DEFAULT_TIMEOUT_MS;
 	call->waits_apart = request->queue_ms > 0;
 	call->deadline_ms =

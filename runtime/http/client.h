@@ -28,9 +28,17 @@
 struct http_client;
 struct http_call;
 
+/*
+ * All headers of a call whose turn has come: it may have waited for long, and a signature holds
+ * the time. *out ends with a NULL name, and is copied. With -1 the call ends with err.
+ */
+typedef int http_late_fn(void *arg, const struct http_field **out, struct error *err);
+
 struct http_outgoing {
 	const char *method, *url;
 	const struct http_field *headers; /* ends with a NULL name */
+	http_late_fn *late;		  /* asked in place of headers; NULL: nobody is */
+	void *late_arg;
 	const void *body;
 	size_t body_length;
 	int64_t timeout_ms; /* whole exchange; 0: 30,000 */

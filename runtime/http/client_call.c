@@ -206,7 +206,7 @@ call_check(struct http_call *call, const struct http_outgoing *request)
 		describe_refusal(call);
 		return -1;
 	}
-	return add_headers(call, request->headers);
+	return call->late != NULL ? 0 : add_headers(call, request->headers);
 }
 
 /* curl keeps connections of different certificates apart. */
@@ -284,6 +284,21 @@ set_method(struct http_call *call, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
+/* False: there is nothing to send, and the call is over. */
+static bool
+add_late(struct http_call *call)
+{
+	const struct http_field *fields;
+
+	if (call->late == NULL || (call->late(call->late_arg, &fields, &call->err) == 0 &&
+				   add_headers(call, fields) == 0))
+		return true;
+	call->is_over = true;
+	TAILQ_INSERT_TAIL(&call->client->over, call, over_entry);
+	loop_timer_set(call->client->kick, 0);
+	return false;
+}
+
 void
 call_start(struct http_call *call)
 {
@@ -294,11 +309,13 @@ call_start(struct http_call *call)
 	call->easy = curl_easy_init();
 	if (call->easy == NULL)
 		abort();
-	set_options(call, call->easy);
-	set_method(call, call->easy);
+	client->running++;
 	buf_init(&call->answer, call, 4096);
 	buf_init(&call->head, call, 1024);
-	client->running++;
+	if (!add_late(call))
+		return;
+	set_options(call, call->easy);
+	set_method(call, call->easy);
 	if (curl_multi_add_handle(client->multi, call->easy) != CURLM_OK)
 		abort();
 }

@@ -38,6 +38,8 @@ struct http_call {
 	struct http_client *client;
 	http_done *done;
 	void *arg;
+	http_late_fn *late; /* NULL: the headers are there already */
+	void *late_arg;
 	CURL *easy; /* NULL until its turn */
 	struct curl_slist *headers;
 	char *method, *url, *body;
@@ -55,7 +57,7 @@ struct http_call {
 };
 
 int call_check(struct http_call *call, const struct http_outgoing *request);
-void call_start(struct http_call *call);
+void call_start(struct http_call *call); /* or it is over, with an error */
 int call_destructor(struct http_call *call);
 /* Frees the call, then tells its sender. */
 void call_finish(struct http_call *call, const struct http_incoming *answer,

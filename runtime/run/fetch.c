@@ -49,6 +49,8 @@ struct fetch {
 	struct loop_timer *timer; /* between two */
 	char *url;
 	struct http_field *headers;
+	TALLOC_CTX *try;	       /* of what one is signed with */
+	const struct http_field *with; /* NULL: not signed */
 	unsigned attempt, hops;
 	struct error err; /* that was found before anything was sent */
 };
@@ -236,7 +238,7 @@ on_answer(void *arg, const struct http_incoming *answer, const struct error *err
 	mem = talloc_new(NULL);
 	response = (struct run_response){
 	    .status = answer->status,
-	    .headers = fetch_visible(mem, fetch->target, answer->headers),
+	    .headers = fetch_visible(mem, fetch->target, fetch->with, answer->headers),
 	    .body = answer->body,
 	    .body_length = answer->body_length,
 	};
@@ -253,6 +255,26 @@ timeout_for(const struct run_request *request)
 							  : request->timeout_ms;
 }
 
+/* It leaves now: signed anew, whatever the try before carried. */
+static int
+sign(void *arg, const struct http_field **out, struct error *err)
+{
+	struct fetch *fetch = arg;
+	const struct fetch_target *target = fetch->target;
+	const struct http_outgoing request = {.method = fetch->request.method,
+					      .url = fetch->url,
+					      .headers = fetch->headers,
+					      .body = fetch->request.body,
+					      .body_length = fetch->request.body_length};
+
+	talloc_free(fetch->try);
+	fetch->with = NULL;
+	fetch->try = talloc_new(fetch);
+	if (target->sign(target->sign_arg, fetch->try, &request, &fetch->with, err) < 0)
+		return -1;
+	return fetch_overlay(fetch->try, fetch->headers, fetch->with, out, err);
+}
+
 /* The timer's turn: the first try, the next one, or the error that was found at the start. */
 static void
 on_turn(void *arg)
@@ -262,6 +284,8 @@ on_turn(void *arg)
 	    .method = fetch->request.method,
 	    .url = fetch->url,
 	    .headers = fetch->headers,
+	    .late = fetch->target->sign == NULL ? NULL : sign,
+	    .late_arg = fetch,
 	    .body = fetch->request.body,
 	    .body_length = fetch->request.body_length,
 	    .timeout_ms = timeout_for(&fetch->request),

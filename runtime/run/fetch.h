@@ -3,7 +3,7 @@
  * run/fetch -- a plugin's request becomes HTTP: base URL, credentials, retries, redaction.
  *
  * The target is made once for a run, by whoever knows the connection (engine/target in nangod).
- * What it injects wins over what the plugin sends, and never goes back to the plugin:
+ * What it injects or signs with wins over what the plugin sends, and never goes back to it:
  * set-cookie, authorization, www-authenticate and their like are taken out of answers. An
  * absolute URL (a pagination link) must have the base URL's scheme, host and port, else
  * ERR_EGRESS. All calls on the loop's thread.
@@ -25,6 +25,14 @@
 #define FETCH_RESPONSE_MAX (32 * 1024 * 1024) /* bytes of an answer, decoded */
 #define FETCH_HOPS_MAX 5		      /* redirects of a GET or HEAD on the same host */
 
+/*
+ * Signs one try of a request that is otherwise final: fields, ending with a NULL name, that
+ * take the place of those of the same name. In mem, which lives until the next try. On the
+ * loop's thread; blocks for nothing.
+ */
+typedef int fetch_sign_fn(void *arg, TALLOC_CTX *mem, const struct http_outgoing *request,
+			  const struct http_field **out, struct error *err);
+
 struct fetcher;
 struct fetch_scope; /* the calls of one run; freeing it ends them without an answer */
 
@@ -33,8 +41,10 @@ struct fetch_target {
 	const struct http_field *headers;      /* put in; ends with a NULL name */
 	const struct http_field *query;	       /* put in; ends with a NULL name, or NULL */
 	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
-	struct json_object *retry;	       /* the template's proxy.retry, or NULL */
-	const char *group;		       /* for the fair queue of upstream connections */
+	fetch_sign_fn *sign;		       /* NULL: requests are not signed */
+	void *sign_arg;
+	struct json_object *retry; /* the template's proxy.retry, or NULL */
+	const char *group;	   /* for the fair queue of upstream connections */
 };
 
 struct fetcher *fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client);

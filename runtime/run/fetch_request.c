@@ -186,8 +186,29 @@ fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 	return 0;
 }
 
+int
+fetch_overlay(TALLOC_CTX *mem, const struct http_field *own, const struct http_field *put,
+	      const struct http_field **out, struct error *err)
+{
+	struct http_field *fields = talloc_array(mem, struct http_field, FETCH_FIELDS_MAX + 1);
+	size_t n = 0;
+
+	if (fields == NULL)
+		abort();
+	for (; own->name != NULL; own++)
+		if (!has_field(put, own->name, false) &&
+		    add_field(fields, &n, own->name, own->value, err) < 0)
+			return -1;
+	for (; put->name != NULL; put++)
+		if (add_field(fields, &n, put->name, put->value, err) < 0)
+			return -1;
+	fields[n] = (struct http_field){NULL, NULL};
+	*out = fields;
+	return 0;
+}
+
 struct http_field *
-fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
+fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target, const struct http_field *with,
 	      const struct http_field *headers)
 {
 	struct http_field *visible;
@@ -200,6 +221,7 @@ fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
 		abort();
 	for (size_t i = 0; i < count; i++)
 		if (!is_among(secrets, sizeof(secrets) / sizeof(secrets[0]), headers[i].name) &&
+		    !has_field(with, headers[i].name, false) &&
 		    !(has_field(target->headers, headers[i].name, false) &&
 		      strcasecmp(headers[i].name, "content-type") != 0))
 			visible[n++] = headers[i];

@@ -19,8 +19,14 @@ MUST_CHECK int fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 			     const struct run_request *request, struct http_field **out,
 			     struct error *err);
 
-/* Without cookies, credentials and whatever the target injects. */
+/* own with those of put in the place of any of the same name; ERR_BAD_REQUEST as above. */
+MUST_CHECK int fetch_overlay(TALLOC_CTX *mem, const struct http_field *own,
+			     const struct http_field *put, const struct http_field **out,
+			     struct error *err);
+
+/* Without cookies, credentials and whatever the target injects or signed with (or NULL). */
 struct http_field *fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
+				 const struct http_field *with,
 				 const struct http_field *headers);
 
 #endif

@@ -37,6 +37,8 @@ struct fixture {
 	char headers[512];
 	bool frees_scope;
 	TALLOC_CTX *mem;
+	int signatures, requests_when_signed;
+	bool cannot_sign;
 };
 
 static int
@@ -265,6 +267,91 @@ test_bad_header(void **state)
 	assert_int_equal(f->requests, 0);
 }
 
+/* ---- signed requests ---- */
+
+static int
+sign(void *arg, TALLOC_CTX *mem, const struct http_outgoing *request,
+     const struct http_field **out, struct error *err)
+{
+	struct fixture *f = arg;
+	struct http_field *fields = talloc_zero_array(mem, struct http_field, 3);
+
+	f->requests_when_signed = f->requests;
+	if (f->cannot_sign)
+		return error_set(err, ERR_CREDENTIALS, "no key");
+	fields[0] = (struct http_field){
+	    "AUTHORIZATION",
+	    talloc_asprintf(mem, "%d:%s:%.*s", ++f->signatures, strrchr(request->url, '/'),
+			    (int)request->body_length,
+			    request->body_length > 0 ? (const char *)request->body : "")};
+	fields[1] = (struct http_field){"X-Stamp", "s"};
+	*out = fields;
+	return 0;
+}
+
+static void
+test_signed(void **state)
+{
+	static const struct http_field own[] = {
+	    {"authorization", "mine"}, {"x-stamp", "mine"}, {NULL, NULL}};
+	struct run_request request = {.method = "GET", .path = "/a", .headers = own};
+	struct fixture *f = *state;
+
+	f->target.sign = sign;
+	f->target.sign_arg = f;
+	f->script[0] = (struct answer){503, NULL, NULL};
+	f->script[1] = (struct answer){302, "Location", "/b?x=1"};
+	f->script[2] = (struct answer){200, "X-Stamp", "echo"};
+	ask(f, "GET", "/a?y=2", 3);
+	assert_string_equal(f->seen[0], "GET /a?y=2 1:/a?y=2: ");
+	assert_string_equal(f->seen[1], "GET /a?y=2 2:/a?y=2: "); /* each try anew */
+	assert_string_equal(f->seen[2], "GET /b?x=1 3:/b?x=1: "); /* and what it goes to */
+	assert_null(strstr(f->headers, "x-stamp"));
+	f->requests = 0;
+	f->script[0] = (struct answer){302, "Location", "http://evil.example/steal"};
+	ask(f, "POST", "/a", 0);
+	assert_string_equal(f->seen[0], "POST /a 4:/a:body body");
+	f->requests = 0;
+	ask(f, "GET", "/a", 0);
+	assert_int_equal(f->signatures, 5); /* not for another host */
+	f->requests = 0;
+	fetch_send(f->fetcher, f->scope, &f->target, &request, on_done, f);
+	loop_run(f->loop);
+	assert_string_equal(f->seen[0], "GET /a 6:/a: "); /* whatever the plugin says */
+	f->requests = 0;
+	f->cannot_sign = true;
+	ask(f, "GET", "/a", 3);
+	assert_int_equal(f->code, ERR_CREDENTIALS);
+	assert_int_equal(f->requests, 0);
+}
+
+/* One that waited for its turn is signed when it has come, not before. */
+static void
+test_signed_late(void **state)
+{
+	struct fixture *f = *state;
+	struct http_client_config config = {
+	    .loop = f->loop, .egress_allow = "127.0.0.0/8", .connections_max = 1};
+	struct run_request request = {.method = "GET", .path = "/a"};
+	struct http_client *narrow;
+	struct fetcher *fetcher;
+	struct fetch_scope *scope;
+	struct error err;
+
+	assert_int_equal(http_client_new(&narrow, &config, &err), 0);
+	fetcher = fetcher_new(f->mem, f->loop, narrow);
+	scope = fetch_scope_new(fetcher);
+	f->target.sign = sign;
+	f->target.sign_arg = f;
+	for (int i = 0; i < 2; i++)
+		fetch_send(fetcher, scope, &f->target, &request, on_done, f);
+	while (f->done < 2)
+		loop_run(f->loop);
+	assert_int_equal(f->requests_when_signed, 1);
+	fetch_scope_free(scope);
+	http_client_free(narrow);
+}
+
 static void
 on_never(void *arg, const struct run_response *response, const struct error *err)
 {
@@ -302,7 +389,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_retries),		 TEST(test_nothing_was_sent), TEST(test_secrets),
 	    TEST(test_foreign_host),	 TEST(test_redirects),	      TEST(test_bad_header),
-	    TEST(test_scope_ends_calls),
+	    TEST(test_scope_ends_calls), TEST(test_signed),	      TEST(test_signed_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

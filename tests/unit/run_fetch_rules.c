@@ -395,17 +395,24 @@ test_headers(void **state)
 static void
 test_visible(void **state)
 {
-	static const struct http_field came[] = {
-	    {"content-type", "a"},  {"set-cookie", "s"},	 {"www-authenticate", "Basic"},
-	    {"authorization", "s"}, {"x-api-key", "s"},		 {"x-rate", "1"},
-	    {"cookie", "s"},	    {"proxy-authenticate", "s"}, {NULL, NULL}};
+	static const struct http_field came[] = {{"content-type", "a"},
+						 {"set-cookie", "s"},
+						 {"www-authenticate", "Basic"},
+						 {"authorization", "s"},
+						 {"x-api-key", "s"},
+						 {"x-rate", "1"},
+						 {"cookie", "s"},
+						 {"proxy-authenticate", "s"},
+						 {"x-amz-security-token", "s"},
+						 {NULL, NULL}};
+	static const struct http_field with[] = {{"X-Amz-Security-Token", "s"}, {NULL, NULL}};
 	static const struct http_field put[] = {
 	    {"X-Api-Key", "s"}, {"Content-Type", "json"}, {NULL, NULL}};
 	struct fetch_target target = {.headers = put};
 	TALLOC_CTX *mem = talloc_new(NULL);
 
 	(void)state;
-	assert_string_equal(fields_text(mem, fetch_visible(mem, &target, came)),
+	assert_string_equal(fields_text(mem, fetch_visible(mem, &target, with, came)),
 			    "content-type=a;x-rate=1;");
 	talloc_free(mem);
 }

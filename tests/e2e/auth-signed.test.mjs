@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The auth modes whose requests are signed one by one, against verifiers that are not ours.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { back, begin, session, world } from "./lib/auth.mjs";
+import { buildItems, item } from "./lib/items.mjs";
+import { oauth1Provider, parameters } from "./lib/oauth1.mjs";
+
+const server = "${connectionConfig.server}";
+const retry = { after: "retry-after" };
+const entry = (auth_mode, more) => ({ display_name: auth_mode, docs: "https://example.com", auth_mode, proxy: { base_url: `${server}/api`, retry }, ...more });
+const oauth1 = (more) =>
+  entry("OAUTH1", { request_url: `${server}/request_token`, authorization_url: `${server}/authorize`, token_url: `${server}/access_token`, ...more });
+const consumer = { key: "consumer-key", secret: "consumer s3cret&=" };
+const app = { type: "OAUTH1", client_id: consumer.key, client_secret: consumer.secret, scopes: "read,write" };
+const pages = [[item(1), item(2)], [item(3)]];
+const param = (url) => `&params[server]=${encodeURIComponent(url)}`;
+
+/** Runs the items plugin of a connection to its end. */
+async function runItems(t, w, name, id = "acme") {
+  await w.nangod.deploy(await buildItems(t, (text) => text.replace("provider: unauthenticated", `provider: ${name}`), name), name);
+  return w.nangod.settled(name, id, "items");
+}
+
+/** A node, the integration, and a provider that checks each signature. */
+async function signedWorld(t, name, template, settings, credentials = app) {
+  const w = await world(t, { more: { [name]: template } });
+  const provider = await oauth1Provider(t, { clients: { [consumer.key]: consumer.secret }, method: template.signature_method, pages, ...settings });
+  await w.integrate(name, credentials);
+  return { ...w, provider };
+}
+
+for (const method of ["HMAC-SHA1", "HMAC-SHA256", "PLAINTEXT"])
+  test(`OAUTH1 with ${method}: three legs, then a run whose requests are signed, each try anew`, async (t) => {
+    const { nangod, provider, ...w } = await signedWorld(t, "signed", oauth1({ signature_method: method, request_params: { x_access: "write it" }, authorization_params: { expiration: "never" } }), { failures: 1 });
+    const { token } = await session(nangod);
+    const first = await begin(nangod, "signed", token, `${param(provider.url)}&authorization_params[oauth_token]=mine&authorization_params[lang]=de`);
+    assert.equal(first.status, 302, first.text);
+    const page = new URL(first.headers.get("location"));
+    assert.equal(page.origin + page.pathname, `${provider.url}/authorize`);
+    const { oauth_token, ...rest } = Object.fromEntries(page.searchParams);
+    assert.deepEqual(rest, { expiration: "never", scope: "read write", lang: "de" });
+    const [asked] = provider.of("/request_token");
+    assert.deepEqual([asked.body, asked.method], ["x_access=write%20it", "POST"]);
+    assert.match(parameters(asked.authorization).oauth_callback, new RegExp(`^${nangod.url}/oauth/callback\\?state=[0-9a-f-]{36}$`));
+
+    const agreed = await fetch(page, { redirect: "manual" });
+    const there = new URL(agreed.headers.get("location"));
+    assert.equal(there.searchParams.get("oauth_token"), oauth_token);
+    const done = await back(nangod, there.searchParams);
+    assert.equal(done.status, 200, done.text);
+    const [{ connection_id: id }] = (await nangod.ok("GET", "/connections")).connections;
+    const { credentials } = await nangod.ok("GET", `/connections/${id}?provider_config_key=signed`);
+    const given = Object.fromEntries(new URLSearchParams(provider.of("/access_token")[0].answer));
+    assert.deepEqual(credentials, { type: "OAUTH1", oauth_token: given.oauth_token, oauth_token_secret: given.oauth_token_secret, raw: given });
+
+    const status = await runItems(t, { nangod, ...w }, "signed", id);
+    assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+    assert.equal((await nangod.records("signed", id, "Item")).records.length, 3);
+    const calls = provider.of("/api/items");
+    assert.deepEqual(calls.map((call) => call.status), [503, 200, 200, 200]);
+    assert.equal(calls[0].path, calls[1].path);
+    const nonces = new Set(provider.requests.filter((r) => r.authorization).map((r) => parameters(r.authorization).oauth_nonce));
+    assert.equal(nonces.size, 6);
+    assert.equal((await back(nangod, there.searchParams)).status, 400, "a state works once");
+  });
+
+test("OAUTH1: a token of another flow, none at all, a wrong verifier and a wrong consumer are refused", async (t) => {
+  const { nangod, provider, integrate, ...w } = await signedWorld(t, "signed", oauth1({ signature_method: "HMAC-SHA1" }), {});
+  const { token } = await session(nangod);
+  const agree = async () => {
+    const first = await begin(nangod, "signed", token, param(provider.url));
+    return Object.fromEntries(new URL((await fetch(first.headers.get("location"), { redirect: "manual" })).headers.get("location")).searchParams);
+  };
+  const [mine, other] = [await agree(), await agree()];
+  const swapped = await back(nangod, { ...other, state: mine.state });
+  assert.equal(swapped.status, 400);
+  assert.match(swapped.text, /without the oauth_token of this flow/);
+  assert.equal(provider.of("/access_token").length, 0, "it was not even tried");
+  const refusals = [[{ oauth_verifier: "guess" }, /access_token answered 401/], [{ oauth_verifier: "" }, /without/], [{ oauth_verifier: undefined, denied: "x", oauth_token: undefined }, /refused: denied/]];
+  for (const [change, why] of refusals) {
+    const query = Object.fromEntries(Object.entries({ ...(await agree()), ...change }).filter(([, value]) => value !== undefined));
+    const done = await back(nangod, query);
+    assert.equal(done.status, 400);
+    assert.match(done.text, why);
+  }
+  await nangod.ok("PATCH", "/integrations/signed", { body: { credentials: { ...app, client_secret: "wr0ng-secret" } } });
+  const wrong = await begin(nangod, "signed", token, param(provider.url));
+  assert.equal(wrong.status, 400);
+  assert.match(wrong.text, /request_token answered 401/);
+  assert.ok(!wrong.text.includes("wr0ng-secret"));
+  assert.deepEqual((await nangod.ok("GET", "/connections")).connections, []);
+  const own = `&credentials[oauth_client_id_override]=${encodeURIComponent(consumer.key)}&credentials[oauth_client_secret_override]=${encodeURIComponent(consumer.secret)}`;
+  assert.equal((await begin(nangod, "signed", token, param(provider.url) + own)).status, 302, "with the connection's own consumer");
+});
+
+test("OAUTH1: imported tokens sign; a wrong secret is the provider's to refuse", async (t) => {
+  const { nangod, provider, connect, ...w } = await signedWorld(t, "signed", oauth1({ signature_method: "HMAC-SHA1" }), { tokens: { "tok/en": "t0ken secret" } });
+  const more = { connection_config: { server: provider.url } };
+  const made = await connect("signed", { type: "OAUTH1", oauth_token: "tok/en", oauth_token_secret: "t0ken secret" }, more);
+  assert.equal(made.status, 200, made.text);
+  assert.deepEqual(made.body.credentials, { type: "OAUTH1", oauth_token: "tok/en", oauth_token_secret: "t0ken secret", raw: {} });
+  assert.equal((await runItems(t, { nangod }, "signed")).status, "SUCCESS");
+  const wrong = await connect("signed", { type: "OAUTH1", oauth_token: "tok/en", oauth_token_secret: "another" }, { ...more, connection_id: "wrong" });
+  assert.equal(wrong.status, 200, wrong.text);
+  assert.equal((await nangod.settled("signed", "wrong", "items")).status, "ERROR");
+  assert.equal(provider.requests.at(-1).status, 403);
+  for (const credentials of [{ oauth_token: "x" }, { oauth_token_secret: "x" }, { oauth_token: "", oauth_token_secret: "x" }]) {
+    const refused = await connect("signed", { type: "OAUTH1", ...credentials }, more);
+    assert.deepEqual([refused.status, refused.body.error.code], [400, "invalid_body"], refused.text);
+  }
+});
