@@ -95,6 +95,7 @@ struct ingest_end {
 	 * NULL, or NULL. */
 	const char *const *closes;
 	const char *const *models; /* all of the sync's; ends with NULL */
+	bool leaves_walk;	   /* a list was left: windows that stay open remember it */
 	/* In the transaction, behind all else; may be called again. NULL: nothing. */
 	int (*release)(void *arg, TALLOC_CTX *mem, struct db *db, struct error *err);
 	void *arg;

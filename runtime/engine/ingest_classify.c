@@ -134,7 +134,9 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 		batch->after.window_id = batch->next_window_id;
 		batch->after.window_seq = batch->after.seq;
 		batch->after.window_run_id = c->ingest->run_id;
+		batch->after.window_is_partial = false;
 	}
+	batch->after.window_is_partial |= c->page->leaves_walk && batch->after.window_id != 0;
 	if (batch->after.window_id != 0) /* bad ones were there, all the same */
 		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
 	for (size_t i = 0; i < batch->rows.count; i++) {

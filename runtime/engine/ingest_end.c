@@ -99,6 +99,8 @@ static int
 end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 {
 	static const struct run_page_model nothing = {0};
+	/* The window is the run's own, and the run went over everything. */
+	static const struct run_page_model own = {.is_vouched = true};
 	struct commit *c = &e->commit;
 	struct ingest_model *model = &c->ingest->models[index];
 	struct batch batch = {.model = model, .from = &nothing};
@@ -109,7 +111,7 @@ end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 	batch.after = batch.before;
 	buf_init(&batch.marks, c->attempt, 16);
 	if (closes(e->end, model->model) && batch.before.window_run_id == c->ingest->run_id &&
-	    (batch_close_window(c, db, &batch, false, err) < 0 ||
+	    (batch_close_window(c, db, &batch, &own, err) < 0 ||
 	     dataset_advance(db, &batch.after, err) < 0 ||
 	     announce(c->ingest, db, &batch, err) < 0))
 		return -1;
@@ -137,6 +139,9 @@ end_run(struct db *db, void *arg, struct error *err)
 		if ((closes(e->end, in->models[i].model) || in->models[i].has_head) &&
 		    end_model(e, db, i, err) < 0)
 			return -1;
+	if (e->end->models != NULL && e->end->leaves_walk &&
+	    window_set_partial(db, in->connection_row, in->variant, e->end->models, err) < 0)
+		return -1;
 	if (e->end->models != NULL &&
 	    dataset_touch(db, in->connection_row, in->variant, e->end->models, err) < 0)
 		return -1;

@@ -125,7 +125,8 @@ MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads
 int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
 
 /* ---- ingest_window.c ---- */
+/* What the plugin says of the walk and of the guard is in how. */
 MUST_CHECK int batch_close_window(struct commit *c, struct db *db, struct batch *batch,
-				  bool overrides_guard, struct error *err);
+				  const struct run_page_model *how, struct error *err);
 
 #endif

@@ -116,12 +116,24 @@ take_id(void *arg, const char *id, size_t length, struct error *err)
 }
 
 static int
-check_guard(const struct closing *closing, bool overrides_guard, struct error *err)
+check_guard(const struct closing *closing, const struct run_page_model *how, struct error *err)
 {
 	const struct ingest *in = closing->c->ingest;
 	int64_t live = closing->batch->after.live, count = (int64_t)closing->count;
 
-	if (overrides_guard || in->may_delete_all || count == 0)
+	if (in->may_delete_all || count == 0)
+		return 0;
+	if (closing->batch->after.window_is_partial && !how->is_vouched)
+		return error_set(
+		    err, ERR_DELETE_GUARD,
+		    "an earlier run left a list before its last page while the delete window "
+		    "of "
+		    "%s was open, so nobody can say which of the %lld records that were not "
+		    "seen are gone: nothing was deleted. Begin the walk anew with opts.reset, "
+		    "or "
+		    "let the plugin say that it went over everything (.complete)",
+		    closing->batch->model->model, (long long)count);
+	if (how->overrides_guard)
 		return 0;
 	if (mark_has(&closing->seen, INGEST_MARK_BLIND))
 		return error_set(
@@ -168,8 +180,8 @@ delete_doomed(struct closing *closing, struct db *db, struct error *err)
 }
 
 int
-batch_close_window(struct commit *c, struct db *db, struct batch *batch, bool overrides_guard,
-		   struct error *err)
+batch_close_window(struct commit *c, struct db *db, struct batch *batch,
+		   const struct run_page_model *how, struct error *err)
 {
 	struct closing closing = {.c = c, .batch = batch};
 	struct dataset *head = &batch->after;
@@ -181,11 +193,11 @@ batch_close_window(struct commit *c, struct db *db, struct batch *batch, bool ov
 		0 ||
 	    take_marks(&closing, batch->marks.data, batch->marks.length, err) < 0 ||
 	    record_ids_until(db, head, head->window_seq, take_id, &closing, err) < 0 ||
-	    check_guard(&closing, overrides_guard, err) < 0 ||
-	    delete_doomed(&closing, db, err) < 0 ||
+	    check_guard(&closing, how, err) < 0 || delete_doomed(&closing, db, err) < 0 ||
 	    window_forget(db, head->connection_row, head->window_id, err) < 0)
 		return -1;
 	head->window_id = head->window_seq = head->window_run_id = 0;
+	head->window_is_partial = false;
 	buf_reset(&batch->marks);
 	return 0;
 }

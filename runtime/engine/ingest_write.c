@@ -120,7 +120,7 @@ write_batch(struct commit *c, struct db *db, struct batch *batch, const struct d
 		return -1;
 	if (!batch->from->closes_window)
 		return 0;
-	return batch_close_window(c, db, batch, batch->from->overrides_guard, err);
+	return batch_close_window(c, db, batch, batch->from, err);
 }
 
 /* Counts as they are once this page is in. */

@@ -120,6 +120,7 @@ finish_data(struct job *job, struct error *err)
 	    .outcome = outcome_json(job, &o),
 	    .closes = job->end.is_done && job->tracks_deletes ? job->start.models : NULL,
 	    .models = job->start.models,
+	    .leaves_walk = job->end.leaves_walk,
 	    .release = release_webhooks,
 	    .arg = job,
 	};

@@ -65,12 +65,14 @@ struct run_page {
 		/* A delete window: opened before the records (no-op when one is open), closed
 		 * after them. The session has seen the proof of a complete walk. */
 		bool opens_window, closes_window;
+		bool is_vouched;      /* the plugin says itself that the walk was complete */
 		bool overrides_guard; /* the close may delete more than the guard ratio */
 	} * models;
 	size_t models_count;
 	const char *checkpoint; /* flat JSON object, or NULL: unchanged */
 	size_t checkpoint_length;
 	bool clears_checkpoint; /* then checkpoint is NULL */
+	bool leaves_walk;	/* a list was left before its last page, before this commit */
 };
 
 /* How a run ended. cause is "" for success, else one of the named causes of run/README.md. */
@@ -85,7 +87,8 @@ struct run_end {
 	uint64_t pages, requests;
 	uint64_t request_bytes, response_bytes; /* bodies, to and from the provider */
 	bool is_walk_complete;			/* no iteration was left before its last page */
-	int64_t park_ms; /* cause "parked": wait that long, then go on behind the last page */
+	bool leaves_walk; /* is_done, although an iteration was left before its last page */
+	int64_t park_ms;  /* cause "parked": wait that long, then go on behind the last page */
 };
 
 /* Stored records that a plugin asks for: by ids, or all after a cursor. */

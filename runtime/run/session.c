@@ -257,6 +257,7 @@ session_fill(const struct session *s, struct run_end *end)
 	end->pages = s->pages;
 	end->requests = s->requests;
 	end->is_walk_complete = end->is_done && is_walk_complete(s);
+	end->leaves_walk = end->is_done && iterate_leaves(s, true);
 }
 
 void

@@ -149,6 +149,9 @@ session_handler lookup_on_lookup;
 /* session_iterate.c */
 session_handler iterate_on_paginate, iterate_on_next, iterate_on_leave;
 void iterate_drop(struct session *session);
+/* A list was left before its last page, and the plugin does not say that it saw everything. At
+ * the run's end, those that are open were left, too. */
+bool iterate_leaves(const struct session *session, bool is_end);
 /* NULL when the plugin went through at least one list and left none; else what is missing. */
 const char *iterate_unfinished(TALLOC_CTX *mem, const struct session *session);
 

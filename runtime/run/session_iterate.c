@@ -362,6 +362,16 @@ iterate_drop(struct session *s)
 	s->pagers_count = 0;
 }
 
+bool
+iterate_leaves(const struct session *s, bool is_end)
+{
+	bool leaves = s->unwalked != NULL;
+
+	for (const struct pager *p = s->pagers; p != NULL && is_end; p = p->next)
+		leaves |= !p->is_whole;
+	return leaves && !s->is_vouched;
+}
+
 const char *
 iterate_unfinished(TALLOC_CTX *mem, const struct session *s)
 {

@@ -156,6 +156,7 @@ page_make(struct session *s, const char *checkpoint, size_t length, bool is_clea
 	page->page.checkpoint = checkpoint;
 	page->page.checkpoint_length = checkpoint == NULL ? 0 : length;
 	page->page.clears_checkpoint = is_cleared;
+	page->page.leaves_walk = iterate_leaves(s, false);
 }
 
 void

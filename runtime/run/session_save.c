@@ -244,6 +244,7 @@ window_set(struct session *s, struct run_page_model *model, uint32_t flags)
 	    !may_close(s, model->model, (flags & RPC_WINDOW_VOUCHED) != 0))
 		return;
 	model->closes_window = true;
+	model->is_vouched |= s->is_vouched || (flags & RPC_WINDOW_VOUCHED) != 0;
 	model->overrides_guard |= (flags & RPC_WINDOW_OVERRIDES) != 0;
 }
 

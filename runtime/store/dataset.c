@@ -10,7 +10,8 @@
 
 #define HEAD_COLUMNS                                                                \
 	"id, epoch, seq, live, window_id, window_seq, window_run_id, quarantined, " \
-	"model_hash, pruned_seq, greatest(nango_data.clock_now(), modified_at)"
+	"model_hash, pruned_seq, greatest(nango_data.clock_now(), modified_at), "   \
+	"window_partial"
 
 static void
 read_head(struct dataset *out, int64_t connection_row, const struct db_result *r, size_t row)
@@ -28,6 +29,7 @@ read_head(struct dataset *out, int64_t connection_row, const struct db_result *r
 	    .model_hash = db_integer(r, row, 8),
 	    .pruned_seq = db_integer(r, row, 9),
 	    .now_us2000 = db_integer(r, row, 10),
+	    .window_is_partial = db_boolean(r, row, 11),
 	};
 }
 
@@ -155,7 +157,7 @@ dataset_empty(struct db *db, int64_t connection_row, const char *models_json,
 	    "    UPDATE nango_data.dataset d SET epoch = epoch + 1, seq = 0, live = 0, "
 	    "        window_id = 0, window_seq = 0, window_run_id = 0, window_opened_at = "
 	    "NULL, "
-	    "        quarantined = 0, pruned_seq = 0 "
+	    "        window_partial = false, quarantined = 0, pruned_seq = 0 "
 	    "    FROM old WHERE d.connection_id = $1 AND d.id = old.id), "
 	    "seen AS ("
 	    "    DELETE FROM nango_data.seen WHERE connection_id = $1 "
@@ -197,7 +199,7 @@ window_drop(struct db *db, int64_t connection_row, const char *models_json, cons
 	    "      AND model IN (SELECT json_array_elements_text($2::json))), "
 	    "heads AS ("
 	    "    UPDATE nango_data.dataset d SET window_id = 0, window_seq = 0, "
-	    "        window_run_id = 0, window_opened_at = NULL "
+	    "        window_run_id = 0, window_opened_at = NULL, window_partial = false "
 	    "    FROM old WHERE d.connection_id = $1 AND d.id = old.id) "
 	    "DELETE FROM nango_data.seen WHERE connection_id = $1 "
 	    "  AND window_id IN (SELECT window_id FROM old)";
@@ -216,7 +218,8 @@ window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct erro
 {
 	static const char sql[] =
 	    "UPDATE nango_data.dataset SET window_id = $3, window_seq = seq, "
-	    "    window_run_id = $4, window_opened_at = nango_data.clock_now() "
+	    "    window_run_id = $4, window_opened_at = nango_data.clock_now(), "
+	    "    window_partial = false "
 	    "WHERE connection_id = $1 AND id = $2";
 	int64_t id;
 
@@ -232,6 +235,7 @@ window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct erro
 	head->window_id = id;
 	head->window_seq = head->seq;
 	head->window_run_id = run_id;
+	head->window_is_partial = false;
 	return 0;
 }
 
@@ -279,6 +283,7 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 	    "UPDATE nango_data.dataset SET seq = $3, live = $4, quarantined = $5, "
 	    "    window_id = $6, window_seq = $7, window_run_id = $8, "
 	    "    window_opened_at = CASE WHEN $6 = 0 THEN NULL ELSE window_opened_at END, "
+	    "    window_partial = window_partial AND $6 <> 0, "
 	    "    modified_at = CASE WHEN $3 > seq THEN $9 ELSE modified_at END, "
 	    "    unpruned_at = CASE WHEN $3 > seq THEN coalesce(unpruned_at, $9) "
 	    "        ELSE unpruned_at END "
@@ -293,17 +298,11 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 				 DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))));
 }
 
-int
-dataset_touch(struct db *db, int64_t connection_row, const char *variant,
-	      const char *const *models, struct error *err)
+/* A statement whose $2 and $3 are a variant and a list of models. */
+static int
+exec_models(struct db *db, const char *sql, int64_t connection_row, const char *variant,
+	    const char *const *models, struct error *err)
 {
-	static const char sql[] =
-	    "UPDATE nango_data.dataset SET used_at = nango_data.clock_now() "
-	    "WHERE connection_id = $1 AND id IN ("
-	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
-	    "      AND model = ANY ($3) "
-	    "      AND used_at < (SELECT nango_data.clock_now()) - interval '1 hour' "
-	    "    ORDER BY model FOR UPDATE)";
 	TALLOC_CTX *mem = talloc_new(NULL);
 	size_t count = 0;
 	struct buf list;
@@ -320,6 +319,35 @@ dataset_touch(struct db *db, int64_t connection_row, const char *variant,
 				   DB_BINARY(PG_OID_TEXT_ARRAY, list.data, list.length)));
 	talloc_free(mem);
 	return result;
+}
+
+int
+dataset_touch(struct db *db, int64_t connection_row, const char *variant,
+	      const char *const *models, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango_data.dataset SET used_at = nango_data.clock_now() "
+	    "WHERE connection_id = $1 AND id IN ("
+	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
+	    "      AND model = ANY ($3) "
+	    "      AND used_at < (SELECT nango_data.clock_now()) - interval '1 hour' "
+	    "    ORDER BY model FOR UPDATE)";
+
+	return exec_models(db, sql, connection_row, variant, models, err);
+}
+
+int
+window_set_partial(struct db *db, int64_t connection_row, const char *variant,
+		   const char *const *models, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango_data.dataset SET window_partial = true "
+	    "WHERE connection_id = $1 AND id IN ("
+	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
+	    "      AND model = ANY ($3) AND window_id <> 0 AND NOT window_partial "
+	    "    ORDER BY model FOR UPDATE)";
+
+	return exec_models(db, sql, connection_row, variant, models, err);
 }
 
 int

@@ -13,6 +13,7 @@ struct dataset {
 	int64_t connection_row, id, epoch, seq, live;
 	int64_t window_id; /* 0: no delete window is open */
 	int64_t window_seq, window_run_id;
+	bool window_is_partial; /* within it, a run left a list before its last page */
 	int64_t quarantined, model_hash, pruned_seq;
 	/* Database clock at the read, in Postgres' own count; never before the last change. */
 	int64_t now_us2000;
@@ -49,6 +50,9 @@ MUST_CHECK int window_next_id(struct db *db, int64_t *id, struct error *err);
 /* Opens one for a run on a locked head, whatever was open; one that this run opened goes on. */
 MUST_CHECK int window_open_for(struct db *db, struct dataset *head, int64_t run_id,
 			       struct error *err);
+/* Whatever is open of models: a run that leaves a list before its last page is at its end. */
+MUST_CHECK int window_set_partial(struct db *db, int64_t connection_row, const char *variant,
+				  const char *const *models, struct error *err);
 /* The marks of a window, row by row. */
 typedef int window_fn(void *arg, const void *marks, size_t length, struct error *err);
 MUST_CHECK int window_seen(struct db *db, int64_t connection_row, int64_t window_id,

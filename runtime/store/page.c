@@ -18,6 +18,7 @@ enum {
 	COLUMN_NEW_WINDOW,
 	COLUMN_NEW_WINDOW_SEQ,
 	COLUMN_NEW_WINDOW_RUN,
+	COLUMN_NEW_PARTIAL,
 	COLUMN_NEW_QUARANTINED,
 	COLUMN_MODIFIED, /* timestamptz */
 	COLUMN_ADDED,
@@ -54,6 +55,7 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 		    [COLUMN_NEW_WINDOW] = n->window_id,
 		    [COLUMN_NEW_WINDOW_SEQ] = n->window_seq,
 		    [COLUMN_NEW_WINDOW_RUN] = n->window_run_id,
+		    [COLUMN_NEW_PARTIAL] = n->window_is_partial,
 		    [COLUMN_NEW_QUARANTINED] = n->quarantined,
 		    [COLUMN_MODIFIED] = b->now_us2000,
 		    [COLUMN_ADDED] = page->heads[i].added,
@@ -74,7 +76,7 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 static const char write_sql[] =
     "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
     "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, "
-    "$30, $31)";
+    "$30, $31, $32)";
 
 static struct db_param
 column(const struct arrays *a, int at)
@@ -91,7 +93,7 @@ moves(const struct page_head *h)
 	const struct dataset *b = h->before, *n = h->after;
 
 	return n->seq != b->seq || n->live != b->live || n->window_id != b->window_id ||
-	       n->quarantined != b->quarantined;
+	       n->quarantined != b->quarantined || n->window_is_partial != b->window_is_partial;
 }
 
 static bool
@@ -120,7 +122,7 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	   struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_param params[31];
+	struct db_param params[32];
 	struct db_result *done;
 	struct arrays a;
 	size_t n = 0;

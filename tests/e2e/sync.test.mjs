@@ -138,10 +138,17 @@ test("records: metadata, order, limit, cursor, filter, ids, modified_after, and 
     const answer = await nangod.call("GET", path, { headers: more });
     assert.equal(answer.status, status, path + answer.text);
     assert.equal(answer.body.error.code, code);
+    return answer.body.error.message;
   };
   await refused("/records", 400, "invalid_query_params");
   await refused("/records?model=item", 400, "invalid_query_params");
   await refused("/records?model=Item&limit=10001", 400, "invalid_query_params");
+  await refused("/records?model=Item&limit=0", 400, "invalid_query_params");
+  await refused("/records?model=Item&modified_after=yesterday", 400, "invalid_query_params");
+  const many = (count) => Array.from({ length: count }, (_, i) => `&ids=${i}`).join("");
+  await refused(`/records?model=Item${many(101)}`, 400, "invalid_query_params");
+  await refused(`/records?model=Item&ids=${"x".repeat(257)}`, 400, "invalid_query_params");
+  assert.deepEqual(await ids(many(100)), ["3", "4", "5", "1", "2", "6"]);
   await refused("/records?model=Item&filter=gone", 400, "invalid_query_params");
   await refused("/records?model=Item&cursor=nope", 400, "invalid_cursor");
   await refused(`/records?model=Item&cursor=${Buffer.from("1:1:1:999").toString("base64")}`, 400, "invalid_cursor");

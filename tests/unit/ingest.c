@@ -398,6 +398,56 @@ test_blind(void **state)
 	talloc_free(in);
 }
 
+/* Run 1 opens the window, leaves a list and ends; run 2 knows nothing of that list. */
+static void
+leave_window(int64_t connection, int64_t run_id, bool in_page)
+{
+	static const char *const models[] = {"Thing", NULL};
+	struct ingest *in = begin_run(connection, run_id, false);
+	struct ingest_end end = {
+	    .state = "success", .outcome = "{}", .models = models, .leaves_walk = !in_page};
+	struct page p;
+	struct error err;
+
+	page_make(&p, "s1=a");
+	p.model.opens_window = true;
+	p.page.leaves_walk = in_page;
+	assert_int_equal(commit(in, &p, &err), 0);
+	assert_int_equal(ingest_finish(in, &end, &err), 0);
+	talloc_free(in);
+}
+
+static void
+test_partial(void **state)
+{
+	struct ingest *in;
+	struct page p;
+	struct error err;
+
+	(void)state;
+	for (int64_t in_page = 0; in_page < 2; in_page++) {
+		int64_t connection = ++world.next_connection;
+
+		in = begin_run(connection, 1, false);
+		save(in, "s1=a s2=a s3=a");
+		talloc_free(in);
+		leave_window(connection, 2, in_page);
+		in = begin_run(connection, 3, false);
+		window(in, "s2=a", true, false, NULL); /* goes on within it: nothing is new */
+		window(in, "", false, true, "delete_guard");
+		assert_int_equal(in->models[0].head.live, 3);
+		page_make(&p, "");
+		p.model.closes_window = p.model.is_vouched = true;
+		assert_int_equal(commit(in, &p, &err), 0);
+		assert_int_equal(in->models[0].deleted, 1);
+		/* The next window knows nothing of it. */
+		window(in, "s1=a", true, false, NULL);
+		window(in, "", false, true, NULL);
+		assert_int_equal(in->models[0].deleted, 2);
+		talloc_free(in);
+	}
+}
+
 static void
 test_full_refresh(void **state)
 {
@@ -517,7 +567,7 @@ main(void)
 	    cmocka_unit_test(test_writers),    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_guard),      cmocka_unit_test(test_full_refresh),
 	    cmocka_unit_test(test_blind),      cmocka_unit_test(test_checkpoint),
-	    cmocka_unit_test(test_lost_lease),
+	    cmocka_unit_test(test_lost_lease), cmocka_unit_test(test_partial),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, ingest_set_up, ingest_tear_down);

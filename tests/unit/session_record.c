@@ -356,10 +356,14 @@ test_walk_at_the_end(void **state)
 {
 	static const struct {
 		const char *letters;
-		bool is_complete;
+		bool is_complete, leaves, leaves_at_commit;
 	} rows[] = {
-	    {"hd", false},   {"hpd", false}, {"hpnd", true},  {"hpnnd", true},	{"hpvd", false},
-	    {"hpnvd", true}, {"hVd", true},  {"hpvVd", true}, {"hpnnf", false},
+	    {"hd", false, false, false},    {"hpd", false, true, false},
+	    {"hpnd", true, false, false},   {"hpnnd", true, false, false},
+	    {"hpvd", false, true, false},   {"hpnvd", true, false, false},
+	    {"hVd", true, false, false},    {"hpvVd", true, false, false},
+	    {"hpnnf", false, false, false}, {"hpcd", false, true, false},
+	    {"hpvcd", false, true, true},   {"hVpvcd", true, false, false},
 	};
 
 	(void)state;
@@ -374,7 +378,9 @@ test_walk_at_the_end(void **state)
 				say_letter(&t, *c);
 		}
 		talk_close(&t);
-		if (t.end.is_walk_complete != rows[i].is_complete)
+		if (t.end.is_walk_complete != rows[i].is_complete ||
+		    t.end.leaves_walk != rows[i].leaves ||
+		    t.leaves_walk != rows[i].leaves_at_commit)
 			fail_msg("%s", rows[i].letters);
 	}
 }

@@ -70,6 +70,7 @@ on_commit(void *host, const struct run_page *page, run_commit_done *done, void *
 
 	t->commits++;
 	t->was_cleared = page->clears_checkpoint;
+	t->leaves_walk = page->leaves_walk;
 	assert_true(page->number == (uint64_t)t->commits);
 	for (size_t m = 0; m < page->models_count; m++)
 		note_model(t, &page->models[m]);

@@ -20,7 +20,7 @@ struct talk { /* one conversation */
 	char asked[128];   /* of the last lookup */
 	run_lookup_done *lookup_done;
 	void *lookup_arg;
-	bool was_cleared;
+	bool was_cleared, leaves_walk;
 	run_fetch_done *fetch_done;
 	void *fetch_arg;
 	run_commit_done *commit_done;

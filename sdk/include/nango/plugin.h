@@ -548,7 +548,8 @@ nango_records(struct nango_run *run, const char *model)
  * follows, with the records of its page; it stays open over failures, however long they take.
  *
  * It closes only after a complete walk: every nango_paginate of this run must have come to its
- * last page, and there must have been one. Who walks in another way says so, with
+ * last page, and there must have been one, and no run before it, since the window was opened,
+ * left a list earlier and went on from there. Who walks in another way says so, with
  * NANGO_DELETES(.complete = 1), and means it: whatever was not saved is deleted.
  *
  * A sync that goes over everything in each run need not call these: `track_deletes: true` in
