@@ -123,6 +123,7 @@ read_cost(struct run_cost *out, const struct db_result *r, size_t row)
 	out->cpu_us = db_integer(r, row, 11);
 	out->max_rss_kb = db_integer(r, row, 12);
 	out->wall_ms = db_integer(r, row, 13);
+	out->connection_row = db_integer(r, row, 14);
 }
 
 int
@@ -136,7 +137,7 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	    "    sum(r.requests)::int8, sum(r.request_bytes)::int8, "
 	    "    sum(r.response_bytes)::int8, sum(r.cpu_us)::int8, max(r.max_rss_kb), "
 	    "    coalesce(sum(extract(epoch FROM r.finished_at - r.started_at) * 1000), "
-	    "0)::int8 "
+	    "0)::int8, c.id "
 	    "FROM nango.run r "
 	    "JOIN nango.connection c ON c.id = r.connection_id "
 	    "JOIN nango.integration i ON i.id = r.integration_id "
@@ -149,6 +150,7 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	    "  AND ($8::text IS NULL OR r.state = $8) "
 	    "  AND ($9::text IS NULL OR s.variant = $9) "
 	    "GROUP BY c.id, i.unique_key, c.connection_id "
+	    "HAVING $10 = 0 OR (sum(r.cpu_us), -c.id) < ($11, -$10) "
 	    "ORDER BY sum(r.cpu_us) DESC, c.id LIMIT $2";
 	struct db_result *found;
 	struct run_cost *list;
@@ -157,7 +159,8 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_INTEGER(f->limit),
 			      DB_INTEGER(f->kind), DB_INTEGER(f->since_ms), DB_TEXT(f->sync),
 			      DB_TEXT(f->integration), DB_TEXT(f->connection),
-			      DB_TEXT(f->state), DB_TEXT(f->variant))) < 0)
+			      DB_TEXT(f->state), DB_TEXT(f->variant), DB_INTEGER(f->before_row),
+			      DB_INTEGER(f->before_cpu_us))) < 0)
 		return -1;
 	list = talloc_zero_array(mem, struct run_cost, (unsigned)db_rows(found) + 1);
 	if (list == NULL)
