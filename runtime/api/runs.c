@@ -16,11 +16,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LIST_MAX 1000
 #define LIST_DEFAULT 50
+#define CURSOR_NUMBER_MAX 16		     /* digits */
 #define NUMBER_MAX INT64_C(9007199254740991) /* what JSON numbers hold everywhere */
 
 static const char *const filter_names[] = {
@@ -318,39 +320,82 @@ api_run_retry(struct call *call, struct response *res, struct error *err)
 
 /* ---- costs ---- */
 
+/* CPU-CONNECTION of the last one of a page; runs that have not ended cost nothing yet. */
+static int
+read_costs_filter(struct call *call, struct run_filter *f, struct error *err)
+{
+	const char *cursor = request_query(call->req, "cursor");
+	int end = 0;
+
+	if (read_filter(call, f, err) < 0)
+		return -1;
+	if (f->state != NULL && strcmp(f->state, "success") != 0 &&
+	    strcmp(f->state, "failed") != 0 && strcmp(f->state, "cancelled") != 0)
+		return error_set_at(err, ERR_INVALID_QUERY, "state",
+				    "is success, failed or cancelled: costs are of ended runs");
+	if (cursor == NULL)
+		return 0;
+	if (strlen(cursor) <= 2 * CURSOR_NUMBER_MAX + 1 &&
+	    sscanf(cursor, "%16" SCNd64 "-%16" SCNd64 "%n", &f->before_cpu_us, &f->before_row,
+		   &end) == 2 &&
+	    cursor[end] == '\0' && f->before_cpu_us >= 0 && f->before_row > 0)
+		return 0;
+	return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
+			    "must be the next_cursor of the page before");
+}
+
+static struct json_object *
+cost_json(const struct run_cost *c)
+{
+	const struct {
+		const char *key;
+		int64_t value;
+	} numbers[] = {
+	    {"runs", c->runs},
+	    {"failed", c->failed},
+	    {"pages", c->pages},
+	    {"added", c->added},
+	    {"updated", c->updated},
+	    {"deleted", c->deleted},
+	    {"requests", c->requests},
+	    {"request_bytes", c->request_bytes},
+	    {"response_bytes", c->response_bytes},
+	    {"cpu_us", c->cpu_us},
+	    {"max_rss_kb", c->max_rss_kb},
+	    {"wall_ms", c->wall_ms},
+	};
+	struct json_object *o = json_object_new_object();
+
+	json_add(o, "integration", c->integration_key);
+	json_add(o, "connection_id", c->connection_id);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_add_integer(o, numbers[i].key, numbers[i].value);
+	return o;
+}
+
 int
 api_run_costs(struct call *call, struct response *res, struct error *err)
 {
 	struct json_object *body = json_own(call->mem, json_object_new_object());
 	struct json_object *list = json_object_new_array();
 	struct run_filter f = {0};
+	const char *next = NULL;
 	struct run_cost *costs;
+	size_t count, shown;
 	struct db *db;
-	size_t count;
 
 	json_object_object_add(body, "connections", list);
-	if (read_filter(call, &f, err) < 0 || call_db(call, &db, err) < 0 ||
-	    run_costs(call->mem, db, &f, &costs, &count, err) < 0)
+	if (read_costs_filter(call, &f, err) < 0 || call_db(call, &db, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		const struct run_cost *c = &costs[i];
-		struct json_object *one = json_object_new_object();
-
-		json_object_array_add(list, one);
-		json_add(one, "integration", c->integration_key);
-		json_add(one, "connection_id", c->connection_id);
-		json_add_integer(one, "runs", c->runs);
-		json_add_integer(one, "failed", c->failed);
-		json_add_integer(one, "pages", c->pages);
-		json_add_integer(one, "added", c->added);
-		json_add_integer(one, "updated", c->updated);
-		json_add_integer(one, "deleted", c->deleted);
-		json_add_integer(one, "requests", c->requests);
-		json_add_integer(one, "request_bytes", c->request_bytes);
-		json_add_integer(one, "response_bytes", c->response_bytes);
-		json_add_integer(one, "cpu_us", c->cpu_us);
-		json_add_integer(one, "max_rss_kb", c->max_rss_kb);
-		json_add_integer(one, "wall_ms", c->wall_ms);
-	}
+	shown = (size_t)f.limit++; /* one more tells whether there is a next page */
+	if (run_costs(call->mem, db, &f, &costs, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count && i < shown; i++)
+		json_object_array_add(list, cost_json(&costs[i]));
+	if (count > shown)
+		next =
+		    talloc_asprintf(call->mem, "%" PRId64 "-%" PRId64, costs[shown - 1].cpu_us,
+				    costs[shown - 1].connection_row);
+	json_add(body, "next_cursor", next);
 	return response_json(res, 200, json_object_get(body));
 }

@@ -20,8 +20,11 @@ status_word(const struct sync *s)
 		return "RUNNING";
 	if (s->is_paused)
 		return "PAUSED";
-	return s->run_state != NULL && strcmp(s->run_state, "failed") == 0 ? "ERROR"
-									   : "SUCCESS";
+	/* As in the reference a run that was stopped leaves its sync in error, too. */
+	return s->run_state != NULL && (strcmp(s->run_state, "failed") == 0 ||
+					strcmp(s->run_state, "cancelled") == 0)
+		   ? "ERROR"
+		   : "SUCCESS";
 }
 
 static const char *

@@ -46,32 +46,50 @@ read_row(struct run_row *out, const struct db_result *r, size_t row)
 	out->result = db_text(r, row, 28);
 }
 
+/*
+ * The page is found first, by one index, and only its rows are joined. The runs of a connection
+ * are found from the connection: a plan that does not know how many it has reads the whole
+ * history backwards for one that has none.
+ */
+#define LIST_COLUMNS                                                                       \
+	"SELECT r.id, r.kind, r.environment_id, r.connection_id, r.attempts, r.pages, "    \
+	"    r.added, r.updated, r.deleted, r.requests, r.request_bytes, "                 \
+	"    r.response_bytes, r.cpu_us, r.max_rss_kb, r.force_deletes, r.created_at, "    \
+	"    r.started_at, r.finished_at, r.due_at, r.state, r.cause, r.code, r.message, " \
+	"    r.sync_id::text, s.name, s.variant, c.connection_id, i.unique_key, r.result "
+#define LIST_PAGE                                                                          \
+	"(SELECT * FROM nango.any_run r "                                                  \
+	"WHERE r.environment_id = $1 AND ($2 = 0 OR r.id < $2) AND ($4 = 0 OR r.id = $4) " \
+	"  AND ($5 = 0 OR r.kind = $5) "                                                   \
+	"  AND ($6 = 0 OR r.created_at >= to_timestamp($6 / 1000.0)) "                     \
+	"  AND ($7::text IS NULL OR r.state = $7) "                                        \
+	"  AND ($8::text IS NULL OR (SELECT s.name = $8 "                                  \
+	"        AND ($9::text IS NULL OR s.variant = $9) "                                \
+	"        FROM nango.sync s WHERE s.id = r.sync_id)) "                              \
+	"  AND ($10::text IS NULL OR r.integration_id = ANY (ARRAY("                       \
+	"        SELECT i.id FROM nango.integration i "                                    \
+	"        WHERE i.environment_id = $1 AND i.unique_key = $10))) "                   \
+	"  AND ($11::text IS NULL OR r.connection_id = o.id) ORDER BY r.id DESC LIMIT $3) r "
+#define LIST_JOINS                                             \
+	"JOIN nango.connection c ON c.id = r.connection_id "   \
+	"JOIN nango.integration i ON i.id = r.integration_id " \
+	"LEFT JOIN nango.sync s ON s.id = r.sync_id "
+
 int
 run_list(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run_row **out,
 	 size_t *count, struct error *err)
 {
-	static const char sql[] =
-	    "SELECT r.id, r.kind, r.environment_id, r.connection_id, r.attempts, r.pages, "
-	    "    r.added, r.updated, r.deleted, r.requests, r.request_bytes, r.response_bytes, "
-	    "    r.cpu_us, r.max_rss_kb, r.force_deletes, r.created_at, r.started_at, "
-	    "    r.finished_at, r.due_at, r.state, r.cause, r.code, r.message, "
-	    "    r.sync_id::text, s.name, s.variant, c.connection_id, i.unique_key, r.result "
-	    "FROM nango.any_run r "
-	    "JOIN nango.connection c ON c.id = r.connection_id "
-	    "JOIN nango.integration i ON i.id = r.integration_id "
-	    "LEFT JOIN nango.sync s ON s.id = r.sync_id "
-	    "WHERE r.environment_id = $1 AND ($2 = 0 OR r.id < $2) AND ($4 = 0 OR r.id = $4) "
-	    "  AND ($5 = 0 OR r.kind = $5) "
-	    "  AND ($6 = 0 OR r.created_at >= to_timestamp($6 / 1000.0)) "
-	    "  AND ($7::text IS NULL OR r.state = $7) "
-	    "  AND ($8::text IS NULL OR s.name = $8) AND ($9::text IS NULL OR s.variant = $9) "
-	    "  AND ($10::text IS NULL OR i.unique_key = $10) "
-	    "  AND ($11::text IS NULL OR c.connection_id = $11) "
-	    "ORDER BY r.id DESC LIMIT $3";
+	static const char of_any[] =
+	    LIST_COLUMNS "FROM (SELECT 0::int8) o(id), LATERAL " LIST_PAGE LIST_JOINS
+			 "ORDER BY r.id DESC LIMIT $3";
+	static const char of_connection[] =
+	    LIST_COLUMNS "FROM nango.connection o CROSS JOIN LATERAL " LIST_PAGE LIST_JOINS
+			 "WHERE o.environment_id = $1 AND o.connection_id = $11 "
+			 "ORDER BY r.id DESC LIMIT $3";
 	struct db_result *found;
 	struct run_row *list;
 
-	if (db_exec(db, mem, &found, err, sql,
+	if (db_exec(db, mem, &found, err, f->connection == NULL ? of_any : of_connection,
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_INTEGER(f->before),
 			      DB_INTEGER(f->limit), DB_INTEGER(f->id), DB_INTEGER(f->kind),
 			      DB_INTEGER(f->since_ms), DB_TEXT(f->state), DB_TEXT(f->sync),
@@ -105,6 +123,7 @@ read_cost(struct run_cost *out, const struct db_result *r, size_t row)
 	out->cpu_us = db_integer(r, row, 11);
 	out->max_rss_kb = db_integer(r, row, 12);
 	out->wall_ms = db_integer(r, row, 13);
+	out->connection_row = db_integer(r, row, 14);
 }
 
 int
@@ -118,7 +137,7 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	    "    sum(r.requests)::int8, sum(r.request_bytes)::int8, "
 	    "    sum(r.response_bytes)::int8, sum(r.cpu_us)::int8, max(r.max_rss_kb), "
 	    "    coalesce(sum(extract(epoch FROM r.finished_at - r.started_at) * 1000), "
-	    "0)::int8 "
+	    "0)::int8, c.id "
 	    "FROM nango.run r "
 	    "JOIN nango.connection c ON c.id = r.connection_id "
 	    "JOIN nango.integration i ON i.id = r.integration_id "
@@ -131,6 +150,7 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 	    "  AND ($8::text IS NULL OR r.state = $8) "
 	    "  AND ($9::text IS NULL OR s.variant = $9) "
 	    "GROUP BY c.id, i.unique_key, c.connection_id "
+	    "HAVING $10 = 0 OR (sum(r.cpu_us), -c.id) < ($11, -$10) "
 	    "ORDER BY sum(r.cpu_us) DESC, c.id LIMIT $2";
 	struct db_result *found;
 	struct run_cost *list;
@@ -139,7 +159,8 @@ run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_INTEGER(f->limit),
 			      DB_INTEGER(f->kind), DB_INTEGER(f->since_ms), DB_TEXT(f->sync),
 			      DB_TEXT(f->integration), DB_TEXT(f->connection),
-			      DB_TEXT(f->state), DB_TEXT(f->variant))) < 0)
+			      DB_TEXT(f->state), DB_TEXT(f->variant), DB_INTEGER(f->before_row),
+			      DB_INTEGER(f->before_cpu_us))) < 0)
 		return -1;
 	list = talloc_zero_array(mem, struct run_cost, (unsigned)db_rows(found) + 1);
 	if (list == NULL)

@@ -21,7 +21,8 @@ struct run_row {
 
 struct run_filter {
 	int64_t environment_id;
-	int64_t before; /* ids below this one; 0: from the newest */
+	int64_t before;			   /* ids below this one; 0: from the newest */
+	int64_t before_cpu_us, before_row; /* of costs: behind this one; before_row 0: all */
 	int64_t limit;
 	int64_t id;	  /* one; 0: any */
 	int64_t kind;	  /* 0: any */
@@ -35,12 +36,13 @@ MUST_CHECK int run_list(TALLOC_CTX *mem, struct db *db, const struct run_filter 
 
 /* Sums of the ended runs of a connection. */
 struct run_cost {
+	int64_t connection_row;
 	const char *integration_key, *connection_id;
 	int64_t runs, failed, pages, added, updated, deleted, requests, request_bytes,
 	    response_bytes, cpu_us, max_rss_kb, wall_ms;
 };
 /* Of the filter's state, integration, connection, sync, variant, kind and since_ms; dearest by
- * CPU first. */
+ * CPU first. What ends between two pages moves a connection to where it may be met twice. */
 MUST_CHECK int run_costs(TALLOC_CTX *mem, struct db *db, const struct run_filter *filter,
 			 struct run_cost **out, size_t *count, struct error *err);
 

@@ -59,6 +59,12 @@ test("runs: list, filters, pages, show, costs", async (t) => {
   assert.equal(acme.cpu_us, all[0].cpu_us + all[1].cpu_us + first.cpu_us);
   assert.equal(acme.response_bytes, 2 * first.response_bytes);
   assert.equal(connections.length, 2);
+  const dearest = await nangod.ok("GET", "/runs/costs?limit=1");
+  assert.deepEqual(dearest.connections, connections.slice(0, 1));
+  assert.deepEqual(await nangod.ok("GET", `/runs/costs?limit=1&cursor=${dearest.next_cursor}`), { connections: connections.slice(1), next_cursor: null });
+  for (const cursor of ["x", "1", "1-0", "-1-1", "1-1x", "99999999999999999-1"]) await refused(nangod, "GET", `/runs/costs?cursor=${cursor}`, 400, "invalid_cursor");
+  await refused(nangod, "GET", "/runs/costs?state=queued", 400, "invalid_query_params");
+  assert.match((await runsTool(nangod, "costs", "--limit", "1")).stdout, new RegExp(`there are more: --cursor ${dearest.next_cursor}`));
 
   await refused(nangod, "GET", "/runs?state=gone", 400, "invalid_query_params");
   await refused(nangod, "GET", "/runs?kind=x", 400, "invalid_query_params");
@@ -90,7 +96,8 @@ test("cancel and retry, and the tool", async (t) => {
   assert.deepEqual([cancelled.code, cancelled.json.state, cancelled.json.cause], [0, "cancelled", "cancelled"]);
   await until(() => children(nangod.pid).slice(1).every((zygote) => children(zygote).length === 0), "its process lives on", 5);
   gate.resolve();
-  assert.equal((await nangod.status(key, "acme", "items")).latestExecutionStatus, "STOPPED");
+  const stopped = await nangod.status(key, "acme", "items");
+  assert.deepEqual([stopped.status, stopped.latestExecutionStatus], ["ERROR", "STOPPED"]);
   assert.equal((await nangod.ok("POST", `/runs/${id}/cancel`)).state, "cancelled", "once more changes nothing");
   const shown = await tool("show", id);
   assert.match(shown.stdout, /^cause +cancelled$/m);

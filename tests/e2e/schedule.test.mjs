@@ -99,7 +99,8 @@ test("variants: a checkpoint and records of their own, at most 100, the base pro
   await refused(nangod, "DELETE", `${path}/red`, body, 404, "not_found");
   await refused(nangod, "POST", "/sync/nope/variant/red", body, 400, "unknown_sync");
   await refused(nangod, "POST", `${path}/red`, { ...body, connection_id: "nope" }, 400, "unknown_connection");
-  await addVariants(nangod, 99, "s.name = 'items'");
+  await addVariants(nangod, 98, "s.name = 'items'");
+  assert.equal((await nangod.ok("POST", `${path}/hundredth`, { body })).variant, "hundredth");
   await refused(nangod, "POST", `${path}/red`, body, 400, "resource_capped");
 
   await client.deleteSyncVariant({ provider_config_key: key, connection_id: "acme", name: "items", variant: "blue" });

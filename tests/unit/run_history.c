@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The history of runs, with a real Postgres: what a sweep leaves, and where the next begins.
+ * The history of runs, with a real Postgres: what a sweep leaves and where the next begins, and
+ * what it costs to list a page.
  */
 #include "db/embedded.h"
 #include "db/migrate.h"
@@ -173,12 +174,89 @@ test_next_sweep(void **state)
 	assert_string_equal(left(), "");
 }
 
+/* Blocks of the history's table and its indexes that a list touched. */
+static int64_t
+blocks(void)
+{
+	int64_t sum;
+	struct error err;
+
+	run_sql("SELECT pg_stat_force_next_flush()"); /* at the statement's end */
+	if (db_exec_value(world.db, &sum, &err,
+			  "SELECT coalesce(sum(heap_blks_hit + heap_blks_read + "
+			  "    idx_blks_hit + idx_blks_read), 0)::int8 "
+			  "FROM pg_statio_user_tables WHERE relname IN ('run', 'connection')",
+			  NULL, 0) < 0)
+		fail_msg("%s", err.message);
+	return sum;
+}
+
+/* 100,000 runs of an environment; connection 2 has three of them, the oldest, and no other. */
+static void
+fill_much(void)
+{
+	run_sql("SET session_replication_role = replica");
+	run_sql("DELETE FROM nango.run");
+	run_sql("INSERT INTO nango.integration (id, account_id, environment_id, unique_key, "
+		"    provider) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'k', 'github')");
+	run_sql("INSERT INTO nango.connection (id, account_id, environment_id, "
+		"    integration_id, connection_id, auth_mode, credentials) "
+		"OVERRIDING SYSTEM VALUE "
+		"SELECT n, 1, 1, 1, 'c' || n, 'NONE', '' FROM generate_series(1, 300) n");
+	run_sql("INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
+		"    connection_id, kind, state, finished_at) OVERRIDING SYSTEM VALUE "
+		"SELECT n, 1, 1, 1, CASE WHEN n < 4 THEN 2 ELSE 3 + n % 297 END, 1, "
+		"    CASE n WHEN 5 THEN 'failed' ELSE 'success' END, nango.clock_now() "
+		"FROM generate_series(1, 100000) n");
+	run_sql("VACUUM ANALYZE nango.run");
+	run_sql("ANALYZE nango.connection");
+}
+
+/* However long the history is, a page costs what stands on it. */
+static void
+test_list_cost(void **state)
+{
+	static const struct {
+		const char *why;
+		struct run_filter filter;
+		size_t count;
+	} rows[] = {
+	    {"the newest", {.limit = 20}, 20},
+	    {"a page in the middle", {.limit = 20, .before = 50000}, 20},
+	    {"one", {.limit = 1, .id = 77}, 1},
+	    {"of a connection whose runs are the oldest", {.limit = 20, .connection = "c2"}, 3},
+	    {"of one that has none", {.limit = 20, .connection = "c1"}, 0},
+	    {"of one that is not there", {.limit = 20, .connection = "c0"}, 0},
+	    {"of a state that is seldom", {.limit = 20, .state = "failed"}, 1},
+	    {"of one that never was", {.limit = 20, .state = "cancelled"}, 0},
+	    {"queued ones", {.limit = 20, .state = "queued"}, 0},
+	};
+
+	(void)state;
+	fill_much();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run_filter filter = rows[i].filter;
+		int64_t before = blocks();
+		struct run_row *list;
+		struct error err;
+		size_t count;
+
+		filter.environment_id = 1;
+		if (run_list(world.mem, world.db, &filter, &list, &count, &err) < 0)
+			fail_msg("%s: %s", rows[i].why, err.message);
+		if (count != rows[i].count || blocks() - before > 200)
+			fail_msg("%s: %zu runs, %d blocks", rows[i].why, count,
+				 (int)(blocks() - before));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sweep),
 	    cmocka_unit_test(test_next_sweep),
+	    cmocka_unit_test(test_list_cost),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -35,6 +35,13 @@ print_time(struct json_object *o, const char *key)
 }
 
 static void
+print_next(struct json_object *tree)
+{
+	if (json_string(tree, "next_cursor") != NULL)
+		printf("(there are more: --cursor %s)\n", json_string(tree, "next_cursor"));
+}
+
+static void
 print_list(struct json_object *tree)
 {
 	struct json_object *runs = json_array_in(tree, "runs");
@@ -53,8 +60,7 @@ print_list(struct json_object *tree)
 		printf("%9" PRId64 "%9" PRId64 "  %s\n", changed,
 		       json_integer(r, "cpu_us", 0) / 1000, text_of(r, "cause"));
 	}
-	if (json_string(tree, "next_cursor") != NULL)
-		printf("(there are more: --cursor %s)\n", json_string(tree, "next_cursor"));
+	print_next(tree);
 }
 
 static void
@@ -75,6 +81,7 @@ print_costs(struct json_object *tree)
 		       json_integer(c, "request_bytes", 0) +
 			   json_integer(c, "response_bytes", 0));
 	}
+	print_next(tree);
 }
 
 static void
