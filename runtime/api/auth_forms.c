@@ -12,10 +12,15 @@
 static const struct {
 	const char *prefix, *mode;
 } paths[] = {
-    {"/api-auth/api-key/", "API_KEY"}, {"/api-auth/basic/", "BASIC"},
-    {"/oauth2/auth/", "OAUTH2_CC"},    {"/auth/unauthenticated/", "NONE"},
-    {"/auth/two-step/", "TWO_STEP"},   {"/auth/jwt/", "JWT"},
-    {"/auth/bill/", "BILL"},	       {"/auth/signature/", "SIGNATURE"},
+    {"/api-auth/api-key/", "API_KEY"},
+    {"/api-auth/basic/", "BASIC"},
+    {"/oauth2/auth/", "OAUTH2_CC"},
+    {"/auth/unauthenticated/", "NONE"},
+    {"/auth/two-step/", "TWO_STEP"},
+    {"/auth/jwt/", "JWT"},
+    {"/auth/bill/", "BILL"},
+    {"/auth/signature/", "SIGNATURE"},
+    {"/auth/tba/", "TBA"},
 };
 
 static const char *

@@ -18,7 +18,8 @@ static const struct auth_scheme *const schemes[] = {
     &auth_bill,	     &auth_custom,     &auth_install_plugin,
     &auth_jwt,	     &auth_mcp_oauth2, &auth_mcp_oauth2_generic,
     &auth_none,	     &auth_oauth1,     &auth_oauth2,
-    &auth_oauth2_cc, &auth_signature,  &auth_two_step,
+    &auth_oauth2_cc, &auth_signature,  &auth_tba,
+    &auth_two_step,
 };
 
 const struct auth_scheme *const *

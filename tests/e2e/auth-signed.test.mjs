@@ -110,3 +110,54 @@ test("OAUTH1: imported tokens sign; a wrong secret is the provider's to refuse",
     assert.deepEqual([refused.status, refused.body.error.code], [400, "invalid_body"], refused.text);
   }
 });
+
+// ---- TBA ----
+
+const tba = entry("TBA");
+const account = { clients: { [consumer.key]: consumer.secret }, tokens: { "t/id": "t0ken secret" }, realm: "123456_SB1_A" };
+const typed = { token_id: "t/id", token_secret: "t0ken secret" };
+const tbaWorld = async (t, settings, credentials = null) => signedWorld(t, "account", { ...tba, signature_method: "HMAC-SHA256" }, { ...account, ...settings }, credentials);
+
+test("TBA: a form, and a run whose requests are signed for the account's realm", async (t) => {
+  const { nangod, provider } = await tbaWorld(t, { failures: 1 });
+  const { token } = await session(nangod);
+  const post = (body, more = "&params[accountId]=123456-sb1-a") => nangod.call("POST", `/auth/tba/account?connect_session_token=${token}${param(provider.url)}${more}`, { key: null, body });
+  const own = { oauth_client_id_override: consumer.key, oauth_client_secret_override: consumer.secret };
+  const made = await post({ ...typed, ...own });
+  assert.equal(made.status, 200, made.text);
+  const id = made.body.connectionId;
+  const { credentials, connection_config } = await nangod.ok("GET", `/connections/${id}?provider_config_key=account`);
+  assert.deepEqual(credentials, { type: "TBA", ...typed, config_override: { client_id: consumer.key, client_secret: consumer.secret } });
+  assert.equal(connection_config.accountId, "123456-sb1-a");
+  const status = await runItems(t, { nangod }, "account", id);
+  assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+  const calls = provider.of("/api/items");
+  assert.deepEqual(calls.map((call) => call.status), [503, 200, 200, 200]);
+  const sent = calls.map((call) => parameters(call.authorization));
+  assert.equal(new Set(sent.map(({ oauth_nonce }) => oauth_nonce)).size, 4);
+  assert.deepEqual([sent[0].realm, sent[0].oauth_signature_method], ["123456_SB1_A", "HMAC-SHA256"]);
+
+  for (const [body, more, at] of [[{ ...typed, ...own }, "", "connection_config.accountId"], [{ ...typed, oauth_client_id_override: "x" }, undefined, "credentials"], [{ token_id: "x", ...own }, undefined, "credentials.token_secret"]]) {
+    const refused = await post(body, more);
+    assert.deepEqual([refused.status, refused.body.error.code, refused.text.includes(at)], [400, "invalid_body", true], refused.text);
+  }
+  const nobody = await post(typed);
+  assert.deepEqual([nobody.status, nobody.body.error.code], [400, "invalid_credentials"], nobody.text);
+});
+
+test("TBA: imported, with the integration's consumer; a wrong secret is the provider's to refuse", async (t) => {
+  const { nangod, provider, connect, integrate } = await tbaWorld(t, {}, { type: "TBA", client_id: consumer.key, client_secret: consumer.secret });
+  const more = { connection_config: { server: provider.url, accountId: "123456-SB1-a" } };
+  const made = await connect("account", { type: "TBA", ...typed }, more);
+  assert.equal(made.status, 200, made.text);
+  assert.equal((await runItems(t, { nangod }, "account")).status, "SUCCESS");
+  for (const [id, credentials] of [["secret", { ...typed, token_secret: "x" }], ["consumer", { ...typed, config_override: { client_id: consumer.key, client_secret: "x" } }]]) {
+    const wrong = await connect("account", { type: "TBA", ...credentials }, { ...more, connection_id: id });
+    assert.equal(wrong.status, 200, wrong.text);
+    assert.equal((await nangod.settled("account", id, "items")).status, "ERROR", id);
+    assert.equal(provider.requests.at(-1).status, 403);
+  }
+  await integrate("netsuite-tba", { type: "TBA", client_id: "key", client_secret: "secret" });
+  const ours = await connect("netsuite-tba", { type: "TBA", ...typed }, { connection_config: { accountId: "123456-sb1" } });
+  assert.equal(ours.status, 200, ours.text);
+});
