@@ -237,6 +237,25 @@ test("AWS_SIGV4: regions that are none, roles that are none, and keys that AWS r
   assert.equal(provider.requests.at(-1).status, 403);
 });
 
+test("awsSigV4 in a template's headers signs each request, and the one that tries the credentials", async (t) => {
+  const signature = "${awsSigV4(${credentials.username}, ${credentials.password}, ${connectionConfig.region}, sqs, ignored.example.com)}";
+  const headers = { authorization: signature, "x-amz-date": "${now:YYYYMMDDTHHmmss[Z]}", "x-amz-target": "Service.${connectionConfig.region}", "content-type": "application/x-amz-json-1.0" };
+  const w = await world(t, { more: { keys: entry("BASIC", { proxy: { base_url: `${server}/api`, headers, retry, verification: { method: "GET", endpoints: ["/me?b=2&a=1"] } } }) } });
+  const provider = await awsProvider(t, { ...place, pages, failures: 0 });
+  provider.roles.push(keys);
+  await w.integrate("keys");
+  const { token } = await session(w.nangod);
+  const post = (password) => w.nangod.call("POST", `/api-auth/basic/keys?connect_session_token=${token}${param(provider.url)}&params[region]=${place.region}`, { key: null, body: { username: keys.accessKeyId, password } });
+  const wrong = await post("wr0ng-secret");
+  assert.deepEqual([wrong.status, provider.requests.at(-1).status], [400, 403], wrong.text);
+  const made = await post(keys.secretAccessKey);
+  assert.equal(made.status, 200, made.text);
+  const status = await runItems(t, w, "keys", made.body.connectionId);
+  assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+  assert.equal((await w.nangod.records("keys", made.body.connectionId, "Item")).records.length, 3);
+  assert.match(provider.of("/api/items")[0].authorization, /SignedHeaders=[a-z0-9;-]*content-type;host;x-amz-content-sha256;x-amz-date;x-amz-target/);
+});
+
 test("AWS_SIGV4: an integration without keys, without a service, or with an STS of its own", async (t) => {
   const { nangod, post } = await awsWorld(t, {}, { credentials: null });
   const integrate = (body) => nangod.ok("PATCH", "/integrations/aws", { body });
