@@ -21,6 +21,7 @@ static const struct {
     {"/auth/bill/", "BILL"},
     {"/auth/signature/", "SIGNATURE"},
     {"/auth/tba/", "TBA"},
+    {"/auth/aws-sigv4/", "AWS_SIGV4"},
 };
 
 static const char *

@@ -31,6 +31,8 @@ static const struct app_field fields[] = {
     {"app_id", NAME_MAX_BYTES, " APP CUSTOM ", ""},
     {"app_link", 2048, " APP CUSTOM INSTALL_PLUGIN ", ""},
     {"private_key", SECRET_MAX, " APP CUSTOM ", ""},
+    {"access_key_id", 128, " AWS_SIGV4 ", ""},
+    {"secret_access_key", 1024, " AWS_SIGV4 ", ""},
     {"username", NAME_MAX_BYTES, " INSTALL_PLUGIN ", ""},
     {"password", SECRET_MAX, " INSTALL_PLUGIN ", ""},
 };

@@ -14,11 +14,14 @@
 #define REDACT_MIN 6 /* shorter texts are words that anything may hold */
 
 static const struct auth_scheme *const schemes[] = {
-    &auth_api_key,   &auth_app,	       &auth_basic,
-    &auth_bill,	     &auth_custom,     &auth_install_plugin,
-    &auth_jwt,	     &auth_mcp_oauth2, &auth_mcp_oauth2_generic,
-    &auth_none,	     &auth_oauth1,     &auth_oauth2,
-    &auth_oauth2_cc, &auth_signature,  &auth_tba,
+    &auth_api_key,	  &auth_app,
+    &auth_aws_sigv4,	  &auth_basic,
+    &auth_bill,		  &auth_custom,
+    &auth_install_plugin, &auth_jwt,
+    &auth_mcp_oauth2,	  &auth_mcp_oauth2_generic,
+    &auth_none,		  &auth_oauth1,
+    &auth_oauth2,	  &auth_oauth2_cc,
+    &auth_signature,	  &auth_tba,
     &auth_two_step,
 };
 

@@ -4,6 +4,7 @@
  */
 #include "engine/target.h"
 #include "engine/grant.h"
+#include "engine/template_sign.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -198,6 +199,8 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 	if (grant->scheme->sign != NULL) {
 		out->sign = sign;
 		out->sign_arg = talloc_memdup(mem, grant, sizeof(*grant));
+	} else if (template_signs(json_object_in(proxy, "headers"))) {
+		template_sign(mem, json_object_in(proxy, "headers"), scope, out);
 	}
 	return make_headers(mem, grant->scheme, proxy, scope, out, err);
 }

@@ -221,9 +221,9 @@ fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target, const struct h
 		abort();
 	for (size_t i = 0; i < count; i++)
 		if (!is_among(secrets, sizeof(secrets) / sizeof(secrets[0]), headers[i].name) &&
-		    !has_field(with, headers[i].name, false) &&
-		    !(has_field(target->headers, headers[i].name, false) &&
-		      strcasecmp(headers[i].name, "content-type") != 0))
+		    ((!has_field(target->headers, headers[i].name, false) &&
+		      !has_field(with, headers[i].name, false)) ||
+		     strcasecmp(headers[i].name, "content-type") == 0))
 			visible[n++] = headers[i];
 	visible[n] = (struct http_field){NULL, NULL};
 	return visible;

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { back, begin, session, world } from "./lib/auth.mjs";
+import { awsProvider } from "./lib/aws.mjs";
 import { buildItems, item } from "./lib/items.mjs";
+import { until } from "./lib/nangod.mjs";
 import { oauth1Provider, parameters } from "./lib/oauth1.mjs";
 
 const server = "${connectionConfig.server}";
@@ -160,4 +162,114 @@ test("TBA: imported, with the integration's consumer; a wrong secret is the prov
   await integrate("netsuite-tba", { type: "TBA", client_id: "key", client_secret: "secret" });
   const ours = await connect("netsuite-tba", { type: "TBA", ...typed }, { connection_config: { accountId: "123456-sb1" } });
   assert.equal(ours.status, 200, ours.text);
+});
+
+// ---- AWS_SIGV4 ----
+
+const keys = { accessKeyId: "AKIAINTEGRATION", secretAccessKey: "integration/s3cret+key" };
+const role_arn = "arn:aws:iam::123456789012:role/integration";
+const place = { service: "sqs", region: "eu-central-1" };
+const aws = entry("AWS_SIGV4", { token_url: `${server}/sts`, proxy: { base_url: `${server}/api/\${connectionConfig.service}/\${connectionConfig.region}`, retry } });
+
+async function awsWorld(t, settings, { integration_config = { service: "sqs", defaultRegion: "us-east-1" }, credentials = { type: "AWS_SIGV4", access_key_id: keys.accessKeyId, secret_access_key: keys.secretAccessKey } } = {}) {
+  const w = await world(t, { more: { aws } });
+  const provider = await awsProvider(t, { keys, pages, ...place, ...settings });
+  await w.nangod.ok("POST", "/integrations", { body: { provider: "aws", unique_key: "aws", integration_config, ...(credentials && { credentials }) } });
+  const { token } = await session(w.nangod, { integrations_config_defaults: { aws: { connection_config: { server: provider.url, external_id: "ours-1" } } } });
+  const post = (body, more = "") => w.nangod.call("POST", `/auth/aws-sigv4/aws?connect_session_token=${token}${more}`, { key: null, body });
+  return { ...w, provider, post };
+}
+
+for (const isXml of [false, true])
+  test(`AWS_SIGV4: a role is assumed (${isXml ? "XML" : "JSON"}), requests are signed with it, and it is assumed again before its end`, async (t) => {
+    const { nangod, provider, post, pass } = await awsWorld(t, { isXml, externalId: "ours-1", failures: 1 });
+    const made = await post({ role_arn, region: place.region }, "&params[external_id]=theirs&params[service]=iam&params[region]=us-west-2");
+    assert.equal(made.status, 200, made.text);
+    const id = made.body.connectionId;
+    assert.deepEqual(provider.requests[0].form, { Action: "AssumeRole", Version: "2011-06-15", RoleArn: role_arn, RoleSessionName: "nangod", DurationSeconds: "3600", ExternalId: "ours-1" });
+    const show = () => nangod.ok("GET", `/connections/${id}?provider_config_key=aws`);
+    const { credentials, connection_config } = await show();
+    const { expires_at, ...rest } = credentials;
+    assert.deepEqual(rest, { type: "AWS_SIGV4", role_arn, ...place, access_key_id: "ASIA1", secret_access_key: "role/secret+1", session_token: "session/token+1==" });
+    assert.ok(Math.abs(Date.parse(expires_at) - Date.now() - 3_600_000) < 60_000, expires_at);
+    assert.deepEqual(connection_config, { ...place, external_id: "ours-1", server: provider.url });
+
+    const status = await runItems(t, { nangod }, "aws", id);
+    assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+    assert.equal((await nangod.records("aws", id, "Item")).records.length, 3);
+    const calls = provider.of("/api/sqs/eu-central-1/items");
+    assert.deepEqual(calls.map((call) => call.status), [503, 200, 200, 200]);
+    assert.ok(calls[0].path === calls[1].path && calls[0].stamp < calls[1].stamp && calls[0].authorization !== calls[1].authorization);
+
+    await pass("50 minutes");
+    assert.equal((await show()).credentials.access_key_id, "ASIA2");
+    await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["items"], provider_config_key: "aws", connection_id: id } });
+    await until(() => provider.of("/api").length === 7, () => JSON.stringify(provider.requests));
+    assert.equal(provider.requests.at(-1).status, 200);
+    assert.equal(provider.of("/sts").length, 2);
+  });
+
+test("AWS_SIGV4: regions that are none, roles that are none, and keys that AWS refuses", async (t) => {
+  const { nangod, provider, post, connect } = await awsWorld(t, { region: "us-east-1", externalId: "ours-1" });
+  for (const body of [{ role_arn, region: "evil.example/" }, { role_arn, region: "EU-1" }, { role_arn, region: "a".repeat(65) }, { role_arn: "role/of-nobody-at-all" }, {}]) {
+    const refused = await post(body);
+    assert.deepEqual([refused.status, refused.body.error.code], [400, "invalid_body"], JSON.stringify(body));
+  }
+  for (const region of ["evil.example/", "a@b", ".."]) assert.equal((await post({ role_arn }, `&params[region]=${encodeURIComponent(region)}`)).status, 400, region);
+  assert.equal(provider.requests.length, 0, "nothing was sent there");
+
+  const made = await post({ role_arn });
+  assert.equal(made.status, 200, made.text); // in the integration's region
+  const imported = await connect("aws", { type: "AWS_SIGV4", role_arn }, { connection_config: { server: provider.url, external_id: "ours-1" } });
+  assert.equal(imported.status, 200, imported.text);
+  assert.deepEqual([imported.body.credentials.access_key_id, imported.body.credentials.region], ["ASIA2", "us-east-1"]);
+  const wrong = await connect("aws", { type: "AWS_SIGV4", role_arn }, { connection_id: "wrong", connection_config: { server: provider.url, external_id: "other" } });
+  assert.deepEqual([wrong.status, wrong.body.error.code], [424, "provider_refused"], wrong.text);
+  assert.match(wrong.text, /403.*AccessDenied/);
+
+  await nangod.ok("PATCH", "/integrations/aws", { body: { credentials: { type: "AWS_SIGV4", secret_access_key: "wr0ng-secret" } } });
+  const refused = await post({ role_arn });
+  assert.deepEqual([refused.status, refused.body.error.code], [424, "provider_refused"], refused.text);
+  assert.match(refused.text, /SignatureDoesNotMatch/);
+  assert.ok(!refused.text.includes("wr0ng-secret"));
+  provider.roles.push({ accessKeyId: "ASIA2", secretAccessKey: "role/secret+2", sessionToken: "another session" });
+  assert.equal((await runItems(t, { nangod }, "aws")).status, "ERROR", "the session's token is signed, too");
+  assert.equal(provider.requests.at(-1).status, 403);
+});
+
+test("awsSigV4 in a template's headers signs each request, and the one that tries the credentials", async (t) => {
+  const signature = "${awsSigV4(${credentials.username}, ${credentials.password}, ${connectionConfig.region}, sqs, ignored.example.com)}";
+  const headers = { authorization: signature, "x-amz-date": "${now:YYYYMMDDTHHmmss[Z]}", "x-amz-target": "Service.${connectionConfig.region}", "content-type": "application/x-amz-json-1.0" };
+  const w = await world(t, { more: { keys: entry("BASIC", { proxy: { base_url: `${server}/api`, headers, retry, verification: { method: "GET", endpoints: ["/me?b=2&a=1"] } } }) } });
+  const provider = await awsProvider(t, { ...place, pages, failures: 0 });
+  provider.roles.push(keys);
+  await w.integrate("keys");
+  const { token } = await session(w.nangod);
+  const post = (password) => w.nangod.call("POST", `/api-auth/basic/keys?connect_session_token=${token}${param(provider.url)}&params[region]=${place.region}`, { key: null, body: { username: keys.accessKeyId, password } });
+  const wrong = await post("wr0ng-secret");
+  assert.deepEqual([wrong.status, provider.requests.at(-1).status], [400, 403], wrong.text);
+  const made = await post(keys.secretAccessKey);
+  assert.equal(made.status, 200, made.text);
+  const status = await runItems(t, w, "keys", made.body.connectionId);
+  assert.equal(status.status, "SUCCESS", JSON.stringify(status));
+  assert.equal((await w.nangod.records("keys", made.body.connectionId, "Item")).records.length, 3);
+  assert.match(provider.of("/api/items")[0].authorization, /SignedHeaders=[a-z0-9;-]*content-type;host;x-amz-content-sha256;x-amz-date;x-amz-target/);
+});
+
+test("AWS_SIGV4: an integration without keys, without a service, or with an STS of its own", async (t) => {
+  const { nangod, post } = await awsWorld(t, {}, { credentials: null });
+  const integrate = (body) => nangod.ok("PATCH", "/integrations/aws", { body });
+  const refusal = async () => {
+    const { status, body } = await post({ role_arn });
+    return [status, body.error.code, body.error.message];
+  };
+  const [status, code, message] = await refusal();
+  assert.deepEqual([status, code], [400, "invalid_credentials"]);
+  assert.match(message, /access_key_id and secret_access_key/);
+  await integrate({ integration_config: { defaultRegion: "us-east-1" } });
+  assert.match((await refusal())[2], /integration_config.service/);
+  await integrate({ integration_config: { service: "sqs", defaultRegion: "us-east-1", stsMode: "custom" } });
+  assert.match((await refusal())[2], /stsMode/);
+  const half = await nangod.call("PATCH", "/integrations/aws", { body: { credentials: { access_key_id: "AKIA" } } });
+  assert.deepEqual([half.status, half.body.error.code], [400, "invalid_body"], half.text);
 });
