@@ -303,15 +303,27 @@ heed_signals(struct node_up *up)
 	event_add(up->on_interrupt, NULL);
 }
 
+/* It ends already: another signal, while it does, changes nothing any more. */
 static void
 forget_signals(struct node_up *up)
 {
+	sigset_t ours;
+
+	if (up->on_term == NULL)
+		return;
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &ours, NULL); /* until they are ignored */
 	if (up->on_term != NULL)
 		event_free(up->on_term);
 	if (up->on_interrupt != NULL)
 		event_free(up->on_interrupt);
 	if (up->on_hangup != NULL)
 		event_free(up->on_hangup);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
 static void
