@@ -82,13 +82,14 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 	return 0;
 }
 
-/* A token that was brought along is taken as it is; else the provider is asked for one. */
+/* A token that was brought along with its end is taken as it is; else the provider is asked. */
 static int
 obtain(struct call *call, struct grant *grant, struct error *err)
 {
 	struct json_object *credentials = grant->auth.credentials;
 
-	if (grant->scheme->obtain == NULL || json_string(credentials, "token") != NULL)
+	if (grant->scheme->obtain == NULL || (json_string(credentials, "token") != NULL &&
+					      json_string(credentials, "expires_at") != NULL))
 		return 0;
 	call_db_release(call);
 	return grant->scheme->obtain(&grant->auth, err);

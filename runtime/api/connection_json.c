@@ -4,7 +4,7 @@
  */
 #include "api/connection_json.h"
 #include "base/clock.h"
-#include "engine/target.h"
+#include "engine/grant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +92,7 @@ connection_full_json(struct call *call, const struct connection *c, enum connect
 	if (!call_may(call, "connections:read_credentials")) {
 		json_object_object_add(tree, "credentials", json_object_new_object());
 	} else {
-		if (target_credentials(call->mem, call->node, c, &credentials, err) < 0)
+		if (grant_credentials(call->mem, call->node, c, &credentials, err) < 0)
 			return -1;
 		if (!with_refresh_token)
 			drop_refresh_token(credentials);

@@ -9,7 +9,7 @@
 #include "engine/deploy.h"
 #include "engine/hooks_message.h"
 #include "engine/hooks_out.h"
-#include "engine/target.h"
+#include "engine/grant.h"
 #include "engine/worker.h"
 #include "store/sync.h"
 
@@ -97,7 +97,7 @@ static void
 seal(struct call *call, const struct grant *grant, struct connection *c)
 {
 	struct vault_place place =
-	    target_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
+	    grant_place(call->mem, c->environment_id, c->integration_id, c->connection_id);
 	char *text = json_text(call->mem, grant->auth.credentials);
 
 	c->auth_mode = grant->scheme->mode;

@@ -10,20 +10,13 @@
 
 #include <string.h>
 
-#define ID_MAX 255
-
 static int
 validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
 	 struct json_object **out, struct error *err)
 {
-	const char *installation;
-
-	(void)template;
-	if (auth_text(given, "installation_id", 1, ID_MAX, &installation, err) < 0)
+	if (auth_app.validate(mem, template, given, out, err) < 0)
 		return -1;
-	*out = json_own(mem, json_object_new_object());
 	json_add(*out, "type", "CUSTOM");
-	json_add(*out, "installation_id", installation);
 	return 0;
 }
 

@@ -12,24 +12,6 @@
 #include <string.h>
 
 static int
-read_expiry(struct json_object *given, struct json_object *out, struct error *err)
-{
-	struct json_object *value = NULL;
-	char iso[CLOCK_ISO_MAX];
-	int64_t ms;
-
-	if (!json_object_object_get_ex(given, "expires_at", &value) || value == NULL)
-		return 0;
-	ms = token_moment(value);
-	if (ms == 0)
-		return error_set_at(err, ERR_INVALID_BODY, "credentials.expires_at",
-				    "must be a time such as 2026-11-23T20:25:00Z");
-	clock_iso(iso, ms);
-	json_add(out, "expires_at", iso);
-	return 0;
-}
-
-static int
 validate(TALLOC_CTX *mem, const struct template *template, struct json_object *given,
 	 struct json_object **out, struct error *err)
 {
@@ -45,7 +27,7 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 	json_add(made, "access_token", access);
 	if (refresh != NULL)
 		json_add(made, "refresh_token", refresh);
-	if (read_expiry(given, made, err) < 0 || client_override(given, made, err) < 0)
+	if (token_given_expiry(given, made, err) < 0 || client_override(given, made, err) < 0)
 		return -1;
 	json_object_object_add(made, "raw",
 			       raw != NULL ? json_object_get(raw) : json_object_new_object());

@@ -54,7 +54,8 @@ validate(TALLOC_CTX *mem, const struct template *template, struct json_object *g
 		if (text != NULL)
 			json_add(made, texts[i].key, text);
 	}
-	if (auth_text_if(given, "key_id", TEXT_MAX, &text, err) < 0)
+	if (token_given_expiry(given, made, err) < 0 ||
+	    auth_text_if(given, "key_id", TEXT_MAX, &text, err) < 0)
 		return -1;
 	if (text != NULL)
 		json_add(made, "key_id", text);

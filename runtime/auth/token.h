@@ -70,6 +70,9 @@ MUST_CHECK int token_from_form(TALLOC_CTX *mem, const char *text, struct json_ob
 
 /* A moment as answers tell it: ISO, seconds, milliseconds. 0 when it is none. */
 int64_t token_moment(struct json_object *value);
+/* expires_at of a request body, checked, into out as ISO; an absent one is fine. */
+MUST_CHECK int token_given_expiry(struct json_object *given, struct json_object *out,
+				  struct error *err);
 /* expires_at or expires_in of an answer, or the template's fixed life; 0: nothing said. */
 int64_t token_expiry(const struct auth_grant *grant, struct json_object *answer);
 

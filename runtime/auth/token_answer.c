@@ -92,7 +92,13 @@ int
 token_from_form(TALLOC_CTX *mem, const char *text, struct json_object **out)
 {
 	struct json_object *tree;
+	size_t end = strlen(text);
 
+	while (end > 0 && isspace((unsigned char)text[end - 1]))
+		end--;
+	text = talloc_strndup(mem, text, end);
+	if (text == NULL)
+		abort();
 	if (!isalpha((unsigned char)text[0]) || strchr(text, '=') == NULL ||
 	    strpbrk(text, "<> {\n") != NULL)
 		return -1;
@@ -156,6 +162,24 @@ token_expiry(const struct auth_grant *grant, struct json_object *answer)
 		return grant->now_ms +
 		       (unit != NULL && strcmp(unit, "milliseconds") == 0 ? n : n * 1000);
 	return fixed > 0 ? grant->now_ms + fixed : 0;
+}
+
+int
+token_given_expiry(struct json_object *given, struct json_object *out, struct error *err)
+{
+	struct json_object *value = NULL;
+	char iso[CLOCK_ISO_MAX];
+	int64_t ms;
+
+	if (!json_object_object_get_ex(given, "expires_at", &value) || value == NULL)
+		return 0;
+	ms = token_moment(value);
+	if (ms == 0)
+		return error_set_at(err, ERR_INVALID_BODY, "credentials.expires_at",
+				    "must be a time such as 2026-11-23T20:25:00Z");
+	clock_iso(iso, ms);
+	json_add(out, "expires_at", iso);
+	return 0;
 }
 
 /* ---- faults ---- */

@@ -106,6 +106,9 @@ const void *db_bytes(const struct db_result *result, size_t row, size_t column, 
 int64_t db_time_ms(const struct db_result *result, size_t row, size_t column); /* Unix epoch */
 int64_t db_time_us(const struct db_result *result, size_t row, size_t column);
 
+/* The database was away or busy: that passes, and what was asked for may be repeated. */
+bool db_error_may_pass(enum error_code code);
+
 /* ---- transactions ---- */
 MUST_CHECK int db_begin(struct db *db, struct error *err);
 /* ERR_COMMIT_IN_DOUBT when the connection broke before the answer. */

@@ -12,6 +12,13 @@
 
 #include <time.h>
 
+bool
+db_error_may_pass(enum error_code code)
+{
+	return code == ERR_DB_UNAVAILABLE || code == ERR_DB_RETRY || code == ERR_BUSY ||
+	       code == ERR_COMMIT_IN_DOUBT;
+}
+
 int
 db_begin(struct db *db, struct error *err)
 {

@@ -24,6 +24,7 @@
 #define LEASE_MS (3 * GRANT_TIMEOUT_MS) /* a renewal may take more than one request */
 #define POLL_FIRST_MS 20		/* while another process renews */
 #define POLL_MAX_MS 250
+#define STORE_AGAIN_MS 300
 
 struct freshening {
 	struct node *node;
@@ -37,24 +38,6 @@ struct freshening {
 	struct grant grant;
 	struct error *err;
 };
-
-static int
-open_grant(struct node *node, TALLOC_CTX *mem, const struct connection *c,
-	   const struct refresh_state *state, struct grant *out, struct error *err)
-{
-	struct grant_of of = {.provider = c->provider,
-			      .auth_mode = c->auth_mode,
-			      .environment_id = c->environment_id,
-			      .integration_key = c->integration_key,
-			      .app = state->app_credentials,
-			      .app_length = state->app_credentials_length,
-			      .settings = c->integration_config,
-			      .config = c->config};
-
-	if (target_credentials(mem, node, c, &of.credentials, err) < 0)
-		return -1;
-	return grant_open(mem, node, &of, out, err);
-}
 
 static int64_t
 margin_ms(const struct template *template, const struct refresh_state *state)
@@ -95,7 +78,7 @@ freshen_due_ms(struct node *node, TALLOC_CTX *mem, const struct connection *c,
 	if (!state->expires)
 		return 0;
 	scratch = talloc_new(mem);
-	result = open_grant(node, scratch, c, state, &grant, err);
+	result = grant_of_connection(scratch, node, c, state, &grant, err);
 	if (result == 0)
 		*out = due_ms(&grant, state);
 	talloc_free(scratch);
@@ -114,7 +97,8 @@ find(struct freshening *f)
 	db_release(db);
 	if (result < 0)
 		return -1;
-	return open_grant(f->node, f->mem, f->connection, &f->state, &f->grant, f->err);
+	return grant_of_connection(f->mem, f->node, f->connection, &f->state, &f->grant,
+				   f->err);
 }
 
 /* An attempt failed: what still works is given out. */
@@ -171,13 +155,68 @@ decide(struct freshening *f)
 
 /* ---- renewing ---- */
 
+static void
+pause_for(int64_t ms)
+{
+	const struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+/* Failing syncs may have failed for want of these credentials: they are woken with them. */
+static int
+store_once(struct freshening *f, const struct refresh_result *result, bool *stored)
+{
+	bool was_failing = f->state.failed_ms >= 0;
+	int done = -1;
+	struct db *db;
+
+	if (db_acquire(f->node->control, &db, f->err) < 0)
+		return -1;
+	if (db_begin(db, f->err) == 0 && refresh_succeed(db, result, stored, f->err) == 0 &&
+	    (!*stored || !was_failing || sync_wake(db, f->connection_row, f->err) == 0))
+		done = db_commit(db, f->err);
+	db_release(db);
+	return done;
+}
+
+/*
+ * What the provider gave may be the only token that still works, so a database that is away is
+ * waited for: for as long as the lease lasts, and the node.
+ */
+static int
+store_at_last(struct freshening *f, const struct refresh_result *result, bool *stored)
+{
+	const struct connection *c = f->connection;
+	int64_t end_ms = clock_monotonic_ms() + LEASE_MS;
+	bool is_told = false;
+
+	while (store_once(f, result, stored) < 0) {
+		if (!db_error_may_pass(f->err->code) || clock_monotonic_ms() >= end_ms ||
+		    http_waits_ended(f->node->waits)) {
+			log_error("auth",
+				  "the renewed credentials of connection %s/%s are lost: %s",
+				  c->integration_key, c->connection_id, f->err->message);
+			return -1;
+		}
+		if (!is_told)
+			log_warn("auth",
+				 "the renewed credentials of connection %s/%s cannot be stored "
+				 "yet: %s",
+				 c->integration_key, c->connection_id, f->err->message);
+		is_told = true;
+		pause_for(STORE_AGAIN_MS);
+	}
+	return 0;
+}
+
 static int
 store(struct freshening *f, int64_t lease)
 {
 	const struct connection *c = f->connection;
 	const struct auth_grant *auth = &f->grant.auth;
 	struct vault_place place =
-	    target_place(f->mem, c->environment_id, c->integration_id, c->connection_id);
+	    grant_place(f->mem, c->environment_id, c->integration_id, c->connection_id);
 	char *text = json_text(f->mem, auth->credentials);
 	struct refresh_result result = {.connection_row = c->id,
 					.version = f->state.version,
@@ -185,27 +224,18 @@ store(struct freshening *f, int64_t lease)
 					.config = json_text(f->mem, auth->config),
 					.expires = auth->expires_ms > 0,
 					.left_ms = auth->expires_ms - clock_wall_ms()};
-	struct db *db;
 	bool stored;
-	int done;
 
 	result.credentials = vault_seal(f->mem, f->node->vault, &place, text, strlen(text),
 					&result.credentials_length);
 	crypto_wipe(text, strlen(text));
-	if (db_acquire(f->node->control, &db, f->err) < 0)
+	if (store_at_last(f, &result, &stored) < 0)
 		return -1;
-	done =
-	    db_begin(db, f->err) < 0 || refresh_succeed(db, &result, &stored, f->err) < 0 ||
-		    (stored && f->state.failed_ms >= 0 && sync_wake(db, c->id, f->err) < 0) ||
-		    db_commit(db, f->err) < 0
-		? -1
-		: 0;
-	db_release(db);
-	if (done == 0 && !stored)
+	if (!stored)
 		log_warn("auth",
 			 "connection %s/%s was given other credentials while they were renewed",
 			 c->integration_key, c->connection_id);
-	return done;
+	return 0;
 }
 
 static int
@@ -284,14 +314,6 @@ renew(struct freshening *f, int64_t lease)
 		 c->integration_key, c->connection_id, f->err->message);
 	record_failure(f, lease, f->err->message);
 	return 0; /* the next look finds it */
-}
-
-static void
-pause_for(int64_t ms)
-{
-	const struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
-
-	nanosleep(&time, NULL);
 }
 
 /* Takes the lease and renews, or waits for another process until the row moved. */

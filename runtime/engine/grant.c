@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "http/client_wait.h"
 #include "provider/catalogue.h"
+#include "store/refresh.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +39,30 @@ grant_app(TALLOC_CTX *mem, struct node *node, int64_t environment_id,
 	    0)
 		return -1;
 	return json_parse(mem, text, text_length, out, err);
+}
+
+struct vault_place
+grant_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
+	    const char *connection_id)
+{
+	return (struct vault_place){
+	    environment_id, "connection",
+	    talloc_asprintf(mem, "%" PRId64 ":%s", integration_id, connection_id)};
+}
+
+int
+grant_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *c,
+		  struct json_object **out, struct error *err)
+{
+	struct vault_place place =
+	    grant_place(mem, c->environment_id, c->integration_id, c->connection_id);
+	char *text;
+	size_t length;
+
+	if (vault_unseal(mem, node->vault, &place, c->credentials, c->credentials_length, &text,
+			 &length, err) < 0)
+		return -1;
+	return json_parse(mem, text, length, out, err);
 }
 
 /* ---- requests ---- */
@@ -135,4 +161,22 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 	    parse(mem, of->settings, &auth->settings, err) < 0)
 		return -1;
 	return parse(mem, of->config, &auth->config, err);
+}
+
+int
+grant_of_connection(TALLOC_CTX *mem, struct node *node, const struct connection *c,
+		    const struct refresh_state *state, struct grant *out, struct error *err)
+{
+	struct grant_of of = {.provider = c->provider,
+			      .auth_mode = c->auth_mode,
+			      .environment_id = c->environment_id,
+			      .integration_key = c->integration_key,
+			      .app = state->app_credentials,
+			      .app_length = state->app_credentials_length,
+			      .settings = c->integration_config,
+			      .config = c->config};
+
+	if (grant_credentials(mem, node, c, &of.credentials, err) < 0)
+		return -1;
+	return grant_open(mem, node, &of, out, err);
 }

@@ -33,6 +33,20 @@ struct grant_of {
 MUST_CHECK int grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of,
 			  struct grant *out, struct error *err);
 
+/* That of a stored connection, its credentials unsealed. */
+struct refresh_state;
+MUST_CHECK int grant_of_connection(TALLOC_CTX *mem, struct node *node,
+				   const struct connection *connection,
+				   const struct refresh_state *state, struct grant *out,
+				   struct error *err);
+
+/* Where a connection's credentials are sealed to, and what they are, unsealed. */
+struct vault_place grant_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
+			       const char *connection_id);
+MUST_CHECK int grant_credentials(TALLOC_CTX *mem, struct node *node,
+				 const struct connection *connection, struct json_object **out,
+				 struct error *err);
+
 /* Where an integration's credentials are sealed to. */
 struct vault_place grant_app_place(int64_t environment_id, const char *integration_key);
 /* Unsealed; an empty object when there are none. */

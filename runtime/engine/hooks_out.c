@@ -94,13 +94,6 @@ keep_results(struct hooks_out *hooks, int family, const char *unwritten)
 	talloc_free(since);
 }
 
-static bool
-may_pass(enum error_code code)
-{
-	return code == ERR_DB_UNAVAILABLE || code == ERR_DB_RETRY || code == ERR_BUSY ||
-	       code == ERR_COMMIT_IN_DOUBT;
-}
-
 static void look(struct hooks_out *hooks);
 
 void
@@ -119,7 +112,7 @@ hooks_settled(void *arg)
 		log_warn("webhooks", "cannot write down what became of deliveries: %s",
 			 s->err.message);
 	for (int i = 0; has_failed && i < OUTBOX_FAMILIES; i++)
-		if (s->has_failed[i] && may_pass(s->err.code) && !hooks->is_stopping)
+		if (s->has_failed[i] && db_error_may_pass(s->err.code) && !hooks->is_stopping)
 			keep_results(hooks, i, s->results[i]);
 	talloc_free(s);
 	if (!has_failed)

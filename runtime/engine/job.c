@@ -227,14 +227,11 @@ finished_on_loop(void *arg)
 
 /* The database was away or busy: that passes, and says nothing about the run. */
 static bool
-is_passing(const char *code)
+is_passing(const char *name)
 {
-	static const enum error_code passing[] = {ERR_DB_UNAVAILABLE, ERR_DB_RETRY, ERR_BUSY,
-						  ERR_COMMIT_IN_DOUBT};
-
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (strcmp(code, error_name(passing[i])) == 0)
-			return true;
+	for (int code = ERR_NONE + 1; code < ERR_COUNT; code++)
+		if (strcmp(name, error_name((enum error_code)code)) == 0)
+			return db_error_may_pass((enum error_code)code);
 	return false;
 }
 

@@ -12,49 +12,16 @@
 
 #define HEADERS_MAX 32
 
-struct vault_place
-target_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
-	     const char *connection_id)
-{
-	return (struct vault_place){
-	    environment_id, "connection",
-	    talloc_asprintf(mem, "%" PRId64 ":%s", integration_id, connection_id)};
-}
-
-int
-target_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *c,
-		   struct json_object **out, struct error *err)
-{
-	struct vault_place place =
-	    target_place(mem, c->environment_id, c->integration_id, c->connection_id);
-	char *text;
-	size_t length;
-
-	if (vault_unseal(mem, node->vault, &place, c->credentials, c->credentials_length, &text,
-			 &length, err) < 0)
-		return -1;
-	return json_parse(mem, text, length, out, err);
-}
-
 /* What templates name, and how this connection says who it is. */
 static int
 make_scope(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 	   const struct refresh_state *state, struct expand_scope *scope, struct grant *grant,
 	   struct error *err)
 {
-	struct grant_of of = {.provider = c->provider,
-			      .auth_mode = c->auth_mode,
-			      .environment_id = c->environment_id,
-			      .integration_key = c->integration_key,
-			      .app = state->app_credentials,
-			      .app_length = state->app_credentials_length,
-			      .settings = c->integration_config,
-			      .config = c->config};
 	const struct expand_moment *moment = scope->moment;
 	const char *metadata = c->metadata == NULL ? "{}" : c->metadata;
 
-	if (target_credentials(mem, node, c, &of.credentials, err) < 0 ||
-	    grant_open(mem, node, &of, grant, err) < 0)
+	if (grant_of_connection(mem, node, c, state, grant, err) < 0)
 		return -1;
 	auth_scope(&grant->auth, scope);
 	scope->moment = moment;

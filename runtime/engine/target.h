@@ -22,13 +22,4 @@ MUST_CHECK int target_of_grant(TALLOC_CTX *mem, const struct grant *grant,
 			       const struct expand_scope *scope, struct fetch_target *out,
 			       struct error *err);
 
-/* The unsealed credentials of a connection as JSON. */
-MUST_CHECK int target_credentials(TALLOC_CTX *mem, struct node *node,
-				  const struct connection *connection, struct json_object **out,
-				  struct error *err);
-
-/* Where a connection's credentials are sealed to. */
-struct vault_place target_place(TALLOC_CTX *mem, int64_t environment_id, int64_t integration_id,
-				const char *connection_id);
-
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credentials that are obtained and renewed: what token endpoints are asked, what becomes of answers.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { basic, form, providers, world } from "./lib/auth.mjs";
 import { buildItems } from "./lib/items.mjs";
-import { psql, scratch, start, until } from "./lib/nangod.mjs";
+import { children, psql, scratch, start, until } from "./lib/nangod.mjs";
 
 const { cc } = providers;
 const client = { type: "OAUTH2_CC", client_id: "the-client", client_secret: "s3cret/+&" };
@@ -27,6 +28,15 @@ test("client credentials: a token is fetched when the connection is made, and re
   assert.equal(renewed.body.credentials.token, "token-2", renewed.text);
   assert.equal((await show("cc", "&force_refresh=true")).body.credentials.token, "token-3");
   assert.equal(n, 3);
+
+  // Imported with its end a token is kept until then; without, nobody could renew it in time.
+  const own = { ...client, token: "own" };
+  const kept = await connect("cc", { ...own, expires_at: new Date(Date.now() + 4 * 3_600_000).toISOString() });
+  assert.deepEqual([kept.body.credentials.token, n], ["own", 3], kept.text);
+  const asked = await connect("cc", own);
+  assert.deepEqual([asked.body.credentials.token, n], ["token-4", 4]);
+  const odd = await connect("cc", { ...own, expires_at: "soon" });
+  assert.deepEqual([odd.status, odd.body.error.errors[0].path], [400, ["credentials", "expires_at"]]);
 });
 
 test("a provider that refuses to renew: the old token while it lasts, a pause, a count of days, an end, and force", async (t) => {
@@ -47,7 +57,8 @@ test("a provider that refuses to renew: the old token while it lasts, a pause, a
   assert.match(listed[0].message, /invalid_grant/);
   await show("code");
   assert.equal(tokens().length, 1, "not again within half a minute");
-  const refusals = () => provider.requests.filter((r) => r.path === "/hook").map((r) => JSON.parse(r.body)).filter((b) => b.operation === "refresh");
+  // By their ids: days that pass while one is being sent have it sent once more.
+  const refusals = () => [...new Map(provider.requests.filter((r) => r.path === "/hook").map((r) => [r.headers["webhook-id"], JSON.parse(r.body)])).values()].filter((b) => b.operation === "refresh");
   await until(() => refusals().length === 1, "the app was not told");
   assert.deepEqual([refusals()[0].success, refusals()[0].connectionId], [false, "acme"]);
   assert.match(refusals()[0].error.description, /invalid_grant/);
@@ -164,6 +175,30 @@ test("a stop waits for a renewal under way; whoever asks twice does not, and tha
   assert.equal((await w.show("code", "&force_refresh=true", third)).body.credentials.access_token, "at-2");
 });
 
+test("a database that dies while the provider answers does not cost the new token", async (t) => {
+  const { nangod, integrate, connect, show, pass, provider, tokens } = await world(t);
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+  await pass("50 minutes");
+  const [asked, gate] = [Promise.withResolvers(), Promise.withResolvers()];
+  provider.reply("POST /token", async () => {
+    asked.resolve();
+    await gate.promise;
+    return { json: { access_token: "at-1", refresh_token: "rt-1", expires_in: 3600 } };
+  });
+  const reading = show("code");
+  await asked.promise;
+  const postgres = children(nangod.pid).find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "postgres");
+  process.kill(postgres, "SIGSTOP"); // it accepts nobody, and is not started again yet
+  for (const pid of children(postgres)) process.kill(pid, "SIGKILL");
+  gate.resolve();
+  await until(() => nangod.log().includes("cannot be stored yet"), () => nangod.log());
+  process.kill(postgres, "SIGKILL");
+  assert.equal((await reading).body.credentials.access_token, "at-1");
+  const kept = await show("code", "&refresh_token=true");
+  assert.deepEqual([kept.body.credentials.refresh_token, tokens().length], ["rt-1", 1]);
+});
+
 test("what bodies, formats and expiries a provider may want and give", async (t) => {
   const rows = {
     json: [{ body_format: "json" }, { json: { access_token: "a", expires_in: 60 } }, (r) => assert.deepEqual(JSON.parse(r.body), { grant_type: "client_credentials", client_id: "the-client", client_secret: "s3cret/+&" })],
@@ -175,7 +210,7 @@ test("what bodies, formats and expiries a provider may want and give", async (t)
     iso: [{}, { json: { access_token: "a", expires_at: new Date(Date.now() + 600_000).toISOString() } }, null, 600_000],
     seconds: [{}, { json: { access_token: "a", expires_at: Math.round(Date.now() / 1000) + 600 } }, null, 600_000],
     none: [{}, { json: { access_token: "a" } }, null, 55 * 60_000],
-    form: [{}, { headers: { "content-type": "text/plain" }, text: "access_token=a&expires_in=90" }, null, 90_000],
+    form: [{}, { headers: { "content-type": "text/plain" }, text: "access_token=a&expires_in=90\r\n" }, null, 90_000],
   };
   const more = Object.fromEntries(Object.entries(rows).map(([name, [extra]]) => [name, { ...cc, display_name: name, ...extra }]));
   const { integrate, connect, provider, tokens } = await world(t, { more });

@@ -3,6 +3,7 @@
  * auth-signers-lines -- for the test against npm's signers: a line of JSON {signer, …} is
  * answered by {"out"} or {"error", "message"}.
  */
+#include "lines.h"
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
 #include "auth/sigv4.h"
@@ -140,22 +141,5 @@ answer(TALLOC_CTX *mem, struct json_object *row)
 int
 main(void)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t length;
-
-	while ((length = getline(&line, &size, stdin)) > 0) {
-		TALLOC_CTX *mem = talloc_new(NULL);
-		struct json_object *row;
-		struct error err;
-
-		if (json_parse(mem, line, (size_t)length, &row, &err) < 0) {
-			fprintf(stderr, "%s\n", err.message);
-			return 2;
-		}
-		answer(mem, row);
-		talloc_free(mem);
-	}
-	free(line);
-	return 0;
+	return lines_answer(answer);
 }

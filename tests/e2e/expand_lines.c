@@ -3,6 +3,7 @@
  * expand-lines -- for the test against an expansion written in JavaScript: a line of JSON
  * {template, mode, now, random, values, credentials, …} is answered by {"text"} or {"error"}.
  */
+#include "lines.h"
 #include "provider/expand.h"
 
 #include <stdio.h>
@@ -63,22 +64,5 @@ answer(TALLOC_CTX *mem, struct json_object *row)
 int
 main(void)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t length;
-
-	while ((length = getline(&line, &size, stdin)) > 0) {
-		TALLOC_CTX *mem = talloc_new(NULL);
-		struct json_object *row;
-		struct error err;
-
-		if (json_parse(mem, line, (size_t)length, &row, &err) < 0) {
-			fprintf(stderr, "%s\n", err.message);
-			return 2;
-		}
-		answer(mem, row);
-		talloc_free(mem);
-	}
-	free(line);
-	return 0;
+	return lines_answer(answer);
 }
