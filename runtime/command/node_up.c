@@ -397,12 +397,12 @@ node_down(struct node_up *up)
 	pool_end(node->lease_pool);
 	if (node->loop != NULL)
 		loop_settle(node->loop);
-	freshener_stop(node);
 	run_host_free(node->host);
 	worker_free(node);
 	retention_free(node);
 	keepalive_free(node);
 	hooks_out_free(node);
+	freshener_stop(node); /* the end of the last run may have begun a drain */
 	pool_free(node->worker_pool);
 	pool_free(node->lease_pool);
 	pool_free(node->auth_pool);

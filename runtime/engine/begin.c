@@ -22,7 +22,7 @@ static void
 finish_unstarted(struct job *job)
 {
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
-		worker_job_freed(job); /* its lease runs out and another look finds it */
+		job_leave(job); /* another look finds it */
 }
 
 static void

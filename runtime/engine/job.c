@@ -143,9 +143,8 @@ drop_ingest(struct job *job)
 	job->ingest = NULL;
 }
 
-/* No thread takes its end up, or the node is about to be gone: its lease runs out. */
-static void
-leave(struct job *job)
+void
+job_leave(struct job *job)
 {
 	drop_ingest(job);
 	job->on_freed(job);
@@ -174,7 +173,7 @@ job_ended(void *host, const struct run_end *end)
 		log_warn("worker",
 			 "%s ended, but no worker is free for it: it will be taken up again",
 			 job->label);
-		leave(job);
+		job_leave(job);
 	}
 }
 
@@ -202,7 +201,7 @@ job_start(struct job *job)
 	job->fetches = NULL;
 	job_fail(job, CAUSE_RUNNER, &err);
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
-		leave(job);
+		job_leave(job);
 }
 
 void

@@ -86,6 +86,9 @@ void job_start(struct job *job);
 /* Pool thread: the last transaction of the data family; on_finished follows. */
 void job_finish(void *arg);
 
+/* Loop: no thread takes its end up, or the node is about to be gone. Its lease runs out. */
+void job_leave(struct job *job);
+
 /* Ends a job that never ran, with a cause. */
 void job_fail(struct job *job, enum cause_row cause, const struct error *err);
 
