@@ -5,6 +5,8 @@
 #include "api/check.h"
 #include "api/connection_json.h"
 #include "api/connection_store.h"
+#include "auth/pre_delete.h"
+#include "base/log.h"
 #include "engine/cancel.h"
 #include "engine/freshen.h"
 #include "engine/worker.h"
@@ -199,6 +201,31 @@ api_connection_update(struct call *call, struct response *res, struct error *err
 	return success(res);
 }
 
+/* The provider is told first, while there are tokens to tell it with; whatever it answers, the
+ * connection goes. */
+static void
+tell_provider(struct call *call, struct db *db, const struct connection *c)
+{
+	struct refresh_state state;
+	struct connection *same;
+	struct grant grant;
+	struct error err;
+
+	if (refresh_find(call->mem, db, c->id, &same, &state, &err) < 0 ||
+	    grant_of_connection(call->mem, call->node, same, &state, &grant, &err) < 0) {
+		log_warn("auth",
+			 "connection %s/%s is deleted without a word to its provider: %s",
+			 c->integration_key, c->connection_id, err.message);
+		return;
+	}
+	if (!pre_delete_is_needed(&grant.auth))
+		return;
+	call_db_release(call);
+	if (pre_delete(&grant.auth, grant.scheme, &err) < 0)
+		log_warn("auth", "connection %s/%s is deleted, but its provider says: %s",
+			 c->integration_key, c->connection_id, err.message);
+}
+
 int
 api_connection_delete(struct call *call, struct response *res, struct error *err)
 {
@@ -207,6 +234,9 @@ api_connection_delete(struct call *call, struct response *res, struct error *err
 	struct db *db;
 
 	if (call_db(call, &db, err) < 0 || find(call, db, &found, err) < 0)
+		return -1;
+	tell_provider(call, db, found);
+	if (call_db(call, &db, err) < 0)
 		return -1;
 	scope.connection_row = found->id;
 	if (db_begin(db, err) < 0 || connection_delete(db, found->id, err) < 0 ||

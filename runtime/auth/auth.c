@@ -165,21 +165,36 @@ auth_scope(const struct auth_grant *grant, struct expand_scope *out)
 		json_add(values, "accessToken", token);
 	put_all(config, grant->settings);
 	put_all(config, grant->config);
-	*out = (struct expand_scope){
-	    .values = values, .credentials = grant->credentials, .connection_config = config};
+	*out = (struct expand_scope){.values = values,
+				     .credentials = grant->credentials,
+				     .connection_config = config,
+				     .metadata = grant->metadata};
 }
 
 /* ---- secrets ---- */
 
 static void
-replace(char *text, const char *secret)
+star(char *text, const char *secret)
 {
 	size_t length = strlen(secret);
 
-	if (length < REDACT_MIN)
-		return;
 	for (char *at = text; (at = strstr(at, secret)) != NULL; at += length)
 		memset(at, '*', length);
+}
+
+/* As it is, and as it stands in a URL. */
+static void
+replace(char *text, const char *secret)
+{
+	struct buf encoded;
+
+	if (strlen(secret) < REDACT_MIN)
+		return;
+	star(text, secret);
+	buf_init(&encoded, text, 64);
+	buf_add_url(&encoded, secret);
+	star(text, encoded.data);
+	crypto_wipe(encoded.data, encoded.length);
 }
 
 static void

@@ -57,6 +57,7 @@ struct auth_grant {
 	struct json_object *app;      /* the integration's: client_id, client_secret … */
 	struct json_object *settings; /* the integration's own (integration_config) */
 	struct json_object *config;   /* the connection's; what an answer tells is added */
+	struct json_object *metadata; /* the app's own words about the connection; NULL: none */
 	/* In: what the form gave, or what is stored. Out: what is to be sealed. */
 	struct json_object *credentials;
 	int64_t expires_ms; /* out: wall clock; 0: they do not, or nobody said */
@@ -96,7 +97,7 @@ struct auth_scheme {
 	/* Before they expire. NULL: they cannot be renewed. */
 	int (*renew)(struct auth_grant *grant, struct error *err);
 	/* Whether what is stored can be renewed at all, such as with a refresh token. */
-	bool (*is_renewable)(struct json_object *credentials);
+	bool (*is_renewable)(const struct auth_grant *grant);
 	/*
 	 * Headers for one try of a request, in place of any of the same name; their values are
 	 * in mem. It sends nothing, and changes nothing of the grant. NULL: bearer and the

@@ -61,6 +61,29 @@ client_way(const struct auth_grant *grant, struct token_request *out, struct err
 	return 0;
 }
 
+void
+client_named(const char *word, struct token_request *out)
+{
+	static const struct {
+		const char *word;
+		enum token_client client;
+	} ways[] = {{"none", TOKEN_CLIENT_NONE},   {"body", TOKEN_CLIENT_BODY},
+		    {"basic", TOKEN_CLIENT_BASIC}, {"basic_form", TOKEN_CLIENT_BASIC_FORM},
+		    {"login", TOKEN_CLIENT_LOGIN}, {"private_key_jwt", TOKEN_CLIENT_ASSERTION}};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (strcmp(ways[i].word, word) == 0)
+			out->client = ways[i].client;
+	if (strcmp(word, "id") == 0) {
+		out->client = TOKEN_CLIENT_BODY;
+		out->client_secret = NULL;
+	} else if (strcmp(word, "basic_secret") == 0) {
+		out->client = TOKEN_CLIENT_BASIC;
+		out->client_id = out->client_secret;
+		out->client_secret = NULL;
+	}
+}
+
 int
 client_assertion(struct auth_grant *grant, const struct token_request *request,
 		 struct json_object *params, struct error *err)

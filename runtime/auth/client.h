@@ -13,6 +13,9 @@ MUST_CHECK int client_of_app(struct auth_grant *grant, struct token_request *out
 /* How the template wants id and secret to be sent; without a secret the id is in the body. */
 MUST_CHECK int client_way(const struct auth_grant *grant, struct token_request *out,
 			  struct error *err);
+/* A way by its word in templates: none, id, body, basic, basic_form, basic_secret (as the user
+ * name), login, private_key_jwt. */
+void client_named(const char *word, struct token_request *out);
 /* client_assertion of RFC 7523 2.2 into params; the key is a PEM or a JWK. */
 MUST_CHECK int client_assertion(struct auth_grant *grant, const struct token_request *request,
 				struct json_object *params, struct error *err);

@@ -130,9 +130,9 @@ authorization(TALLOC_CTX *mem, struct json_object *credentials)
 }
 
 static bool
-is_renewable(struct json_object *credentials)
+is_renewable(const struct auth_grant *grant)
 {
-	return auth_oauth2.is_renewable(credentials);
+	return auth_oauth2.is_renewable(grant);
 }
 
 const struct auth_scheme auth_mcp_oauth2 = {

@@ -5,6 +5,7 @@
  */
 #include "auth/app.h"
 #include "auth/client.h"
+#include "auth/more.h"
 #include "auth/oauth2.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -68,11 +69,16 @@ oauth2_take(struct auth_grant *grant, struct json_object *answer, struct error *
 {
 	struct json_object *before = grant->credentials, *override;
 	struct json_object *made = json_own(grant->mem, json_object_new_object());
-	struct json_object *tokens = tokens_in(grant, answer);
-	const char *access = json_string(tokens, "access_token");
-	const char *refresh = json_string(tokens, "refresh_token");
+	struct json_object *tokens;
+	const char *access, *refresh;
 	char iso[CLOCK_ISO_MAX];
 
+	if (token_mapped(grant, answer, &tokens, err) < 0)
+		return -1;
+	if (json_string(tokens, "access_token") == NULL)
+		tokens = tokens_in(grant, answer);
+	access = json_string(tokens, "access_token");
+	refresh = json_string(tokens, "refresh_token");
 	if (access == NULL || access[0] == '\0')
 		return error_set(err, ERR_PROVIDER,
 				 "the provider's answer holds no access_token: %s",
@@ -102,17 +108,22 @@ static int
 ask(struct auth_grant *grant, const struct expand_scope *scope, struct token_request *request,
     bool is_refresh, struct error *err)
 {
-	struct json_object *answer;
+	struct json_object *before = is_refresh ? grant->credentials : NULL, *answer;
 
 	if (grant->resource != NULL)
 		token_put(request->params, "resource", grant->resource);
 	if (client_of_app(grant, request, err) < 0 ||
 	    client_url(grant, scope, is_refresh, request, err) < 0 ||
-	    token_send(grant, request, &answer, err) < 0)
+	    more_request(grant, scope, is_refresh, request, err) < 0 ||
+	    token_send(grant, request, &answer, err) < 0 ||
+	    more_answers(grant, &auth_oauth2, is_refresh, &answer, err) < 0)
 		return -1;
 	if (!is_refresh)
 		token_keep_metadata(grant, answer);
-	return oauth2_take(grant, answer, err);
+	if (oauth2_take(grant, answer, err) < 0 ||
+	    more_tokens(grant, &auth_oauth2, before, answer, err) < 0)
+		return -1;
+	return more_expiry(grant, &auth_oauth2, err);
 }
 
 /* What the provider said instead of a code. */
@@ -160,9 +171,11 @@ complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_obj
 }
 
 static bool
-is_renewable(struct json_object *credentials)
+is_renewable(const struct auth_grant *grant)
 {
-	return json_string(credentials, "refresh_token") != NULL;
+	if (json_boolean(more_rules(grant, true), "without_refresh_token", false))
+		return json_string(grant->credentials, "access_token") != NULL;
+	return json_string(grant->credentials, "refresh_token") != NULL;
 }
 
 /* Without parameters of its own a refresh takes those of the token request. */

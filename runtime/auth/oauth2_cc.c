@@ -3,6 +3,7 @@
  * auth/oauth2_cc -- OAuth 2.0 client credentials (RFC 6749 4.4): each connection is a client.
  */
 #include "auth/client.h"
+#include "auth/more.h"
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -106,18 +107,20 @@ static int
 take(struct auth_grant *grant, struct json_object *answer, struct error *err)
 {
 	static const char *const paths[] = {"access_token", "data.token", "jwt"};
-	struct json_object *before = grant->credentials;
+	struct json_object *before = grant->credentials, *tokens;
 	struct json_object *made = json_own(grant->mem, json_object_new_object());
 	const char *token = NULL;
 	char iso[CLOCK_ISO_MAX];
 
+	if (token_mapped(grant, answer, &tokens, err) < 0)
+		return -1;
 	for (size_t i = 0; token == NULL && i < sizeof(paths) / sizeof(paths[0]); i++)
-		token = token_text_at(grant->mem, answer, paths[i]);
+		token = token_text_at(grant->mem, tokens, paths[i]);
 	if (token == NULL)
 		return error_set(err, ERR_PROVIDER,
 				 "the provider's answer holds no access_token: %s",
 				 token_describe(grant, answer));
-	grant->expires_ms = token_expiry(grant, answer);
+	grant->expires_ms = token_expiry(grant, tokens);
 	if (grant->expires_ms == 0)
 		grant->expires_ms = grant->now_ms + LIFE_DEFAULT_MS;
 	json_add(made, "type", "OAUTH2_CC");
@@ -147,16 +150,18 @@ obtain(struct auth_grant *grant, struct error *err)
 	if (json_member(request.params, "grant_type") == NULL)
 		token_put(request.params, "grant_type", "client_credentials");
 	add_connection(grant, request.params);
-	if (token_send(grant, &request, &answer, err) < 0)
+	if (more_request(grant, &scope, false, &request, err) < 0 ||
+	    token_send(grant, &request, &answer, err) < 0 ||
+	    more_answers(grant, &auth_oauth2_cc, false, &answer, err) < 0)
 		return -1;
 	token_keep_metadata(grant, answer);
 	return take(grant, answer, err);
 }
 
 static bool
-is_renewable(struct json_object *credentials)
+is_renewable(const struct auth_grant *grant)
 {
-	return json_string(credentials, "client_id") != NULL;
+	return json_string(grant->credentials, "client_id") != NULL;
 }
 
 const struct auth_scheme auth_oauth2_cc = {

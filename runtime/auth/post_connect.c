@@ -3,8 +3,8 @@
  * auth/post_connect -- see post_connect.h.
  */
 #include "auth/post_connect.h"
+#include "auth/ask.h"
 #include "auth/jwt.h"
-#include "auth/wire.h"
 
 #include <string.h>
 
@@ -15,42 +15,6 @@ struct step {
 	struct json_object *rules;
 };
 
-static int
-sign(void *arg, TALLOC_CTX *mem, struct auth_request *request, struct error *err)
-{
-	const struct step *step = arg;
-
-	(void)mem;
-	return wire_sign(step->grant, step->scheme, request, err);
-}
-
-static int
-ask(struct step *step, struct json_object *rules, struct json_object **out, struct error *err)
-{
-	struct auth_grant *grant = step->grant;
-	struct token_request request = {.format = "json",
-					.method = json_string(rules, "method"),
-					.sign = sign,
-					.sign_arg = step};
-	struct json_object *body = json_object_in(rules, "body");
-	char *url, *authorization = NULL;
-
-	if (request.method == NULL)
-		request.method = body == NULL ? "GET" : "POST";
-	if (expand(grant->mem, json_string(rules, "url"), &step->scope, EXPAND_URL, &url, err) <
-		0 ||
-	    token_fill(grant, &step->scope, EXPAND_TEXT, true, json_object_in(rules, "headers"),
-		       &request.headers, err) < 0 ||
-	    token_fill(grant, &step->scope, EXPAND_TEXT, true, body, &request.params, err) < 0)
-		return -1;
-	request.url = url;
-	if (step->scheme->authorization != NULL)
-		authorization = step->scheme->authorization(grant->mem, grant->credentials);
-	if (authorization != NULL && json_member(request.headers, "authorization") == NULL)
-		json_add(request.headers, "authorization", authorization);
-	return token_send(grant, &request, out, err);
-}
-
 /* Where a step looks: an answer, the token endpoint's answer, or the claims of the token. */
 static int
 find_source(struct step *step, struct json_object **out, struct error *err)
@@ -60,7 +24,8 @@ find_source(struct step *step, struct json_object **out, struct error *err)
 	const char *token = json_string(credentials, "access_token");
 
 	if (json_object_in(step->rules, "request") != NULL)
-		return ask(step, json_object_in(step->rules, "request"), out, err);
+		return ask_send(step->grant, step->scheme, &step->scope,
+				json_object_in(step->rules, "request"), out, err);
 	if (source != NULL && strcmp(source, "claims") == 0) {
 		if (token == NULL)
 			token = json_string(credentials, "token");

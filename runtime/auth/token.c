@@ -195,6 +195,16 @@ said(struct auth_grant *grant, const char *body)
 	return text;
 }
 
+/* Without its query; no secret that a path may hold. */
+static const char *
+shown(struct auth_grant *grant, const char *url)
+{
+	char *text = auth_redact(grant, url);
+
+	text[strcspn(text, "?")] = '\0';
+	return text;
+}
+
 /* The token is the answer, all of it. */
 static bool
 is_whole_text(const struct auth_grant *grant)
@@ -210,8 +220,6 @@ static int
 read_answer(struct auth_grant *grant, const char *url, const struct auth_answer *answer,
 	    struct json_object **out, struct error *err)
 {
-	int host = (int)strcspn(url, "?");
-
 	if (answer->body_length == 0) {
 		*out = json_own(grant->mem, json_object_new_object());
 		return 0;
@@ -224,8 +232,8 @@ read_answer(struct auth_grant *grant, const char *url, const struct auth_answer 
 	}
 	if (token_from_form(grant->mem, answer->body, out) == 0)
 		return 0;
-	return error_set(err, ERR_PROVIDER, "%.*s answered with neither JSON nor a form: %s",
-			 host, url, said(grant, answer->body));
+	return error_set(err, ERR_PROVIDER, "%s answered with neither JSON nor a form: %s",
+			 shown(grant, url), said(grant, answer->body));
 }
 
 int
@@ -251,9 +259,8 @@ token_ask(struct auth_grant *grant, const struct token_request *r, struct auth_a
 		return -1;
 	grant->answer_headers = out->headers;
 	if (out->status < 200 || out->status > 299)
-		return error_set(err, ERR_PROVIDER, "%.*s answered %d: %s",
-				 (int)strcspn(r->url, "?"), r->url, out->status,
-				 said(grant, out->body));
+		return error_set(err, ERR_PROVIDER, "%s answered %d: %s", shown(grant, r->url),
+				 out->status, said(grant, out->body));
 	return 0;
 }
 

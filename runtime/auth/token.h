@@ -76,6 +76,14 @@ MUST_CHECK int token_given_expiry(struct json_object *given, struct json_object 
 /* expires_at or expires_in of an answer, or the template's fixed life; 0: nothing said. */
 int64_t token_expiry(const struct auth_grant *grant, struct json_object *answer);
 
+/*
+ * What x.token_response makes of an answer: ERR_PROVIDER when the provider says no in it,
+ * whatever its status was; else *out has access_token, refresh_token, expires_in and
+ * expires_at where OAuth 2 has them. Without the key it is the answer.
+ */
+MUST_CHECK int token_mapped(const struct auth_grant *grant, struct json_object *answer,
+			    struct json_object **out, struct error *err);
+
 /* What an answer without a token says: its error, or the names of its members, never values
  * that may be secret. */
 const char *token_describe(const struct auth_grant *grant, struct json_object *answer);

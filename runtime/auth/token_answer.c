@@ -2,7 +2,7 @@
 /*
  * auth/token_answer -- what an answer of a token endpoint holds.
  */
-#include "auth/token.h"
+#include "auth/ask.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
@@ -179,6 +179,53 @@ token_given_expiry(struct json_object *given, struct json_object *out, struct er
 				    "must be a time such as 2026-11-23T20:25:00Z");
 	clock_iso(iso, ms);
 	json_add(out, "expires_at", iso);
+	return 0;
+}
+
+/* ---- answers of other shapes ---- */
+
+static bool
+says_no(const struct auth_grant *grant, struct json_object *rules, struct json_object *answer)
+{
+	struct json_object *ok = json_object_in(rules, "ok");
+	const char *error = json_string(rules, "error"), *text;
+
+	if (ok != NULL) {
+		text = token_text_at(grant->mem, answer, json_string(ok, "path"));
+		return text == NULL || strcmp(text, json_string(ok, "equals")) != 0;
+	}
+	text = error == NULL ? NULL : token_text_at(grant->mem, answer, error);
+	return text != NULL && text[0] != '\0';
+}
+
+int
+token_mapped(const struct auth_grant *grant, struct json_object *answer,
+	     struct json_object **out, struct error *err)
+{
+	static const char *const names[] = {"access_token", "refresh_token", "expires_in",
+					    "expires_at"};
+	struct json_object *rules = ask_rules(grant, "token_response"), *value;
+	const char *error = json_string(rules, "error"), *said = NULL;
+
+	*out = answer;
+	if (rules == NULL)
+		return 0;
+	if (says_no(grant, rules, answer)) {
+		if (error != NULL)
+			said = token_text_at(grant->mem, answer, error);
+		return error_set(err, ERR_PROVIDER, "%s refused: %.300s",
+				 template_display_name(grant->template),
+				 said != NULL ? auth_redact(grant, said)
+					      : token_describe(grant, answer));
+	}
+	*out = json_own(grant->mem, json_object_new_object());
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *path = json_string(rules, names[i]);
+
+		value = token_at(answer, path == NULL ? names[i] : path);
+		if (value != NULL)
+			json_object_object_add(*out, names[i], json_object_get(value));
+	}
 	return 0;
 }
 

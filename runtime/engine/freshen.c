@@ -53,9 +53,8 @@ margin_ms(const struct template *template, const struct refresh_state *state)
 static bool
 can_renew(const struct grant *grant)
 {
-	return grant->scheme->renew != NULL &&
-	       (grant->scheme->is_renewable == NULL ||
-		grant->scheme->is_renewable(grant->auth.credentials));
+	return grant->scheme->renew != NULL && (grant->scheme->is_renewable == NULL ||
+						grant->scheme->is_renewable(&grant->auth));
 }
 
 static int64_t

@@ -176,7 +176,8 @@ grant_of_connection(TALLOC_CTX *mem, struct node *node, const struct connection 
 			      .settings = c->integration_config,
 			      .config = c->config};
 
-	if (grant_credentials(mem, node, c, &of.credentials, err) < 0)
+	if (grant_credentials(mem, node, c, &of.credentials, err) < 0 ||
+	    grant_open(mem, node, &of, out, err) < 0)
 		return -1;
-	return grant_open(mem, node, &of, out, err);
+	return parse(mem, c->metadata, &out->auth.metadata, err);
 }

@@ -3,7 +3,9 @@
  * engine/verify -- see verify.h.
  */
 #include "engine/verify.h"
+#include "auth/ask.h"
 #include "engine/target.h"
+#include "engine/verify_expect.h"
 #include "http/client_wait.h"
 #include "run/fetch_request.h"
 
@@ -17,10 +19,18 @@ struct verification {
 	TALLOC_CTX *mem;
 	struct node *node;
 	const struct expand_scope *scope;
-	struct json_object *rules;
+	struct json_object *rules, *expected;
 	struct fetch_target target;
 	struct http_field headers[FIELDS_MAX + 1];
 };
+
+static const char *
+content_type(const struct verification *v)
+{
+	if (json_object_in(v->expected, "form") != NULL)
+		return "application/x-www-form-urlencoded";
+	return json_member(v->rules, "data") != NULL ? "application/json" : NULL;
+}
 
 /* The target's headers, and the check's own in their places. */
 static int
@@ -46,9 +56,9 @@ make_headers(struct verification *v, struct error *err)
 	for (const struct http_field *f = v->target.headers; f->name != NULL; f++)
 		if (count < FIELDS_MAX && json_member(own, f->name) == NULL)
 			v->headers[count++] = *f;
-	if (json_member(v->rules, "data") != NULL && count < FIELDS_MAX &&
+	if (content_type(v) != NULL && count < FIELDS_MAX &&
 	    json_member(own, "content-type") == NULL)
-		v->headers[count++] = (struct http_field){"content-type", "application/json"};
+		v->headers[count++] = (struct http_field){"content-type", content_type(v)};
 	v->headers[count] = (struct http_field){NULL, NULL};
 	return 0;
 }
@@ -86,11 +96,42 @@ sign(struct verification *v, struct http_outgoing *request, struct error *err)
 	return fetch_overlay(v->mem, request->headers, with, &request->headers, err);
 }
 
-/* 0: it answered 2xx. */
+/* x.verification.form, or data as JSON. */
+static int
+add_body(struct verification *v, struct http_outgoing *request, struct error *err)
+{
+	struct json_object *data = json_member(v->rules, "data");
+	struct json_object *form = json_object_in(v->expected, "form");
+	struct buf body;
+
+	if (data == NULL && form == NULL)
+		return 0;
+	buf_init(&body, v->mem, 256);
+	if (form == NULL) {
+		buf_adds(&body, json_text_shared(v->mem, data));
+	} else {
+		json_object_object_foreach (form, key, value) {
+			char *text;
+
+			if (expand(v->mem, json_object_get_string(value), v->scope, EXPAND_TEXT,
+				   &text, err) < 0)
+				return -1;
+			if (body.length > 0)
+				buf_addc(&body, '&');
+			buf_add_url(&body, key);
+			buf_addc(&body, '=');
+			buf_add_url(&body, text);
+		}
+	}
+	request->body = body.data;
+	request->body_length = body.length;
+	return 0;
+}
+
+/* 0: it answered as it should. */
 static int
 ask(struct verification *v, const char *endpoint, struct error *err)
 {
-	struct json_object *data = json_member(v->rules, "data");
 	const char *method = json_string(v->rules, "method");
 	struct http_outgoing request = {.method = method == NULL ? "GET" : method,
 					.url = make_url(v, endpoint),
@@ -101,20 +142,20 @@ ask(struct verification *v, const char *endpoint, struct error *err)
 					.response_max = ANSWER_MAX};
 	struct http_incoming answer;
 
-	if (data != NULL) {
-		request.body = json_text_shared(v->mem, data);
-		request.body_length = strlen(request.body);
-	}
+	if (add_body(v, &request, err) < 0)
+		return -1;
 	if (sign(v, &request, err) < 0)
 		return -1;
 	if (http_wait(v->node->waits, v->mem, &request, &answer, err) < 0)
 		return error_prefix(err, "the credentials could not be tried: ");
-	if (answer.status >= 200 && answer.status <= 299)
+	if (verify_expected(v->mem, v->expected, v->scope, &answer, err) == 0)
 		return 0;
+	if (err->code != ERR_TEST_FAILED)
+		return -1;
 	return error_set(
 	    err, ERR_TEST_FAILED,
-	    "the provider does not take these credentials: it answered %d to %s %s",
-	    answer.status, request.method, endpoint);
+	    "the provider does not take these credentials: it answered %s to %s %s",
+	    talloc_strdup(v->mem, err->message), request.method, endpoint);
 }
 
 int
@@ -122,8 +163,10 @@ verify_grant(TALLOC_CTX *mem, struct node *node, struct grant *grant, struct err
 {
 	struct json_object *proxy =
 	    json_object_in(template_body(grant->auth.template), "proxy");
-	struct verification v = {
-	    .mem = mem, .node = node, .rules = json_object_in(proxy, "verification")};
+	struct verification v = {.mem = mem,
+				 .node = node,
+				 .rules = json_object_in(proxy, "verification"),
+				 .expected = ask_rules(&grant->auth, "verification")};
 	struct json_object *endpoints = json_array_in(v.rules, "endpoints");
 	struct expand_moment moment;
 	struct expand_scope scope;

@@ -8,8 +8,9 @@
 #include "engine/grant.h"
 
 /*
- * proxy.verification of the grant's template; without one there is nothing to do. Any 2xx of
- * any of its endpoints is good. ERR_TEST_FAILED with what the provider answered. Blocks.
+ * proxy.verification of the grant's template; without one there is nothing to do. Any of its
+ * endpoints may answer with 2xx, or as x.verification says. ERR_TEST_FAILED with what the
+ * provider answered. Blocks.
  */
 MUST_CHECK int verify_grant(TALLOC_CTX *mem, struct node *node, struct grant *grant,
 			    struct error *err);

@@ -156,11 +156,26 @@ static const struct schema_key step[] = {
 
 static const char *const sources[] = {"response", "claims", NULL};
 
-static const struct schema_key own_request[] = {
-    {"url", SCHEMA_TEMPLATE, SCHEMA_REQUIRED, NULL},
-    {"method", SCHEMA_WORD, 0, methods},
-    {"headers", SCHEMA_SCALARS, 0, NULL},
-    {"body", SCHEMA_PARAMS, 0, NULL},
+static const char *const clients[] = {"none",	    "id",	    "body",  "basic",
+				      "basic_form", "basic_secret", "login", "private_key_jwt",
+				      NULL};
+
+#define REQUEST(url_flags)                                                                   \
+	{"url", SCHEMA_TEMPLATE, url_flags, NULL}, {"method", SCHEMA_WORD, 0, methods},      \
+	    {"client", SCHEMA_WORD, 0, clients},                                             \
+	    {"body_format", SCHEMA_WORD, 0, body_formats}, {"body", SCHEMA_PARAMS, 0, NULL}, \
+	    {"query", SCHEMA_SCALARS, 0, NULL},                                              \
+	{                                                                                    \
+		"headers", SCHEMA_SCALARS, 0, NULL                                           \
+	}
+
+static const struct schema_key own_request[] = {REQUEST(SCHEMA_REQUIRED), END};
+
+static const struct schema_key token_request[] = {
+    REQUEST(0),
+    {"omit", SCHEMA_TEXTS, 0, NULL},
+    {"then", SCHEMA_LIST, 0, own_request},
+    {"without_refresh_token", SCHEMA_BOOLEAN, 0, NULL},
     END,
 };
 
@@ -178,10 +193,58 @@ static const struct schema_key post_connect[] = {
     END,
 };
 
+static const struct schema_key own_response[] = {
+    {"ok", SCHEMA_MAPPING, 0, where},
+    {"error", SCHEMA_TEXT, 0, NULL},
+    {"access_token", SCHEMA_TEXT, 0, NULL},
+    {"refresh_token", SCHEMA_TEXT, 0, NULL},
+    {"expires_in", SCHEMA_TEXT, 0, NULL},
+    {"expires_at", SCHEMA_TEXT, 0, NULL},
+    END,
+};
+
+static const struct schema_key extra_token[] = {
+    {"request", SCHEMA_MAPPING, 0, own_request},
+    {"refresh", SCHEMA_MAPPING, 0, own_request},
+    {"at", SCHEMA_TEXT, 0, NULL},
+    {"optional", SCHEMA_BOOLEAN, 0, NULL},
+    END,
+};
+
+static const struct schema_key introspection[] = {
+    {"request", SCHEMA_MAPPING, SCHEMA_REQUIRED, own_request},
+    {"active", SCHEMA_TEXT, 0, NULL},
+    {"expires", SCHEMA_TEXT, 0, NULL},
+    END,
+};
+
+static const struct schema_key pre_delete[] = {
+    {"request", SCHEMA_MAPPING, SCHEMA_REQUIRED, own_request},
+    {"unless", SCHEMA_TEMPLATE, 0, NULL},
+    END,
+};
+
+static const struct schema_key own_verification[] = {
+    {"form", SCHEMA_SCALARS, 0, NULL},
+    {"status", SCHEMA_TEXTS, 0, NULL},
+    {"at", SCHEMA_TEXT, 0, NULL},
+    {"equals", SCHEMA_TEMPLATE, 0, NULL},
+    {"contains", SCHEMA_TEXT, 0, NULL},
+    {"lacks", SCHEMA_TEXT, 0, NULL},
+    END,
+};
+
 /* All that is ours. A key that is read by nobody does not belong here yet. */
 static const struct schema_key ours[] = {
     {"source", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL}, /* the vendor's documentation */
+    {"token_request", SCHEMA_MAPPING, 0, token_request},
+    {"refresh_request", SCHEMA_MAPPING, 0, token_request},
+    {"token_response", SCHEMA_MAPPING, 0, own_response},
+    {"extra_tokens", SCHEMA_MAPPINGS, 0, extra_token},
+    {"introspection", SCHEMA_MAPPING, 0, introspection},
     {"post_connect", SCHEMA_LIST, 0, post_connect},
+    {"pre_delete", SCHEMA_LIST, 0, pre_delete},
+    {"verification", SCHEMA_MAPPING, 0, own_verification},
     END,
 };
 

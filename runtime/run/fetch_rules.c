@@ -38,9 +38,8 @@ text_at(struct json_object *rules, const char *key, size_t i)
 	return i == 0 && value != NULL ? json_object_get_string(value) : NULL;
 }
 
-/* "403", "5xx" or "500-502". */
-static bool
-code_matches(const char *code, int status)
+bool
+fetch_status_matches(const char *code, int status)
 {
 	char *rest;
 	long first = strtol(code, &rest, 10), last = first;
@@ -95,7 +94,7 @@ fetch_may_repeat(struct json_object *rules, int status, const struct http_field 
 	if (text_at(rules, "error_code", 0) == NULL)
 		return status >= 500 || status == 429 || status == 401;
 	for (size_t i = 0; (code = text_at(rules, "error_code", i)) != NULL; i++)
-		if (code_matches(code, status))
+		if (fetch_status_matches(code, status))
 			return true;
 	return false;
 }

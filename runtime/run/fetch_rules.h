@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A status by its word in templates: "403", "5xx" or "500-502". */
+bool fetch_status_matches(const char *code, int status);
+
 bool fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers);
 
 /*
