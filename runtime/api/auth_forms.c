@@ -53,8 +53,14 @@ read_form(struct call *call, struct connect_flow *flow, struct error *err)
 	if (flow->grant.scheme->validate(call->mem, auth->template, given, &auth->credentials,
 					 err) < 0)
 		return -1;
-	return template_check_fields(auth->template, "credentials", auth->credentials,
-				     "credentials", err);
+	auth->options = json_object_in(given, "assertionOption");
+	if (auth->options == NULL)
+		auth->options = json_own(call->mem, json_object_new_object());
+	if (template_check_fields(auth->template, "credentials", auth->credentials,
+				  "credentials", err) < 0)
+		return -1;
+	return template_check_fields(auth->template, "assertion_option", auth->options,
+				     "assertionOption", err);
 }
 
 /* Credentials that work: a token for them where the mode has one, and a try. */

@@ -168,7 +168,8 @@ auth_scope(const struct auth_grant *grant, struct expand_scope *out)
 	*out = (struct expand_scope){.values = values,
 				     .credentials = grant->credentials,
 				     .connection_config = config,
-				     .metadata = grant->metadata};
+				     .metadata = grant->metadata,
+				     .assertion_option = grant->options};
 }
 
 /* ---- secrets ---- */
@@ -220,5 +221,6 @@ auth_redact(const struct auth_grant *grant, const char *text)
 		abort();
 	redact_tree(out, grant->app);
 	redact_tree(out, grant->credentials);
+	redact_tree(out, grant->options);
 	return out;
 }

@@ -58,6 +58,8 @@ struct auth_grant {
 	struct json_object *settings; /* the integration's own (integration_config) */
 	struct json_object *config;   /* the connection's; what an answer tells is added */
 	struct json_object *metadata; /* the app's own words about the connection; NULL: none */
+	struct json_object
+	    *options; /* assertion_option: asked for once and not kept; or NULL */
 	/* In: what the form gave, or what is stored. Out: what is to be sealed. */
 	struct json_object *credentials;
 	int64_t expires_ms; /* out: wall clock; 0: they do not, or nobody said */

@@ -3,6 +3,7 @@
  * auth/two_step -- the mode TWO_STEP: a login of the provider's own, described by the template:
  * one request or several, each with what those before answered.
  */
+#include "auth/assertion.h"
 #include "auth/jwt.h"
 #include "auth/jwt_made.h"
 #include "base/buf.h"
@@ -62,18 +63,16 @@ ask(struct auth_grant *grant, const struct expand_scope *scope, struct json_obje
 	return token_send(grant, &request, answer, err);
 }
 
-/* ${token}: a JWT, where the template wants one. */
+/* ${credentials.assertion} or ${token}, where the template wants one. */
 static int
-add_jwt(struct auth_grant *grant, struct expand_scope *scope, struct error *err)
+add_signed(struct auth_grant *grant, struct expand_scope *scope, struct error *err)
 {
 	struct json_object *body = template_body(grant->template);
 	int64_t expires_ms;
 	char *token;
 
-	if (json_object_in(body, "assertion") != NULL)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "provider %s wants an assertion, which is not made yet",
-				 template_name(grant->template));
+	if (assertion_made(grant, scope, err) < 0)
+		return -1;
 	if (json_object_in(body, "token") == NULL || json_object_in(body, "signature") == NULL)
 		return 0;
 	if (jwt_made(grant, scope, &token, &expires_ms, err) < 0)
@@ -96,7 +95,7 @@ log_in(struct auth_grant *grant, struct json_object **answer, struct error *err)
 	if (count > STEPS_MAX)
 		return error_set(err, ERR_TEMPLATE, "provider %s has over %d steps",
 				 template_name(grant->template), STEPS_MAX);
-	if (add_jwt(grant, &scope, err) < 0 ||
+	if (add_signed(grant, &scope, err) < 0 ||
 	    ask(grant, &scope, body, json_string(body, "token_url"), "token_params",
 		"token_headers", answer, err) < 0)
 		return -1;

@@ -42,6 +42,7 @@ static const char *const skips[] = {"scopes", "base_url", NULL};
 static const char *const pagings[] = {"link", "cursor", "offset", NULL};
 static const char *const offsets[] = {"by-response-size", "per-page", NULL};
 static const char *const expirations[] = {"expireIn", "expireAt", NULL};
+static const char *const assertions[] = {"jwt", "saml", NULL};
 static const char *const signatures[] = {"RSA", "HMAC", "EC", "WSSE", NULL};
 static const char *const encodings[] = {"hex", "utf8", NULL};
 static const char *const registrations[] = {"dynamic", "static", "cimd", NULL};
@@ -142,6 +143,22 @@ static const struct schema_key token[] = {
     {"expires_in_ms", SCHEMA_INTEGER, 0, NULL},
     {"header", SCHEMA_PARAMS, 0, NULL},
     {"payload", SCHEMA_PARAMS, 0, NULL},
+    END,
+};
+
+static const struct schema_key assertion[] = {
+    {"type", SCHEMA_WORD, SCHEMA_REQUIRED, assertions},
+    {"key", SCHEMA_TEMPLATE, SCHEMA_REQUIRED, NULL},
+    {"lifetimeInSeconds", SCHEMA_SCALAR, 0, NULL},
+    {"singleUse", SCHEMA_BOOLEAN, 0, NULL},
+    {"header", SCHEMA_PARAMS, 0, NULL},
+    {"payload", SCHEMA_PARAMS, 0, NULL},
+    {"issuer", SCHEMA_TEMPLATE, 0, NULL},
+    {"nameIdentifier", SCHEMA_TEMPLATE, 0, NULL},
+    {"recipient", SCHEMA_TEMPLATE, 0, NULL},
+    {"audiences", SCHEMA_TEMPLATE, 0, NULL},
+    {"sessionIndex", SCHEMA_TEMPLATE, 0, NULL},
+    {"attributes", SCHEMA_SCALARS, 0, NULL},
     END,
 };
 
@@ -295,7 +312,7 @@ const struct schema_key schema_template[] = {
     {"require_client_certificate", SCHEMA_BOOLEAN, 0, NULL},
     {"signature", SCHEMA_MAPPING, 0, signature},
     {"token", SCHEMA_MAPPING, 0, token},
-    {"assertion", SCHEMA_PARAMS, 0, NULL},
+    {"assertion", SCHEMA_MAPPING, 0, assertion},
     {"additional_steps", SCHEMA_LIST, 0, step},
     {"request_url", SCHEMA_TEMPLATE, 0, NULL},
     {"request_params", SCHEMA_SCALARS, 0, NULL},
