@@ -112,22 +112,61 @@ seal(struct call *call, struct json_object *app, struct integration *i)
 	crypto_wipe(text, strlen(text));
 }
 
+/* Settings that the template calls secret, out of config and into the app's "settings". */
+static bool
+move_secrets(const struct template *template, struct json_object *config,
+	     struct json_object *app)
+{
+	struct json_object *schemas =
+	    template == NULL ? NULL
+			     : json_object_in(template_body(template), "integration_config");
+	struct json_object *secret = json_object_new_object();
+	bool had = json_object_in(app, "settings") != NULL, has;
+
+	if (schemas != NULL) {
+		json_object_object_foreach (schemas, key, schema) {
+			struct json_object *value = json_member(config, key);
+
+			if (value == NULL || !json_boolean(schema, "secret", false))
+				continue;
+			json_object_object_add(secret, key, json_object_get(value));
+			json_object_object_del(config, key);
+		}
+	}
+	has = json_object_object_length(secret) > 0;
+	if (has)
+		json_object_object_add(app, "settings", secret);
+	else
+		json_object_object_del(app, "settings");
+	if (!has)
+		json_object_put(secret);
+	return has || had;
+}
+
 int
 app_read(struct call *call, struct json_object *body, struct integration *i,
 	 const char *was_key, struct error *err)
 {
 	struct json_object *given = json_object_in(body, "credentials"), *app;
+	struct json_object *config = json_object_in(body, "integration_config");
 	const struct template *template =
 	    template_find(catalogue_use(call->node->catalogue, call->mem), i->provider);
 	const char *mode = template == NULL ? "" : template_auth_mode(template), *type;
 	bool is_renamed = was_key != NULL && strcmp(was_key, i->unique_key) != 0;
+	bool has_secrets = false;
 
-	if (given == NULL && (!is_renamed || i->credentials == NULL))
+	if (config == NULL)
+		config = json_object_in(body, "custom");
+	if (given == NULL && config == NULL && (!is_renamed || i->credentials == NULL))
 		return 0;
 	if (grant_app(call->mem, call->node, i->environment_id,
 		      was_key == NULL ? i->unique_key : was_key, i->credentials,
 		      i->credentials_length, &app, err) < 0)
 		return -1;
+	if (config != NULL) {
+		has_secrets = move_secrets(template, config, app);
+		i->config = json_text(call->mem, config);
+	}
 	if (given != NULL) {
 		type = json_string(given, "type");
 		if (type != NULL && strcmp(type, mode) != 0)
@@ -139,7 +178,8 @@ app_read(struct call *call, struct json_object *body, struct integration *i,
 		    check_whole(app, mode, err) < 0)
 			return -1;
 	}
-	seal(call, app, i);
+	if (given != NULL || is_renamed || has_secrets)
+		seal(call, app, i);
 	return 0;
 }
 
@@ -155,6 +195,8 @@ app_json(struct call *call, const struct integration *i, struct json_object **ou
 	if (grant_app(call->mem, call->node, i->environment_id, i->unique_key, i->credentials,
 		      i->credentials_length, &app, err) < 0)
 		return -1;
-	*out = json_object_get(app);
+	json_object_object_del(app, "settings");
+	if (json_object_object_length(app) > 0)
+		*out = json_object_get(app);
 	return 0;
 }

@@ -12,7 +12,8 @@
 
 /*
  * Reads body.credentials, checked for the provider's auth mode, over what the integration has,
- * and seals all of it to its unique_key. was_key: what it was sealed to until now.
+ * and integration_config (or custom) in place of it: settings that the template calls secret
+ * are sealed, too, to its unique_key. was_key: what it was sealed to until now.
  */
 MUST_CHECK int app_read(struct call *call, struct json_object *body,
 			struct integration *integration, const char *was_key,

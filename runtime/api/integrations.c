@@ -97,7 +97,6 @@ static int
 read_members(struct call *call, struct json_object *body, struct integration *i,
 	     struct error *err)
 {
-	struct json_object *config = json_object_in(body, "integration_config");
 	const char *key = json_string(body, "unique_key"), *was_key = i->unique_key;
 
 	if (key != NULL) {
@@ -108,10 +107,6 @@ read_members(struct call *call, struct json_object *body, struct integration *i,
 	if (json_object_object_get_ex(body, "display_name", NULL))
 		i->display_name = json_string(body, "display_name");
 	i->forward_webhooks = json_boolean(body, "forward_webhooks", i->forward_webhooks);
-	if (config == NULL)
-		config = json_object_in(body, "custom");
-	if (config != NULL)
-		i->config = json_text(call->mem, config);
 	return app_read(call, body, i, was_key, err);
 }
 

@@ -7,6 +7,7 @@
  * choice: the service is a setting of the integration, and a region is a plain word.
  */
 #include "auth/sigv4.h"
+#include "auth/sts.h"
 #include "auth/token.h"
 #include "auth/wire.h"
 #include "base/clock.h"
@@ -132,9 +133,9 @@ find_place(struct auth_grant *grant, struct assuming *out, struct error *err)
 		region = json_string(grant->config, "region");
 	if (region == NULL || region[0] == '\0')
 		region = json_string(grant->settings, "defaultRegion");
-	if (mode != NULL && strcmp(mode, "builtin") != 0)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "a server in place of AWS STS (stsMode) is not asked yet");
+	if (mode != NULL && strcmp(mode, "builtin") != 0 && !sts_is_own(grant))
+		return error_set(err, ERR_CREDENTIALS,
+				 "integration_config.stsMode must be builtin or custom");
 	if (!is_word(service))
 		return error_set(err, ERR_CREDENTIALS,
 				 "integration_config.service must name an AWS service: small "
@@ -157,6 +158,10 @@ find_keys(struct auth_grant *grant, struct assuming *out, struct error *err)
 {
 	out->keys = (struct sigv4_keys){.id = json_string(grant->app, "access_key_id"),
 					.secret = json_string(grant->app, "secret_access_key")};
+	if (out->keys.id == NULL) /* where the reference has them */
+		out->keys = (struct sigv4_keys){
+		    .id = json_string(grant->settings, "awsAccessKeyId"),
+		    .secret = json_string(grant->settings, "awsSecretAccessKey")};
 	if (out->keys.id != NULL && out->keys.secret != NULL)
 		return 0;
 	return error_set(err, ERR_CREDENTIALS,
@@ -220,10 +225,9 @@ credentials_in(TALLOC_CTX *mem, const struct auth_answer *answer)
 }
 
 static int
-take(struct auth_grant *grant, const struct assuming *a, const struct auth_answer *answer,
+take(struct auth_grant *grant, const struct assuming *a, struct json_object *got,
      struct error *err)
 {
-	struct json_object *got = credentials_in(grant->mem, answer);
 	struct json_object *made = json_own(grant->mem, json_object_new_object());
 	const char *id = json_string(got, "AccessKeyId");
 	const char *secret = json_string(got, "SecretAccessKey");
@@ -251,18 +255,17 @@ take(struct auth_grant *grant, const struct assuming *a, const struct auth_answe
 }
 
 static int
-assume(struct auth_grant *grant, struct error *err)
+ask_aws(struct auth_grant *grant, struct assuming *a, struct json_object **out,
+	struct error *err)
 {
 	struct json_object *params = json_own(grant->mem, json_object_new_object());
 	const char *external_id = json_string(grant->config, "external_id");
-	struct assuming a;
 	struct token_request request = {
-	    .format = "form", .params = params, .sign = sign_assume, .sign_arg = &a};
+	    .format = "form", .params = params, .sign = sign_assume, .sign_arg = a};
 	struct auth_answer answer;
 	char *url;
 
-	if (find_place(grant, &a, err) < 0 || find_keys(grant, &a, err) < 0 ||
-	    find_url(grant, &a, &url, err) < 0)
+	if (find_keys(grant, a, err) < 0 || find_url(grant, a, &url, err) < 0)
 		return -1;
 	request.url = url;
 	json_add(params, "Action", "AssumeRole");
@@ -274,7 +277,21 @@ assume(struct auth_grant *grant, struct error *err)
 		json_add(params, "ExternalId", external_id);
 	if (token_ask(grant, &request, &answer, err) < 0)
 		return -1;
-	return take(grant, &a, &answer, err);
+	*out = credentials_in(grant->mem, &answer);
+	return 0;
+}
+
+static int
+assume(struct auth_grant *grant, struct error *err)
+{
+	struct json_object *got;
+	struct assuming a;
+
+	if (find_place(grant, &a, err) < 0 ||
+	    (sts_is_own(grant) ? sts_ask(grant, a.scope.region, a.service, &got, err)
+			       : ask_aws(grant, &a, &got, err)) < 0)
+		return -1;
+	return take(grant, &a, got, err);
 }
 
 const struct auth_scheme auth_aws_sigv4 = {

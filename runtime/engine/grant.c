@@ -136,6 +136,7 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 	   struct error *err)
 {
 	struct auth_grant *auth = &out->auth;
+	struct json_object *sealed;
 
 	*out = (struct grant){.auth = {.mem = mem,
 				       .now_ms = clock_wall_ms(),
@@ -160,6 +161,11 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 		      of->app_length, &auth->app, err) < 0 ||
 	    parse(mem, of->settings, &auth->settings, err) < 0)
 		return -1;
+	sealed = json_object_in(auth->app, "settings");
+	if (sealed != NULL) {
+		json_object_object_foreach (sealed, key, value)
+			json_object_object_add(auth->settings, key, json_object_get(value));
+	}
 	return parse(mem, of->config, &auth->config, err);
 }
 

@@ -29,7 +29,8 @@ struct grant_of {
 	struct json_object *credentials;
 };
 
-/* All of it belongs to mem. ERR_TEMPLATE, ERR_UNSUPPORTED, ERR_DECRYPT. */
+/* All of it belongs to mem; secret settings of the integration are among its settings.
+ * ERR_TEMPLATE, ERR_UNSUPPORTED, ERR_DECRYPT. */
 MUST_CHECK int grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of,
 			  struct grant *out, struct error *err);
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { back, begin, session, world } from "./lib/auth.mjs";
 import { awsProvider } from "./lib/aws.mjs";
 import { buildItems, item } from "./lib/items.mjs";
-import { until } from "./lib/nangod.mjs";
+import { psql, until } from "./lib/nangod.mjs";
 import { oauth1Provider, parameters } from "./lib/oauth1.mjs";
 
 const server = "${connectionConfig.server}";
@@ -269,7 +269,47 @@ test("AWS_SIGV4: an integration without keys, without a service, or with an STS 
   await integrate({ integration_config: { defaultRegion: "us-east-1" } });
   assert.match((await refusal())[2], /integration_config.service/);
   await integrate({ integration_config: { service: "sqs", defaultRegion: "us-east-1", stsMode: "custom" } });
-  assert.match((await refusal())[2], /stsMode/);
+  assert.match((await refusal())[2], /integration_config.stsEndpointUrl is needed/);
+  await integrate({ integration_config: { service: "sqs", defaultRegion: "us-east-1", stsMode: "odd" } });
+  assert.match((await refusal())[2], /stsMode must be builtin or custom/);
   const half = await nangod.call("PATCH", "/integrations/aws", { body: { credentials: { access_key_id: "AKIA" } } });
   assert.deepEqual([half.status, half.body.error.code], [400, "invalid_body"], half.text);
+});
+
+test("AWS_SIGV4: a server of one's own in place of AWS STS, whose secrets are sealed", async (t) => {
+  const secret = { type: "string", title: "t", description: "d", secret: true, optional: true };
+  const own = { ...aws, display_name: "Own", integration_config: { stsApiKey: secret, stsAuthPassword: secret, awsSecretAccessKey: secret } };
+  const w = await world(t, { more: { aws: own } });
+  const integration_config = { service: "sqs", defaultRegion: "us-east-1", stsMode: "custom", stsEndpointUrl: `${w.provider.url}/keys` };
+  await w.nangod.ok("POST", "/integrations", { body: { provider: "aws", unique_key: "aws", integration_config } });
+  const set = (more) => w.nangod.ok("PATCH", "/integrations/aws", { body: { integration_config: { ...integration_config, ...more } } });
+  const shapes = [
+    [{}, { access_key_id: "A1", secret_access_key: "S1-s3cret", session_token: "T1", expires_at: Date.now() + 1_800_000 }, 1_800_000],
+    [{ stsAuthType: "api_key", stsApiKey: "key-s3cret-1" }, { credentials: { accessKeyId: "A2", secretAccessKey: "S2-s3cret", sessionToken: "T2", expiration: new Date(Date.now() + 900_000).toISOString() } }, 900_000],
+    [{ stsAuthType: "basic", stsAuthUsername: "us", stsAuthPassword: "pw-s3cret" }, { Credentials: { AccessKeyId: "A3", SecretAccessKey: "S3-s3cret", SessionToken: "T3" } }, 3_600_000],
+  ];
+  for (const [i, [more, answer, life]] of shapes.entries()) {
+    await set(more);
+    w.provider.reply("POST /keys", { json: answer });
+    const made = await w.connect("aws", { type: "AWS_SIGV4", role_arn, region: "eu-west-1" }, { connection_config: { external_id: "ours-1" } });
+    assert.equal(made.status, 200, made.text);
+    const { access_key_id, session_token, expires_at } = made.body.credentials;
+    assert.deepEqual([access_key_id, session_token], [`A${i + 1}`, `T${i + 1}`]);
+    assert.ok(Math.abs(Date.parse(expires_at) - Date.now() - life) < 30_000, expires_at);
+  }
+  assert.deepEqual(JSON.parse(w.provider.requests[0].body), { role_arn, external_id: "ours-1", region: "eu-west-1", service: "sqs" });
+  assert.deepEqual(w.provider.requests.map((r) => [r.headers["x-api-key"], r.headers.authorization]), [[undefined, undefined], ["key-s3cret-1", undefined], [undefined, `Basic ${Buffer.from("us:pw-s3cret").toString("base64")}`]]);
+  const rows = await psql(w.nangod, "SELECT config::text, encode(credentials, 'escape') FROM nango.integration");
+  assert.ok(!rows.includes("s3cret") && rows.includes("stsAuthUsername"), rows);
+  assert.equal((await w.nangod.ok("GET", "/integrations/aws?include=credentials")).data.credentials, undefined);
+  // Renamed, they are sealed to the new key; replaced without them, they are gone.
+  await w.nangod.ok("DELETE", "/connections/acme?provider_config_key=aws");
+  await w.nangod.ok("PATCH", "/integrations/aws", { body: { unique_key: "renamed" } });
+  const again = await w.connect("renamed", { type: "AWS_SIGV4", role_arn });
+  assert.equal(again.status, 200, again.text);
+  await w.nangod.ok("PATCH", "/integrations/renamed", { body: { integration_config: { ...integration_config, stsAuthType: "basic", stsAuthUsername: "us" } } });
+  assert.match((await w.connect("renamed", { type: "AWS_SIGV4", role_arn })).text, /stsAuthPassword is needed/);
+  w.provider.reply("POST /keys", { json: { access_key_id: "A" } });
+  await w.nangod.ok("PATCH", "/integrations/renamed", { body: { integration_config } });
+  assert.match((await w.connect("renamed", { type: "AWS_SIGV4", role_arn })).text, /holds no access_key_id, secret_access_key and session_token/);
 });
