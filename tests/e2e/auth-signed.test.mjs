@@ -301,7 +301,7 @@ test("AWS_SIGV4: a server of one's own in place of AWS STS, whose secrets are se
   assert.deepEqual(w.provider.requests.map((r) => [r.headers["x-api-key"], r.headers.authorization]), [[undefined, undefined], ["key-s3cret-1", undefined], [undefined, `Basic ${Buffer.from("us:pw-s3cret").toString("base64")}`]]);
   const rows = await psql(w.nangod, "SELECT config::text, encode(credentials, 'escape') FROM nango.integration");
   assert.ok(!rows.includes("s3cret") && rows.includes("stsAuthUsername"), rows);
-  assert.equal((await w.nangod.ok("GET", "/integrations/aws?include=credentials")).data.credentials, undefined);
+  assert.equal((await w.nangod.ok("GET", "/integrations/aws?include=credentials")).data.credentials, null);
   // Renamed, they are sealed to the new key; replaced without them, they are gone.
   await w.nangod.ok("DELETE", "/connections/acme?provider_config_key=aws");
   await w.nangod.ok("PATCH", "/integrations/aws", { body: { unique_key: "renamed" } });
