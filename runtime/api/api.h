@@ -46,6 +46,7 @@ struct api_route {
 
 #define API_BODY_NONE 0
 #define API_BODY_SMALL (1024 * 1024)
+#define API_BODY_WEBHOOK (10 * 1024 * 1024)
 #define API_BODY_PUBLIC HTTP_BODY_MAX
 
 const struct api_route *api_routes(size_t *count);

@@ -4,6 +4,7 @@
  */
 #include "api/check.h"
 #include "api/integration_app.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "engine/cancel.h"
 #include "engine/worker.h"
@@ -62,6 +63,23 @@ integration_json(struct call *call, const struct integration *i)
 	add_time(out, "created_at", i->created_ms);
 	add_time(out, "updated_at", i->updated_ms);
 	return out;
+}
+
+/* NULL: the template says nothing of webhooks. */
+static const char *
+webhook_url(struct call *call, const struct integration *i)
+{
+	const struct template *template =
+	    template_find(catalogue_use(call->node->catalogue, call->mem), i->provider);
+	struct buf url;
+
+	if (template == NULL ||
+	    json_object_in(json_object_in(template_body(template), "x"), "webhook") == NULL)
+		return NULL;
+	buf_init(&url, call->mem, 128);
+	buf_addf(&url, "%s/webhook/%s/", call->node->server_url, call->env->uuid);
+	buf_add_url(&url, i->unique_key);
+	return url.data;
 }
 
 static int
@@ -161,7 +179,7 @@ api_integration_show(struct call *call, struct response *res, struct error *err)
 		struct json_object *app;
 
 		if (strcmp(query[i].value, "webhook") == 0) {
-			json_add(out, "webhook_url", NULL);
+			json_add(out, "webhook_url", webhook_url(call, found));
 		} else if (call_may(call, "integrations:read_credentials")) {
 			if (app_json(call, found, &app, err) < 0) {
 				json_object_put(out);

@@ -3,6 +3,7 @@
  * engine/hooks_message -- see hooks_message.h.
  */
 #include "engine/hooks_message.h"
+#include "engine/hooks_forward.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 
@@ -231,6 +232,7 @@ static const struct {
     {OUTBOX_AUTH_CREATION, "auth", want_creation, fill_auth},
     {OUTBOX_AUTH_OVERRIDE, "auth", NULL, fill_auth}, /* has no switch */
     {OUTBOX_AUTH_REFRESH, "auth", want_refresh, fill_auth},
+    {OUTBOX_FORWARD, "forward", NULL, NULL}, /* its body is made in hooks_forward */
 };
 
 static size_t
@@ -262,6 +264,8 @@ hooks_body(TALLOC_CTX *mem, const struct outbox_event *event, char **out, struct
 	if (kind == COUNT(kinds))
 		return error_set(err, ERR_INTERNAL, "there is no webhook of kind \"%s\"",
 				 event->kind);
+	if (kinds[kind].fill == NULL)
+		return hooks_forward_body(mem, event, out, err);
 	if (json_parse(mem, event->facts, strlen(event->facts), &facts, err) < 0 ||
 	    json_parse(mem, event->outcome, strlen(event->outcome), &outcome, err) < 0)
 		return -1;

@@ -15,7 +15,7 @@
 #include "store/connection.h"
 #include "store/outbox.h"
 
-#define HOOKS_HEADERS_MAX 8
+#define HOOKS_HEADERS_MAX 8 /* of ours */
 
 /* ---- written with the event ---- */
 

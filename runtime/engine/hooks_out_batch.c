@@ -101,6 +101,7 @@ add_delivery(struct batch *b, const struct outbox_event *event, const char *url,
 {
 	struct hooks_look *look = b->look;
 	struct hooks_delivery *d = talloc_zero(look, struct hooks_delivery);
+	size_t ours = 0;
 
 	if (d == NULL)
 		abort();
@@ -117,6 +118,9 @@ add_delivery(struct batch *b, const struct outbox_event *event, const char *url,
 	d->body = talloc_strdup(d, body);
 	hooks_sign(d, b->settings->signing_key, d->event_id, d->body, clock_wall_ms() / 1000,
 		   d->headers);
+	while (d->headers[ours].name != NULL)
+		ours++;
+	hooks_forward_headers(d, event, &d->headers[ours]);
 	look->deliveries = talloc_realloc(look, look->deliveries, struct hooks_delivery *,
 					  (unsigned)look->count + 1);
 	if (look->deliveries == NULL)

@@ -9,6 +9,7 @@
 #define NANGO_ENGINE_HOOKS_OUT_INTERNAL_H
 
 #include "base/buf.h"
+#include "engine/hooks_forward.h"
 #include "engine/hooks_message.h"
 #include "engine/node.h"
 
@@ -30,7 +31,7 @@ struct hooks_delivery {
 	enum outbox_family family;
 	int64_t connection_row, id, token, environment_id, attempts, age_ms, sent_ms;
 	char *event_id, *url, *body;
-	struct http_field headers[HOOKS_HEADERS_MAX];
+	struct http_field headers[HOOKS_HEADERS_MAX + HOOKS_FORWARD_HEADERS_MAX + 1];
 	struct http_call *call;
 };
 

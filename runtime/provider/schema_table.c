@@ -251,6 +251,49 @@ static const struct schema_key own_verification[] = {
     END,
 };
 
+static const char *const webhook_schemes[] = {"hmac", "hash", "token", NULL};
+static const char *const webhook_formats[] = {"plain", "pairs", "standard", NULL};
+static const char *const webhook_hashes[] = {"sha256", "sha1", NULL};
+static const char *const webhook_encodings[] = {"hex", "base64", NULL};
+static const char *const webhook_secrets[] = {"webhook_secret", "client_secret", NULL};
+static const char *const webhook_ways[] = {"connection_id", "config", "metadata", NULL};
+
+static const struct schema_key webhook_verify[] = {
+    {"scheme", SCHEMA_WORD, SCHEMA_REQUIRED, webhook_schemes},
+    {"header", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL},
+    {"format", SCHEMA_WORD, 0, webhook_formats},
+    {"prefix", SCHEMA_TEXT, 0, NULL},
+    {"algorithm", SCHEMA_WORD, 0, webhook_hashes},
+    {"encoding", SCHEMA_WORD, 0, webhook_encodings},
+    {"signed", SCHEMA_TEXT, 0, NULL},
+    {"id", SCHEMA_TEXT, 0, NULL},
+    {"timestamp", SCHEMA_TEXT, 0, NULL},
+    {"tolerance", SCHEMA_INTEGER, 0, NULL},
+    {"secret", SCHEMA_WORD, 0, webhook_secrets},
+    END,
+};
+
+static const struct schema_key webhook_challenge[] = {
+    {"query", SCHEMA_TEXT, 0, NULL}, {"at", SCHEMA_TEXT, 0, NULL}, END};
+
+static const struct schema_key webhook_match[] = {
+    {"at", SCHEMA_TEXT, 0, NULL},
+    {"header", SCHEMA_TEXT, 0, NULL},
+    {"query", SCHEMA_TEXT, 0, NULL},
+    {"strip", SCHEMA_TEXT, 0, NULL},
+    {"by", SCHEMA_WORD, SCHEMA_REQUIRED, webhook_ways},
+    {"key", SCHEMA_TEXT, 0, NULL},
+    END,
+};
+
+static const struct schema_key webhook[] = {
+    {"verify", SCHEMA_MAPPING, 0, webhook_verify},
+    {"challenge", SCHEMA_MAPPING, 0, webhook_challenge},
+    {"events", SCHEMA_TEXT, 0, NULL},
+    {"match", SCHEMA_LIST, SCHEMA_REQUIRED, webhook_match},
+    END,
+};
+
 /* All that is ours. A key that is read by nobody does not belong here yet. */
 static const struct schema_key ours[] = {
     {"source", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL}, /* the vendor's documentation */
@@ -262,6 +305,7 @@ static const struct schema_key ours[] = {
     {"post_connect", SCHEMA_LIST, 0, post_connect},
     {"pre_delete", SCHEMA_LIST, 0, pre_delete},
     {"verification", SCHEMA_MAPPING, 0, own_verification},
+    {"webhook", SCHEMA_MAPPING, 0, webhook},
     END,
 };
 

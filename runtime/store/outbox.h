@@ -20,6 +20,7 @@ enum outbox_family { OUTBOX_CONTROL, OUTBOX_DATA, OUTBOX_FAMILIES };
 #define OUTBOX_AUTH_CREATION "auth_creation" /* also a failed one */
 #define OUTBOX_AUTH_OVERRIDE "auth_override"
 #define OUTBOX_AUTH_REFRESH "auth_refresh"
+#define OUTBOX_FORWARD "forward" /* of a provider's webhook */
 
 /* ---- writing: one statement each, in the caller's transaction ---- */
 
@@ -51,10 +52,11 @@ struct outbox_release {
 MUST_CHECK int outbox_release(struct db *db, const struct outbox_release *release,
 			      struct error *err);
 
+/* Of a connection, and of no run. */
 struct outbox_auth {
-	int64_t connection_row, environment_id; /* connection_row 0: none was made */
-	const char *kind;			/* OUTBOX_AUTH_… */
-	const char *facts;			/* JSON: the body less from and type */
+	int64_t connection_row, environment_id; /* connection_row 0: there is none */
+	const char *kind;			/* OUTBOX_AUTH_…, OUTBOX_FORWARD */
+	const char *facts; /* JSON: the body less from and type; see hooks_forward */
 };
 MUST_CHECK int outbox_auth(struct db *db, const struct outbox_auth *auth, struct error *err);
 
