@@ -121,7 +121,8 @@ test_list(void **state)
 	asked.cursor = "nonsense";
 	assert_string_equal(look_up(in, asked), "invalid_cursor");
 	/* Emptied while it was read: what comes next would not be the same list. */
-	exec_for(in, "UPDATE nango_data.dataset SET epoch = epoch + 1 WHERE connection_id = $1");
+	exec_for(in,
+		 "UPDATE nango_data.dataset SET epoch = epoch + 1 WHERE connection_id = $1");
 	asked.cursor = "1:3";
 	assert_string_equal(look_up(in, asked), "stale_cursor");
 	asked.cursor = "2:3";
@@ -148,10 +149,9 @@ test_pruned(void **state)
 	exec_for(in, "UPDATE nango_data.record SET payload = NULL, codec = 0, "
 		     "pruned_at = nango_data.clock_now() "
 		     "WHERE connection_id = $1 AND external_id <> '2'");
-	assert_string_equal(
-	    look_up(in, (struct run_lookup){.limit = 10}),
-	    "{\"records\":[{\"id\":\"a\\\"\\\\b\"},{\"id\":\"2\",\"v\":\"b\"}],"
-	    "\"cursor\":null}");
+	assert_string_equal(look_up(in, (struct run_lookup){.limit = 10}),
+			    "{\"records\":[{\"id\":\"a\\\"\\\\b\"},{\"id\":\"2\",\"v\":\"b\"}],"
+			    "\"cursor\":null}");
 	assert_string_equal(
 	    look_up(in, (struct run_lookup){.limit = 10, .ids = "[\"a\\\"\\\\b\"]"}),
 	    "{\"records\":[{\"id\":\"a\\\"\\\\b\"}],\"cursor\":null}");
