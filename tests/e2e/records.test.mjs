@@ -248,8 +248,12 @@ test("what is past its time goes: payloads after 30 days, datasets without runs 
   await until(async () => (await count("count(*)", "dataset")) + (await count("count(*)", "record")) === 0, "the dataset without runs is not removed");
   const stale = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
   assert.equal(stale.body.error.code, "invalid_cursor");
+  assert.match(JSON.stringify(stale.body), /nothing is saved for this model, or not any more/);
   const anew = await ledger([[save("1", { v: 2 }), save("2", { v: 1 })]]);
   assert.deepEqual(anew.latestResult, { Entry: { added: 2, updated: 0, deleted: 0 } }, "the next run begins anew");
+  const removed = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
+  assert.equal(removed.body.error.code, "invalid_cursor");
+  assert.match(JSON.stringify(removed.body), /or its dataset was removed since: read it again without a cursor/);
 
   await nangod.ok("DELETE", "/connections/acme?provider_config_key=" + key);
   await days(70 + 61 + 2);
