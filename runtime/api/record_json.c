@@ -79,7 +79,8 @@ cursor_read(TALLOC_CTX *mem, const char *name, const char *cursor, const struct 
 	    (size_t)used != length || id != d->id || *seq < 0)
 		return error_set_at(
 		    err, ERR_INVALID_CURSOR, name,
-		    "the cursor was not given out for this model of this connection");
+		    "the cursor was not given out for this model of this connection, or its "
+		    "dataset was removed since: read it again without a cursor");
 	if (epoch != d->epoch)
 		return error_set_at(
 		    err, ERR_STALE_CURSOR, name,

@@ -20,6 +20,7 @@
 #define IDS_MAX 100
 #define ID_LENGTH_MAX 256
 #define CHUNK_BYTES 65536
+#define LOOK_BACK_MS (INT64_C(366) * 86400000) /* 12 months, whichever they are */
 
 static int
 read_filter(struct call *call, struct record_query *q, struct error *err)
@@ -72,6 +73,22 @@ read_ids(struct call *call, struct record_query *q, struct error *err)
 	return 0;
 }
 
+/* As the reference: who was away for longer reads without it, or by a cursor. */
+static int
+read_time(const char *after, struct record_query *q, struct error *err)
+{
+	if (after == NULL || after[0] == '\0')
+		return 0;
+	if (clock_parse(after, &q->modified_after_ms) < 0)
+		return error_set_at(err, ERR_INVALID_QUERY, "modified_after",
+				    "must be a time such as 2026-01-31T00:00:00Z");
+	if (q->modified_after_ms < clock_wall_ms() - LOOK_BACK_MS)
+		return error_set_at(err, ERR_INVALID_QUERY, "modified_after",
+				    "lies more than 12 months back: leave it out, or read "
+				    "from a cursor");
+	return 0;
+}
+
 static int
 read_query(struct call *call, struct record_query *q, struct error *err)
 {
@@ -82,11 +99,8 @@ read_query(struct call *call, struct record_query *q, struct error *err)
 
 	if (after == NULL)
 		after = request_query(call->req, "delta");
-	if (after != NULL && after[0] != '\0' && clock_parse(after, &q->modified_after_ms) < 0)
-		return error_set_at(err, ERR_INVALID_QUERY, "modified_after",
-				    "must be a time such as 2026-01-31T00:00:00Z");
-	if (check_query(call, names, err) < 0 || read_filter(call, q, err) < 0 ||
-	    read_ids(call, q, err) < 0)
+	if (check_query(call, names, err) < 0 || read_time(after, q, err) < 0 ||
+	    read_filter(call, q, err) < 0 || read_ids(call, q, err) < 0)
 		return -1;
 	return query_integer(call, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &q->limit, err);
 }
@@ -201,7 +215,8 @@ api_record_list(struct call *call, struct response *res, struct error *err)
 			return -1;
 		if (cursor != NULL && cursor[0] != '\0')
 			return error_set_at(err, ERR_INVALID_CURSOR, "cursor",
-					    "nothing was ever saved for this model");
+					    "nothing is saved for this model, or not any more: "
+					    "read it without a cursor");
 		return response_json(
 		    res, 200, json_tokener_parse("{\"records\":[],\"next_cursor\":null}"));
 	}

@@ -250,6 +250,7 @@ db_copy_out(struct db *db, const char *sql, db_copy_fn *fn, void *arg, struct er
 		result = fn(arg, row, (size_t)length, err);
 		PQfreemem(row);
 	}
+	fault_point("after", sql);
 	if (result < 0) {
 		drain(db);
 		return -1;
@@ -285,6 +286,7 @@ db_stream(struct db *db, struct error *err, db_row_fn *fn, void *arg, const char
 			result = db_fail(db, row.pg, err);
 		PQclear(row.pg);
 	}
+	fault_point("after", sql);
 	if (result < 0)
 		drain(db);
 	return result;

@@ -84,7 +84,7 @@ quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *e
 	if (put_bad(c, db, batch, true, err) < 0 || drop_mended(db, batch, err) < 0 ||
 	    put_bad(c, db, batch, false, err) < 0)
 		return -1;
-	if (head->quarantined > INGEST_QUARANTINE_MAX)
+	if (head->quarantined > INGEST_QUARANTINE_MAX && batch->bad_count > 0)
 		return error_set_at(err, ERR_INVALID_RECORD, batch->bad[0].write.path,
 				    "over %d records of %s are in quarantine (the newest: %s: "
 				    "%s): mend the model or the plugin",

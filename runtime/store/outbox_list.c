@@ -15,7 +15,6 @@
 	"FROM " schema ".outbox "                                                          \
 	"WHERE environment_id = $1 AND ready_at IS NOT NULL "                              \
 	"    AND ($2::text IS NULL OR state = $2) "                                        \
-	"    AND ($2::text IS DISTINCT FROM 'dead' OR finished_at IS NOT NULL) "           \
 	"    AND ($3 = 9223372036854775807 OR (ready_at, id) < "                           \
 	"        (timestamptz 'epoch' + $3 * interval '1 microsecond', $4)) "              \
 	"ORDER BY ready_at DESC, id DESC LIMIT $5"

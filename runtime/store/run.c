@@ -47,9 +47,10 @@ read_row(struct run_row *out, const struct db_result *r, size_t row)
 }
 
 /*
- * The page is found first, by one index, and only its rows are joined. The runs of a connection
- * are found from the connection: a plan that does not know how many it has reads the whole
- * history backwards for one that has none.
+ * The page is found first, by one index, and only its rows are joined. Runs of a connection or
+ * an integration are found from it, in the order of its own index: a plan that does not know
+ * how many it has reads the whole history backwards for one that has none. BETWEEN says "=" to
+ * the index and not to the planner, which would drop the column from the order.
  */
 #define LIST_COLUMNS                                                                       \
 	"SELECT r.id, r.kind, r.environment_id, r.connection_id, r.attempts, r.pages, "    \
@@ -57,39 +58,49 @@ read_row(struct run_row *out, const struct db_result *r, size_t row)
 	"    r.response_bytes, r.cpu_us, r.max_rss_kb, r.force_deletes, r.created_at, "    \
 	"    r.started_at, r.finished_at, r.due_at, r.state, r.cause, r.code, r.message, " \
 	"    r.sync_id::text, s.name, s.variant, c.connection_id, i.unique_key, r.result "
-#define LIST_PAGE                                                                          \
-	"(SELECT * FROM nango.any_run r "                                                  \
-	"WHERE r.environment_id = $1 AND ($2 = 0 OR r.id < $2) AND ($4 = 0 OR r.id = $4) " \
-	"  AND ($5 = 0 OR r.kind = $5) "                                                   \
-	"  AND ($6 = 0 OR r.created_at >= to_timestamp($6 / 1000.0)) "                     \
-	"  AND ($7::text IS NULL OR r.state = $7) "                                        \
-	"  AND ($8::text IS NULL OR (SELECT s.name = $8 "                                  \
-	"        AND ($9::text IS NULL OR s.variant = $9) "                                \
-	"        FROM nango.sync s WHERE s.id = r.sync_id)) "                              \
-	"  AND ($10::text IS NULL OR r.integration_id = ANY (ARRAY("                       \
-	"        SELECT i.id FROM nango.integration i "                                    \
-	"        WHERE i.environment_id = $1 AND i.unique_key = $10))) "                   \
-	"  AND ($11::text IS NULL OR r.connection_id = o.id) ORDER BY r.id DESC LIMIT $3) r "
+#define LIST_PAGE(place, order)                                        \
+	"(SELECT * FROM nango.any_run r WHERE " place                  \
+	"  AND ($2 = 0 OR r.id < $2) AND ($4 = 0 OR r.id = $4) "       \
+	"  AND ($5 = 0 OR r.kind = $5) "                               \
+	"  AND ($6 = 0 OR r.created_at >= to_timestamp($6 / 1000.0)) " \
+	"  AND ($7::text IS NULL OR r.state = $7) "                    \
+	"  AND ($8::text IS NULL OR (SELECT s.name = $8 "              \
+	"        AND ($9::text IS NULL OR s.variant = $9) "            \
+	"        FROM nango.sync s WHERE s.id = r.sync_id)) "          \
+	"ORDER BY " order " LIMIT $3) r "
 #define LIST_JOINS                                             \
 	"JOIN nango.connection c ON c.id = r.connection_id "   \
 	"JOIN nango.integration i ON i.id = r.integration_id " \
 	"LEFT JOIN nango.sync s ON s.id = r.sync_id "
+#define LIST_END "ORDER BY r.id DESC LIMIT $3"
+
+static const char list_of_any[] =
+    LIST_COLUMNS "FROM " LIST_PAGE("r.environment_id = $1 ", "r.id DESC") LIST_JOINS
+    "WHERE $10::text IS NULL AND $11::text IS NULL " LIST_END;
+static const char list_of_integration[] =
+    LIST_COLUMNS "FROM nango.integration o CROSS JOIN LATERAL " LIST_PAGE(
+	"r.integration_id BETWEEN o.id AND o.id ", "r.integration_id DESC, r.id DESC")
+	LIST_JOINS
+    "WHERE o.environment_id = $1 AND o.unique_key = $10 AND $11::text IS NULL " LIST_END;
+static const char list_of_connection[] =
+    LIST_COLUMNS "FROM nango.connection o CROSS JOIN LATERAL " LIST_PAGE(
+	"r.connection_id BETWEEN o.id AND o.id ", "r.connection_id DESC, r.id DESC") LIST_JOINS
+    "WHERE o.environment_id = $1 AND o.connection_id = $11 "
+    "  AND ($10::text IS NULL OR o.integration_id = ANY (ARRAY("
+    "        SELECT g.id FROM nango.integration g "
+    "        WHERE g.environment_id = $1 AND g.unique_key = $10))) " LIST_END;
 
 int
 run_list(TALLOC_CTX *mem, struct db *db, const struct run_filter *f, struct run_row **out,
 	 size_t *count, struct error *err)
 {
-	static const char of_any[] =
-	    LIST_COLUMNS "FROM (SELECT 0::int8) o(id), LATERAL " LIST_PAGE LIST_JOINS
-			 "ORDER BY r.id DESC LIMIT $3";
-	static const char of_connection[] =
-	    LIST_COLUMNS "FROM nango.connection o CROSS JOIN LATERAL " LIST_PAGE LIST_JOINS
-			 "WHERE o.environment_id = $1 AND o.connection_id = $11 "
-			 "ORDER BY r.id DESC LIMIT $3";
+	const char *sql = f->connection != NULL	   ? list_of_connection
+			  : f->integration != NULL ? list_of_integration
+						   : list_of_any;
 	struct db_result *found;
 	struct run_row *list;
 
-	if (db_exec(db, mem, &found, err, f->connection == NULL ? of_any : of_connection,
+	if (db_exec(db, mem, &found, err, sql,
 		    DB_PARAMS(DB_INTEGER(f->environment_id), DB_INTEGER(f->before),
 			      DB_INTEGER(f->limit), DB_INTEGER(f->id), DB_INTEGER(f->kind),
 			      DB_INTEGER(f->since_ms), DB_TEXT(f->state), DB_TEXT(f->sync),

@@ -17,7 +17,7 @@ const key = "unauthenticated";
 const source = fileURLToPath(new URL("plugins/ledger", import.meta.url));
 
 /** Fewer points than these and the hook lies somewhere else than it did. */
-const LEAST_POINTS = 91;
+const LEAST_POINTS = 94;
 /** At so many of them the run's process is there; it ends with its last frame, while nangod still writes. */
 const LEAST_RUNS = 45;
 
@@ -81,6 +81,7 @@ class Faults {
 
 class World {
   #connections = 0;
+  failures = 0; // that the receiver was told of
 
   static async start(t) {
     const world = new World();
@@ -149,17 +150,27 @@ class World {
     return until(async () => (await this.cluster.sql(`SELECT count(*) FROM ${rows}`)) === "0", () => `${rows}\n${this.nangod.log().slice(-4000)}`, 40);
   }
 
-  /** All that a consumer could ever see, and what the next run goes on from. */
+  /** All that a consumer could ever see, and what the next run goes on from. A run that was killed behind its
+   * last page is made again, and a whole walk writes the checkpoint once a page. */
   async picture({ id, row }) {
     const text = await this.cluster.sql(`SELECT json_build_object(
       'records', (SELECT json_agg(json_build_array(external_id, seq, action, convert_from(payload, 'UTF8')) ORDER BY seq)
         FROM nango_data.record WHERE connection_id = ${row}),
       'head', (SELECT json_agg(json_build_array(model, variant, epoch, seq, live, window_id, quarantined)) FROM nango_data.dataset WHERE connection_id = ${row}),
       'marks', (SELECT count(*) FROM nango_data.seen WHERE connection_id = ${row}),
-      'checkpoint', (SELECT json_agg(body) FROM nango_data.checkpoint WHERE connection_id = ${row}),
+      'checkpoint', (SELECT json_agg(json_build_array(version % ${after.length}, body)) FROM nango_data.checkpoint WHERE connection_id = ${row}),
       'counts', (SELECT json_build_array(sum(added), sum(updated), sum(deleted)) FROM nango.run WHERE connection_id = ${row}))`);
     await this.delivered({ row });
+    await this.assertFailuresTold({ id, row });
     return { ...JSON.parse(text), announced: this.announced(id) };
+  }
+
+  /** Each run that failed was told of, once, and no other. */
+  async assertFailuresTold({ id, row }) {
+    const failed = await this.cluster.sql(`SELECT coalesce(nullif(code, ''), cause) FROM nango.run WHERE connection_id = ${row} AND state = 'failed'`);
+    const told = [...this.received.values()].filter((event) => event.type === "sync" && event.connectionId === id && !event.success);
+    assert.deepEqual(told.map((event) => event.error.type).sort(), failed === "" ? [] : failed.split("\n").sort(), `failures of ${id}`);
+    this.failures += told.length;
   }
 
   /** Counts by event, all that were delivered: each once, however often it came. */
@@ -283,6 +294,8 @@ async function killEverywhere(t, victim) {
   t.diagnostic(`${victim}: ${points.length} points, ${JSON.stringify(outcomes)}`);
   assert.equal(outcomes.missed, 0, "every point is reached");
   assert.ok(outcomes.killed >= (victim === "run" ? LEAST_RUNS : points.length), JSON.stringify(outcomes));
+  t.diagnostic(`${world.failures} failures were told of`);
+  if (victim === "run") assert.ok(world.failures > 0, "a killed run is a failure");
 }
 
 // Two worlds side by side: each mostly waits for the disk, or for a process to start.

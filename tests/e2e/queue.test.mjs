@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deployItems, item, key } from "./lib/items.mjs";
+import { deployed } from "./lib/ledger.mjs";
 import { children, psql, serve, start, until } from "./lib/nangod.mjs";
 
 /** A claim as a node makes it: connections of the claimed runs. */
@@ -136,6 +137,49 @@ test("a run that waited too long, or was begun too often, is not started", async
   assert.equal(provider.requests.length, asked, "nothing was asked of the provider");
   await trigger();
   assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+});
+
+/** Limits of each kind in seconds, all different; what a run in time ends with. Nothing makes events and webhooks
+ * of a plugin yet, so theirs find no function when they were begun. */
+const kinds = [
+  { kind: 1, name: "SYNC", start: 100, deadline: 1000, begun: "", path: "/sync" },
+  { kind: 2, name: "ACTION", start: 200, deadline: 2000, begun: "", path: "/action" },
+  { kind: 3, name: "EVENT", start: 300, deadline: 3000, begun: "load" },
+  { kind: 4, name: "WEBHOOK", start: 400, deadline: 4000, begun: "load" },
+];
+
+test("each kind of run has a start limit and a deadline of its own", async (t) => {
+  const env = Object.fromEntries(kinds.flatMap(({ name, start, deadline }) => [[`NANGO_${name}_START_MS`, start * 1000], [`NANGO_${name}_DEADLINE_MS`, deadline * 1000]]));
+  const { nangod, provider } = await deployed(t, "kinds", { env });
+  for (const path of ["/sync", "/action"]) provider.reply(`GET ${path}`, { json: {} });
+  /** The end of a run that was queued, or begun, so many seconds ago. */
+  const end = async (kind, column, seconds) => {
+    const id = await psql(nangod, `INSERT INTO nango.queue (account_id, environment_id, integration_id, connection_id, sync_id, kind, due_at, ${column})
+      SELECT account_id, environment_id, integration_id, connection_id, id, ${kind}, nango.clock_now(), nango.clock_now() - interval '${seconds} seconds' FROM nango.sync WHERE name = 'work' RETURNING run_id`);
+    return until(async () => {
+      const answer = await nangod.call("GET", `/runs/${id}`);
+      return answer.status === 200 && answer.body.finished_at ? answer.body : undefined;
+    }, () => nangod.log());
+  };
+  const asked = (path) => provider.requests.filter((request) => request.path === path).length;
+  const MARGIN = 20; // seconds that a slow machine may take
+  for (const { kind, name, start, deadline, begun, path } of kinds) {
+    const before = asked(path);
+    const late = await end(kind, "created_at", start + 1);
+    assert.deepEqual([late.kind, late.state, late.cause, late.code], [name.toLowerCase(), "failed", "expired", "run_expired"], name);
+    assert.match(late.message, new RegExp(`waited for \\d+ ms; after ${start}000 ms it is not started`));
+    const over = await end(kind, "started_at", deadline + 1);
+    assert.deepEqual([over.state, over.cause], ["failed", "expired"], name);
+    assert.match(over.message, /begun \d+ s ago, parked and begun again/);
+    assert.equal(asked(path), before, `${name}: neither was started`);
+    assert.equal((await end(kind, "created_at", start - MARGIN)).cause, begun, `${name}: in time`);
+    assert.equal((await end(kind, "started_at", deadline - MARGIN)).cause, begun, `${name}: in time`);
+    if (path) assert.equal(asked(path), before + 2);
+  }
+  provider.reply("GET /action", () => new Promise(() => {}));
+  const killed = await end(2, "started_at", 2000 - 5);
+  assert.deepEqual([killed.state, killed.cause, killed.kind], ["failed", "deadline", "action"]);
+  assert.match(killed.message, /limit: \d{1,4} ms from this start on/);
 });
 
 test("a run whose process was lost comes back after a pause that grows", async (t) => {

@@ -164,6 +164,36 @@ test("a record that its model does not allow is in quarantine, and leaves when a
   assert.deepEqual(ids(await nangod.records(key, "acme", "Item")), ["1", "2"]);
 });
 
+/** What is stored of the ledger: the head, its records, the checkpoint, and what is in quarantine. */
+const storedOf = async (nangod, row) =>
+  JSON.parse(await psql(nangod, `SELECT json_build_object(
+    'head', (SELECT json_agg(json_build_array(seq, live, window_id > 0, quarantined)) FROM nango_data.dataset WHERE connection_id = ${row}),
+    'records', (SELECT json_agg(external_id ORDER BY seq) FROM nango_data.record WHERE connection_id = ${row}),
+    'checkpoint', (SELECT json_agg(json_build_array(version, body::json)) FROM nango_data.checkpoint WHERE connection_id = ${row}),
+    'quarantine', (SELECT count(*) FROM nango_data.quarantine WHERE connection_id = ${row}))`));
+
+for (const [why, bad, path, reason] of [
+  ["a member of another type", { id: "bad", v: "s3cret" }, "v", /is not an integer of 64 bits/],
+  ["a member that the model does not name", { id: "bad", v: 1, other: "s3cret" }, "other", /is no member of the model/],
+  ["no id", { v: 1 }, "id", /is absent/],
+])
+  test(`$invalid: fail: ${why} fails the run, and nothing of its page is stored`, async (t) => {
+    const edit = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "integer?"\n    $invalid: fail\n');
+    const { nangod, ledger, row, headers } = await deployed(t, "ledger", { edit });
+    const failed = await ledger([[save("1", { v: 1 }), save("2", { v: 1 })], [save("3", { v: 1 }), { save: bad }, { delete: { id: "1" } }, save("4", { v: 1 })], []]);
+    assert.equal(failed.latestExecutionStatus, "ERROR");
+    assert.equal(failed.latestError?.cause, "invalid record", JSON.stringify(failed));
+    assert.equal(failed.latestError.code, "invalid_record");
+    assert.ok(failed.latestError.message.includes(`of Entry is not what its model says: ${path}: `), failed.latestError.message);
+    assert.match(failed.latestError.message, reason);
+    assert.deepEqual(await storedOf(nangod, row), { head: [[2, 2, true, 0]], records: ["1", "2"], checkpoint: [[1, { page: 1 }]], quarantine: 0 });
+    assert.deepEqual((await nangod.ok("GET", "/records/quarantine?model=Entry", { headers })).records, []);
+
+    const mended = await ledger([[], [save("3", { v: 1 })]]);
+    assert.equal(mended.latestExecutionStatus, "SUCCESS", "the next run goes on behind the last good page");
+    assert.deepEqual((await storedOf(nangod, row)).records, ["1", "2", "3"]);
+  });
+
 test("sealed records: nothing to read in the database, everything over the API; unsealed ones stay readable", async (t) => {
   const { nangod, ledger } = await deployed(t, "ledger", { env: { NANGO_RECORDS_ENCRYPTION: "on" } });
   await ledger([[save("1", { v: "plainly visible" }), save("2", { v: "plainly visible" })], [{ update: { id: "1", w: "plainly merged" } }]]);
@@ -218,8 +248,12 @@ test("what is past its time goes: payloads after 30 days, datasets without runs 
   await until(async () => (await count("count(*)", "dataset")) + (await count("count(*)", "record")) === 0, "the dataset without runs is not removed");
   const stale = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
   assert.equal(stale.body.error.code, "invalid_cursor");
+  assert.match(JSON.stringify(stale.body), /nothing is saved for this model, or not any more/);
   const anew = await ledger([[save("1", { v: 2 }), save("2", { v: 1 })]]);
   assert.deepEqual(anew.latestResult, { Entry: { added: 2, updated: 0, deleted: 0 } }, "the next run begins anew");
+  const removed = await nangod.call("GET", `/records?model=Entry&cursor=${encodeURIComponent(cursor)}`, { headers });
+  assert.equal(removed.body.error.code, "invalid_cursor");
+  assert.match(JSON.stringify(removed.body), /or its dataset was removed since: read it again without a cursor/);
 
   await nangod.ok("DELETE", "/connections/acme?provider_config_key=" + key);
   await days(70 + 61 + 2);

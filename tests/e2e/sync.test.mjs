@@ -145,6 +145,13 @@ test("records: metadata, order, limit, cursor, filter, ids, modified_after, and 
   await refused("/records?model=Item&limit=10001", 400, "invalid_query_params");
   await refused("/records?model=Item&limit=0", 400, "invalid_query_params");
   await refused("/records?model=Item&modified_after=yesterday", 400, "invalid_query_params");
+  const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
+  assert.deepEqual(await ids(`&modified_after=${ago(365)}`), await ids(""));
+  for (const name of ["modified_after", "delta"]) {
+    const tooOld = await nangod.call("GET", `/records?model=Item&${name}=${ago(367)}`, { headers: { "provider-config-key": key, "connection-id": "acme" } });
+    assert.deepEqual([tooOld.status, tooOld.body.error.code], [400, "invalid_query_params"]);
+    assert.match(JSON.stringify(tooOld.body), /more than 12 months back/);
+  }
   const many = (count) => Array.from({ length: count }, (_, i) => `&ids=${i}`).join("");
   await refused(`/records?model=Item${many(101)}`, 400, "invalid_query_params");
   await refused(`/records?model=Item&ids=${"x".repeat(257)}`, 400, "invalid_query_params");

@@ -186,7 +186,7 @@ test_wishes(void **state)
 			fail_msg("%s", wishes[i].why);
 }
 
-/* A failed refresh has no caller yet: what it says is held here. */
+/* The keys are sorted, and what is not known is absent. */
 static void
 test_auth_facts(void **state)
 {

@@ -182,14 +182,114 @@ test_order(void **state)
 	talloc_free(mem);
 }
 
+/* ---- the cap ---- */
+
+/* That many rows more, as earlier runs left them. */
+static void
+fill_quarantine(const struct ingest *in, int64_t rows)
+{
+	static const char *const statements[] = {
+	    "INSERT INTO nango_data.quarantine (connection_id, dataset_id, key, run_id, path, "
+	    "    reason, bytes, codec) SELECT d.connection_id, d.id, 'iold-' || n, 1, 'v', "
+	    "    'it is bad', '{}', 0 FROM nango_data.dataset d, generate_series(1, $2) n "
+	    "WHERE d.connection_id = $1",
+	    "UPDATE nango_data.dataset SET quarantined = quarantined + $2 "
+	    "WHERE connection_id = $1",
+	};
+	struct error err;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+		    db_exec(db, NULL, NULL, &err, statements[i],
+			    DB_PARAMS(DB_INTEGER(in->connection_row), DB_INTEGER(rows))),
+		    0);
+	db_release(db);
+}
+
+static void
+overfill(const struct ingest *in)
+{
+	struct error err;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(db_exec(db, NULL, NULL, &err,
+				 "UPDATE nango_data.dataset SET quarantined = quarantined + 1 "
+				 "WHERE connection_id = $1",
+				 DB_PARAMS(DB_INTEGER(in->connection_row))),
+			 0);
+	db_release(db);
+}
+
+/* What of the dataset counts, and the rows behind it: "sequence/quarantined/rows/version". */
+static const char *
+state_of(TALLOC_CTX *mem, const struct ingest *in)
+{
+	struct db_result *found;
+	struct error err;
+	const char *text;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(
+	    db_exec(db, mem, &found, &err,
+		    "SELECT d.seq || '/' || d.quarantined || '/' || (SELECT count(*) FROM "
+		    "nango_data.quarantine q WHERE q.connection_id = $1) || '/' || coalesce("
+		    "(SELECT version FROM nango_data.checkpoint c WHERE c.connection_id = $1), "
+		    "0) FROM nango_data.dataset d WHERE connection_id = $1",
+		    DB_PARAMS(DB_INTEGER(in->connection_row))),
+	    0);
+	text = db_text(found, 0, 0);
+	db_release(db);
+	return text;
+}
+
+static void
+test_cap(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct page p;
+	struct error err;
+
+	(void)state;
+	save(in, "s1=a");
+	fill_quarantine(in, INGEST_QUARANTINE_MAX - 2);
+	save(in, "!old-1=x !2=x s3=a"); /* one is there already, and counts once */
+	assert_string_equal(state_of(mem, in), "2/9999/9999/0");
+	save(in, "!4=x");
+	assert_string_equal(state_of(mem, in), "2/10000/10000/0");
+	/* One more: nothing of the page stays, the checkpoint neither. */
+	page_make(&p, "s5=a !6=x");
+	p.page.checkpoint = "{}";
+	p.page.checkpoint_length = 2;
+	assert_int_equal(commit(in, &p, &err), -1);
+	assert_int_equal(err.code, ERR_INVALID_RECORD);
+	assert_string_equal(err.message,
+			    "over 10000 records of Thing are in quarantine (the newest: v: it "
+			    "is bad): mend the model or the plugin");
+	assert_string_equal(state_of(mem, in), "2/10000/10000/0");
+	save(in, "!4=y !2=y s5=a"); /* those of before may stay as they are */
+	assert_string_equal(state_of(mem, in), "3/10000/10000/0");
+	save(in, "s4=good !6=x"); /* one leaves, so another one may come */
+	assert_string_equal(state_of(mem, in), "4/10000/10000/0");
+	/* A cap that was higher once keeps no good record back. */
+	overfill(in);
+	save(in, "s7=a");
+	assert_string_equal(state_of(mem, in), "5/10001/10000/0");
+	talloc_free(in);
+	talloc_free(mem);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_quarantine),
-	    cmocka_unit_test(test_pruned),
-	    cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_quarantine), cmocka_unit_test(test_pruned),
+	    cmocka_unit_test(test_refused),    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_cap),
 	};
 
 	return cmocka_run_group_tests_name("ingest_bad", tests, ingest_set_up,

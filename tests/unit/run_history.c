@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define KEEP_MS INT64_C(86400000)
+#define SECOND(n) (INT64_C(1000) * (n))
 
 static struct {
 	TALLOC_CTX *mem;
@@ -191,23 +192,29 @@ blocks(void)
 	return sum;
 }
 
-/* 100,000 runs of an environment; connection 2 has three of them, the oldest, and no other. */
+/* 200,000 runs of an environment, one a second. Connection 2 and the integration "old" have
+ * three of them, the oldest, and no other; two more are actions. */
 static void
 fill_much(void)
 {
 	run_sql("SET session_replication_role = replica");
 	run_sql("DELETE FROM nango.run");
 	run_sql("INSERT INTO nango.integration (id, account_id, environment_id, unique_key, "
-		"    provider) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'k', 'github')");
+		"    provider) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'k', 'github'), "
+		"    (2, 1, 1, 'none', 'github'), (3, 1, 1, 'old', 'github')");
 	run_sql("INSERT INTO nango.connection (id, account_id, environment_id, "
 		"    integration_id, connection_id, auth_mode, credentials) "
 		"OVERRIDING SYSTEM VALUE "
-		"SELECT n, 1, 1, 1, 'c' || n, 'NONE', '' FROM generate_series(1, 300) n");
+		"SELECT n, 1, 1, CASE n WHEN 2 THEN 3 ELSE 1 END, 'c' || n, 'NONE', '' "
+		"FROM generate_series(1, 300) n");
 	run_sql("INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
-		"    connection_id, kind, state, finished_at) OVERRIDING SYSTEM VALUE "
-		"SELECT n, 1, 1, 1, CASE WHEN n < 4 THEN 2 ELSE 3 + n % 297 END, 1, "
-		"    CASE n WHEN 5 THEN 'failed' ELSE 'success' END, nango.clock_now() "
-		"FROM generate_series(1, 100000) n");
+		"    connection_id, kind, state, created_at, finished_at) "
+		"OVERRIDING SYSTEM VALUE "
+		"SELECT n, 1, 1, CASE WHEN n < 4 THEN 3 ELSE 1 END, "
+		"    CASE WHEN n < 4 THEN 2 ELSE 3 + n % 297 END, "
+		"    CASE WHEN n IN (7, 8) THEN 2 ELSE 1 END, "
+		"    CASE n WHEN 5 THEN 'failed' ELSE 'success' END, "
+		"    to_timestamp(n), nango.clock_now() FROM generate_series(1, 200000) n");
 	run_sql("VACUUM ANALYZE nango.run");
 	run_sql("ANALYZE nango.connection");
 }
@@ -220,6 +227,7 @@ test_list_cost(void **state)
 		const char *why;
 		struct run_filter filter;
 		size_t count;
+		int64_t most; /* blocks; 0: the usual */
 	} rows[] = {
 	    {"the newest", {.limit = 20}, 20},
 	    {"a page in the middle", {.limit = 20, .before = 50000}, 20},
@@ -230,6 +238,35 @@ test_list_cost(void **state)
 	    {"of a state that is seldom", {.limit = 20, .state = "failed"}, 1},
 	    {"of one that never was", {.limit = 20, .state = "cancelled"}, 0},
 	    {"queued ones", {.limit = 20, .state = "queued"}, 0},
+	    {"of an integration whose runs are the oldest",
+	     {.limit = 20, .integration = "old"},
+	     3},
+	    {"of one that has none", {.limit = 20, .integration = "none"}, 0},
+	    {"of one that is not there", {.limit = 20, .integration = "nope"}, 0},
+	    {"of one that has all", {.limit = 20, .integration = "k"}, 20},
+	    {"of one, from the middle on",
+	     {.limit = 20, .integration = "k", .before = 99999},
+	     20},
+	    {"of a connection of one",
+	     {.limit = 20, .integration = "old", .connection = "c2"},
+	     3},
+	    {"of a connection of another",
+	     {.limit = 20, .integration = "k", .connection = "c2"},
+	     0},
+	    {"of a kind that is seldom", {.limit = 20, .kind = 2}, 2},
+	    {"of one that never was", {.limit = 20, .kind = 3}, 0},
+	    {"of the usual one", {.limit = 20, .kind = 1}, 20},
+	    {"since a time after all", {.limit = 20, .since_ms = SECOND(200001)}, 0},
+	    {"since the last", {.limit = 20, .since_ms = SECOND(200000)}, 1},
+	    {"since a minute", {.limit = 20, .since_ms = SECOND(199940)}, 20},
+	    {"since long", {.limit = 20, .since_ms = SECOND(100000)}, 20},
+	    {"since a time after all, of an integration",
+	     {.limit = 20, .since_ms = SECOND(200001), .integration = "k"},
+	     0,
+	     1000}, /* its part of one index, and none of the table */
+	    {"since the last, of the usual kind",
+	     {.limit = 20, .since_ms = SECOND(200000), .kind = 1},
+	     1},
 	};
 
 	(void)state;
@@ -244,7 +281,8 @@ test_list_cost(void **state)
 		filter.environment_id = 1;
 		if (run_list(world.mem, world.db, &filter, &list, &count, &err) < 0)
 			fail_msg("%s: %s", rows[i].why, err.message);
-		if (count != rows[i].count || blocks() - before > 200)
+		if (count != rows[i].count ||
+		    blocks() - before > (rows[i].most == 0 ? 200 : rows[i].most))
 			fail_msg("%s: %zu runs, %d blocks", rows[i].why, count,
 				 (int)(blocks() - before));
 	}

@@ -3,6 +3,7 @@
  * session_record -- what a run says about records, spoken by hand: saves and their problems,
  * checkpoints, delete windows, lookups, and every limit at its edge and above.
  */
+#include "nango/plugin.h"
 #include "session_support.h"
 
 #include <setjmp.h>
@@ -14,6 +15,15 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* The limits that the manual of plugins states are those that hold. */
+_Static_assert(NANGO_RECORD_BYTES_MAX == SESSION_RECORD_BYTES_MAX, "bytes of a record");
+_Static_assert(NANGO_PAGE_BYTES_MAX == SESSION_PAGE_BYTES_MAX, "bytes of a page");
+_Static_assert(NANGO_PAGE_RECORDS_MAX == SESSION_PAGE_RECORDS_MAX, "records of a page");
+_Static_assert(NANGO_CHECKPOINT_FIELDS_MAX == SESSION_CHECKPOINT_FIELDS_MAX, "fields");
+_Static_assert(NANGO_CHECKPOINT_KEY_MAX == SESSION_CHECKPOINT_KEY_MAX, "a field's name");
+_Static_assert(NANGO_CHECKPOINT_TEXT_MAX == SESSION_CHECKPOINT_TEXT_MAX, "a field's text");
+_Static_assert(NANGO_IDS_MAX == SESSION_LOOKUP_MAX, "ids of a lookup");
 
 static void
 test_checkpoint(void **state)
@@ -212,30 +222,56 @@ say_large_record(struct talk *t, size_t size)
 	free(bytes);
 }
 
+/* A SAVE of so many records of one id. */
+static void
+say_many_records(struct talk *t, uint32_t count)
+{
+	static char bytes[64 * 1024];
+	char *at = rpc_put_text(bytes + RPC_HEADER_BYTES, "Item", 4);
+
+	at = rpc_put_u32(rpc_put_u32(at, 0), count);
+	for (uint32_t i = 0; i < count; i++)
+		at = rpc_put_u32(rpc_put_text(at, "{\"id\":1}", 8), RPC_NO_TEXT);
+	rpc_header_write(bytes, RPC_SAVE, (uint32_t)(at - bytes - RPC_HEADER_BYTES));
+	say_much(t, bytes, (size_t)(at - bytes));
+}
+
 /* 1,000 records in a frame are taken, 1,001 are not. */
 static void
 test_frame_records(void **state)
 {
-	static char bytes[64 * 1024];
-
 	(void)state;
 	for (uint32_t count = 1000; count <= 1001; count++) {
-		char *at = rpc_put_text(bytes + RPC_HEADER_BYTES, "Item", 4);
 		struct talk t;
 
-		at = rpc_put_u32(rpc_put_u32(at, 0), count);
-		for (uint32_t i = 0; i < count; i++)
-			at = rpc_put_u32(rpc_put_text(at, "{\"id\":1}", 8), RPC_NO_TEXT);
-		rpc_header_write(bytes, RPC_SAVE, (uint32_t)(at - bytes - RPC_HEADER_BYTES));
 		talk_open(&t);
 		say_letter(&t, 'h');
-		say_much(&t, bytes, (size_t)(at - bytes));
+		say_many_records(&t, count);
 		say_letter(&t, 'c');
 		talk_close(&t);
 		assert_int_equal(t.records, count == 1000 ? 1000 : 0);
 		if (count == 1001)
 			assert_non_null(strstr(t.end.message, "1 to 1000 records"));
 	}
+}
+
+/* Of small records, too, a page has an end. */
+static void
+test_page_records(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	talk_open(&t);
+	say_letter(&t, 'h');
+	for (uint32_t said = 0; said < SESSION_PAGE_RECORDS_MAX; said += 1000)
+		say_many_records(&t, 1000);
+	assert_false(session_has_verdict(t.session));
+	say_many_records(&t, 1);
+	talk_close(&t);
+	assert_string_equal(t.end.cause, "protocol violation");
+	assert_non_null(strstr(t.end.message, "1000000 records"));
+	assert_int_equal(t.commits, 0);
 }
 
 static void
@@ -430,9 +466,10 @@ main(void)
 	    cmocka_unit_test(test_checkpoint),	    cmocka_unit_test(test_checkpoint_lengths),
 	    cmocka_unit_test(test_clear),	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_frame_records),   cmocka_unit_test(test_record_size),
-	    cmocka_unit_test(test_page_size),	    cmocka_unit_test(test_id_length),
-	    cmocka_unit_test(test_windows),	    cmocka_unit_test(test_incomplete_walk),
-	    cmocka_unit_test(test_walk_at_the_end), cmocka_unit_test(test_lookup),
+	    cmocka_unit_test(test_page_size),	    cmocka_unit_test(test_page_records),
+	    cmocka_unit_test(test_id_length),	    cmocka_unit_test(test_windows),
+	    cmocka_unit_test(test_incomplete_walk), cmocka_unit_test(test_walk_at_the_end),
+	    cmocka_unit_test(test_lookup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

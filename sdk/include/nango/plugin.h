@@ -33,8 +33,10 @@
 
 /* Limits, enforced outside the plugin; going over one ends the run with its name. */
 #define NANGO_RECORD_BYTES_MAX (10 * 1024 * 1024)
-#define NANGO_PAGE_BYTES_MAX (100 * 1024 * 1024)
+#define NANGO_PAGE_BYTES_MAX (100 * 1024 * 1024) /* saved before a commit */
+#define NANGO_PAGE_RECORDS_MAX 1000000		 /* likewise */
 #define NANGO_CHECKPOINT_FIELDS_MAX 16
+#define NANGO_CHECKPOINT_KEY_MAX 255   /* code points of a field's name */
 #define NANGO_CHECKPOINT_TEXT_MAX 4000 /* code points of one string */
 #define NANGO_LOG_BYTES_MAX 10000      /* a longer log line is cut */
 #define NANGO_IDS_MAX 1000	       /* of one nango_records_by_ids */
@@ -578,7 +580,9 @@ nango_walk_complete(struct nango_run *run)
 
 /*
  * Commits all that was staged since the last commit, and the checkpoint, or neither.
- * checkpoint is a flat JSON object, or NULL to leave it as it is.
+ * checkpoint is a flat JSON object of NANGO_CHECKPOINT_FIELDS_MAX fields at most, or NULL to
+ * leave it as it is. Between two commits at most NANGO_PAGE_RECORDS_MAX records are saved, of
+ * NANGO_PAGE_BYTES_MAX bytes with 8 for each.
  */
 NANGO_INTERNAL void
 nango_commit(struct nango_run *run, const char *checkpoint)

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugins ledger and writers of tests/e2e/plugins, deployed and connected.
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, start } from "./nangod.mjs";
+import { buildPlugin, scratch, start } from "./nangod.mjs";
 import { provider as fakeProvider } from "./provider.mjs";
 
 export const key = "unauthenticated";
 export const folder = (name) => fileURLToPath(new URL(`../plugins/${name}`, import.meta.url));
 
-export async function deployed(t, plugin, { env, connection = {} } = {}) {
+/** Builds it; edit(text) changes its plugin.yaml. */
+function buildEdited(t, plugin, edit) {
+  if (!edit) return buildPlugin(t, folder(plugin), key);
+  const dir = scratch(t);
+  cpSync(folder(plugin), dir, { recursive: true });
+  writeFileSync(join(dir, "plugin.yaml"), edit(readFileSync(join(dir, "plugin.yaml"), "utf8")));
+  return buildPlugin(t, dir, key);
+}
+
+export async function deployed(t, plugin, { env, edit, connection = {} } = {}) {
   const provider = await fakeProvider(t);
   const nangod = await start(t, { env });
   await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
-  await nangod.deploy(await buildPlugin(t, folder(plugin), key), key);
+  await nangod.deploy(await buildEdited(t, plugin, edit), key);
   const { id } = await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...connection });
   const trigger = (sync, opts) => nangod.ok("POST", "/sync/trigger", { body: { syncs: [sync], provider_config_key: key, connection_id: "acme", ...(opts ? { opts } : {}) } });
   /** Runs the ledger plugin over these pages of operations. */
