@@ -45,12 +45,13 @@ async function authority(t, known) {
 }
 
 /** Reads a request, and answers it as routes say; what nobody told it about is 404. */
-async function serve(routes, requests, req, res) {
+async function serve(routes, requests, waiting, req, res) {
   let body = "";
   for await (const data of req) body += data;
   const url = new URL(req.url, `https://${req.headers.host}`);
   const request = { method: req.method, url: url.origin + url.pathname, query: Object.fromEntries(url.searchParams), headers: req.headers, path: req.url, body };
   requests.push(request);
+  waiting.get(request.url)?.(request);
   const answer = routes.get(`${req.method} ${request.url}`);
   const { status = 200, headers = {}, json, text } = typeof answer === "function" ? await answer(request) : answer ?? { status: 404, json: { message: "nobody told this fake" } };
   res.writeHead(status, { "content-type": text === undefined ? "application/json" : "text/plain", ...headers });
@@ -58,7 +59,7 @@ async function serve(routes, requests, req, res) {
 }
 
 /**
- * hosts: those that are sure to be asked for. {env, requests, reply, site}: env for start(); reply("POST https://slack.com/api/x", {status, headers, json, text} or a
+ * hosts: those that are sure to be asked for. {env, requests, reply, site, forget, next}: env for start(); reply("POST https://slack.com/api/x", {status, headers, json, text} or a
  * function of the request); site(host, listener) puts a server of its own at a host.
  */
 export async function internet(t, hosts = []) {
@@ -66,10 +67,11 @@ export async function internet(t, hosts = []) {
   const routes = new Map();
   const sites = new Map();
   const requests = [];
+  const waiting = new Map();
   const ends = createSecureServer({ SNICallback: (host, done) => context(host).then((made) => done(null, made), done) }, (req, res) => {
     const site = sites.get(req.headers.host);
     if (site) site(req, res);
-    else serve(routes, requests, req, res).catch((error) => res.destroy(error));
+    else serve(routes, requests, waiting, req, res).catch((error) => res.destroy(error));
   });
   const proxy = createServer((req, res) => res.writeHead(400).end("only CONNECT"));
   const open = new Set();
@@ -93,5 +95,7 @@ export async function internet(t, hosts = []) {
     reply: (route, answer) => routes.set(route, answer),
     site: (host, listener) => sites.set(host, listener),
     forget: () => routes.clear(),
+    /** The first request for a URL, as soon as it comes. */
+    next: (url) => new Promise((done) => waiting.set(url, done)),
   };
 }
