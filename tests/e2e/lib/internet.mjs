@@ -3,10 +3,11 @@
 // is. https://any.host/ ends here, with a certificate of that name by a CA of this test.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { createServer as createSecureServer } from "node:https";
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { createServer as createSecureServer, request as secureRequest } from "node:https";
 import { join } from "node:path";
-import { createSecureContext } from "node:tls";
+import { connect, createSecureContext } from "node:tls";
 import { run, scratch } from "./nangod.mjs";
 
 const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -49,17 +50,28 @@ async function serve(routes, requests, waiting, req, res) {
   let body = "";
   for await (const data of req) body += data;
   const url = new URL(req.url, `https://${req.headers.host}`);
-  const request = { method: req.method, url: url.origin + url.pathname, query: Object.fromEntries(url.searchParams), headers: req.headers, path: req.url, body };
-  requests.push(request);
-  waiting.get(request.url)?.(request);
-  const answer = routes.get(`${req.method} ${request.url}`);
-  const { status = 200, headers = {}, json, text } = typeof answer === "function" ? await answer(request) : answer ?? { status: 404, json: { message: "nobody told this fake" } };
+  const asked = { method: req.method, url: url.origin + url.pathname, query: Object.fromEntries(url.searchParams), headers: req.headers, path: req.url, body };
+  requests.push(asked);
+  waiting.get(asked.url)?.(asked);
+  const answer = routes.get(`${req.method} ${asked.url}`);
+  const { status = 200, headers = {}, json, text } = typeof answer === "function" ? await answer(asked) : answer ?? { status: 404, json: { message: "nobody told this fake" } };
   res.writeHead(status, { "content-type": text === undefined ? "application/json" : "text/plain", ...headers });
   res.end(text ?? JSON.stringify(json));
 }
 
+async function get(url, port, ca) {
+  const { host, hostname } = new URL(url);
+  const [, socket] = await once(request({ port, method: "CONNECT", path: `${hostname}:443` }).end(), "connect");
+  const secure = connect({ socket, servername: hostname, ca });
+  const [res] = await once(secureRequest(url, { headers: { host }, createConnection: () => secure }).end(), "response");
+  let text = "";
+  for await (const data of res) text += data;
+  secure.destroy();
+  return { status: res.statusCode, headers: res.headers, text };
+}
+
 /**
- * hosts: those that are sure to be asked for. {env, requests, reply, site, forget, next}: env for start(); reply("POST https://slack.com/api/x", {status, headers, json, text} or a
+ * hosts: those that are sure to be asked for. {env, requests, reply, site, forget, get, next}: env for start(); reply("POST https://slack.com/api/x", {status, headers, json, text} or a
  * function of the request); site(host, listener) puts a server of its own at a host.
  */
 export async function internet(t, hosts = []) {
@@ -95,6 +107,8 @@ export async function internet(t, hosts = []) {
     reply: (route, answer) => routes.set(route, answer),
     site: (host, listener) => sites.set(host, listener),
     forget: () => routes.clear(),
+    /** As a browser on this machine, which goes no further by itself: {status, headers, text}. */
+    get: (url) => get(url, proxy.address().port, readFileSync(ca)),
     /** The first request for a URL, as soon as it comes. */
     next: (url) => new Promise((done) => waiting.set(url, done)),
   };
