@@ -190,6 +190,6 @@ export const customs = { "github-app-oauth": { mode: "CUSTOM", installation, bas
 export const plugins = {
   "crisp-plugin-install": {
     mode: "INSTALL_PLUGIN", page: "https://app.crisp.chat/initiate/plugin/urn:acme", tries: [], base: "https://api.crisp.chat/v1", headers: () => crisp,
-    waits: "what is installed is not tried with the template's verification", documented: { tries: [{ request: "GET https://api.crisp.chat/v1/plugin/connect/account", headers: crisp }] },
+    waits: /200 !== 400/, documented: { tries: [{ request: "GET https://api.crisp.chat/v1/plugin/connect/account", headers: crisp }] },
   },
 };

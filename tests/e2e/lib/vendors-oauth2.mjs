@@ -10,7 +10,7 @@
 // settings, callback  what a person gives; what the vendor adds to the way back
 // before              requests until there is a page: {request, json(page) it carries, answer}
 // config, after       settings that come of it; requests between the token and the connection
-// documented, waits   what the runtime cannot do yet, in place of what it does; why (flows-*.mjs have it, too)
+// documented, waits   what the vendor wants and the runtime cannot do yet; what is said instead (other tables, too)
 // base, headers       where a plugin's request goes, with which headers (default: the Bearer token)
 import { rfc } from "./flows.mjs";
 
@@ -166,7 +166,7 @@ const rows = {
   "stripe-app": {
     page: "https://marketplace.stripe.com/oauth/v2/authorize", pkce: false, token: { url: "https://api.stripe.com/v1/oauth/token" }, base: "https://api.stripe.com",
     answer: (n) => rfc(n, 0, { scope: "stripe_apps", livemode: true, stripe_user_id: "acct_1", stripe_publishable_key: "pk_live" }), life: hour, config: { stripe_user_id: "acct_1" },
-    waits: "the secret alone as Basic (x.token_request)", documented: { token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user" } },
+    waits: /-   authorization: 'Basic /, documented: { token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user" } },
     refusal: { status: 400, json: { error: "invalid_grant", error_description: "Authorization code does not exist: ac_1" }, says: /Authorization code does not exist/ },
   },
   surveymonkey: endless("https://api.surveymonkey.com/oauth/authorize", "https://api.surveymonkey.com/oauth/token", "https://api.surveymonkey.com", { expires_in: null, access_url: "https://api.surveymonkey.com" }),
