@@ -25,7 +25,7 @@ const rows = Object.assign({}, ...tables.map(([table]) => table));
 
 test("every template has a row, and every row a template", () => {
   const ours = readdirSync(join(top, "templates")).filter((file) => file.endsWith(".yaml")).map((file) => file.slice(0, -".yaml".length));
-  assert.deepEqual(Object.keys(rows).sort(), ours.sort());
+  assert.deepEqual([...new Set(Object.entries(rows).map(([name, { template = name }]) => template))].sort(), ours.sort());
 });
 
 /** What the vendor wants and the runtime cannot do yet; once it can, the mark has to go. */

@@ -5,11 +5,11 @@ import { createHmac, generateKeyPairSync } from "node:crypto";
 import { importSPKI, jwtVerify } from "jose";
 import OAuth from "oauth-1.0a";
 import { back, basic, begin, stateOf } from "./auth.mjs";
-import { answers, bodyOf, checkAsked, checkEnd, checkToken, integrate, line, none, oauthApp, secret, shown, told } from "./flows.mjs";
+import { answers, bodyOf, checkAsked, checkEnd, checkToken, integrate, line, none, oauthApp, params, secret, shown, told } from "./flows.mjs";
 import { parameters } from "./oauth1.mjs";
 
-async function away(w, name, token) {
-  const first = await begin(w.nangod, name, token);
+async function away(w, name, token, settings) {
+  const first = await begin(w.nangod, name, token, params(settings));
   assert.equal(first.status, 302, first.text);
   return new URL(first.headers.get("location"));
 }
@@ -74,7 +74,7 @@ const installed = (n) => ({ status: 201, json: { token: `ghs-s3cret-${n}`, expir
 
 /** One who comes back from the vendor's page of installing. */
 async function install(w, name, row, token, query) {
-  const page = await away(w, name, token);
+  const page = await away(w, name, token, row.settings);
   assert.deepEqual([page.origin + page.pathname, [...page.searchParams.keys()]], [link, ["state"]]);
   return back(w.nangod, { state: stateOf({ headers: new Map([["location", page.href]]) }), installation_id: "99", setup_action: "install", ...query }, row.back);
 }
@@ -94,7 +94,7 @@ export async function appFlow(w, name, row) {
   await checkInstallation(asked, row);
   assert.deepEqual(more, []);
   const { id, credentials, connection_config } = await shown(w, name);
-  assert.deepEqual([credentials.type, credentials.access_token, connection_config], ["APP", "ghs-s3cret-1", { installation_id: "99" }]);
+  assert.deepEqual([credentials.type, credentials.access_token, connection_config], ["APP", "ghs-s3cret-1", { ...row.settings, installation_id: "99" }]);
   checkEnd(credentials, hour, "made");
   w.net.reply(`POST ${row.installation}`, () => installed(2));
   await w.later(hour - 60);
@@ -185,7 +185,12 @@ export const oauth1 = {
     mode: "OAUTH1", app: { scopes: "" }, request: "https://api.x.com/oauth/request_token", page: "https://api.x.com/oauth/authorize", access: "https://api.x.com/oauth/access_token", base: "https://api.x.com", signed,
   },
 };
-export const apps = { "github-app": { mode: "APP", installation, back: "/app-auth/connect", base: "https://api.github.com", headers: github } };
+const app1 = { mode: "APP", installation, back: "/app-auth/connect", base: "https://api.github.com", headers: github };
+const enterprise = "https://github.example.com/api/v3";
+export const apps = {
+  "github-app": app1,
+  "github-app-enterprise": { ...app1, template: "github-app", installation: `${enterprise}/app/installations/99/access_tokens`, base: enterprise, settings: { baseUrl: enterprise } },
+};
 export const customs = { "github-app-oauth": { mode: "CUSTOM", installation, base: "https://api.github.com", headers: github } };
 export const plugins = {
   "crisp-plugin-install": {

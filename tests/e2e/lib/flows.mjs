@@ -97,7 +97,7 @@ export async function checkCall(w, name, row, { id, token }, number) {
   const path = `/call-of-${String(number).padStart(5, "0")}`;
   w.net.reply(`GET ${row.base}${path}`, { json: [] });
   const came = w.net.next(`${row.base}${path}`);
-  await w.nangod.ok("POST", `/deployments?integration=${name}`, { body: w.pluginFor(name, path) });
+  await w.nangod.ok("POST", `/deployments?integration=${name}`, { body: w.pluginFor(row.template ?? name, path) });
   const request = await within(came, async () => `no request for ${row.base}${path}: ${JSON.stringify(await w.nangod.status(name, id, "items"))}`);
   const url = `GET ${row.base}${path}?page=1`;
   if (!row.signed) return checkAsked([request], [{ request: url, headers: row.headers ? row.headers(token) : { authorization: `Bearer ${token}` } }]);
@@ -107,7 +107,7 @@ export async function checkCall(w, name, row, { id, token }, number) {
 
 export async function integrate(w, name, row, credentials) {
   const type = credentials && { credentials: { type: row.mode, ...credentials } };
-  await w.nangod.ok("POST", "/integrations", { body: { provider: name, unique_key: name, ...type, ...(row.integration && { integration_config: row.integration }) } });
+  await w.nangod.ok("POST", "/integrations", { body: { provider: row.template ?? name, unique_key: name, ...type, ...(row.integration && { integration_config: row.integration }) } });
   return (await session(w.nangod)).token;
 }
 
@@ -117,10 +117,14 @@ export const rfc = (n, expires_in, more) => ({ access_token: `at-s3cret-${n}`, t
 
 // ---- OAuth 2.0: to the vendor's page, back with a code, a token, another one before it ends ----
 
-async function toPage(w, name, row, token, app) {
+async function pageOf(w, name, row, token) {
   const first = await begin(w.nangod, name, token, params(row.settings));
   assert.equal(first.status, 302, first.text);
-  const url = new URL(first.headers.get("location"));
+  return new URL(first.headers.get("location"));
+}
+
+async function toPage(w, name, row, token, app) {
+  const url = await pageOf(w, name, row, token);
   assert.equal(url.origin + url.pathname, row.page);
   const { state, code_challenge, code_challenge_method, ...rest } = Object.fromEntries(url.searchParams);
   assert.match(state, /^[0-9a-f-]{36}$/);
@@ -135,7 +139,9 @@ function checkCode(request, row, { code_challenge, redirect_uri }, app) {
   const body = bodyOf(request, row.token.body ?? "form");
   const verifier = row.pkce === false ? {} : { code_verifier: body.code_verifier };
   if (row.pkce !== false) assert.equal(createHash("sha256").update(body.code_verifier).digest("base64url"), code_challenge);
-  checkToken(request, row.token, { grant_type: "authorization_code", code: "the-code", redirect_uri, ...verifier, ...row.token.params }, app);
+  const wanted = { grant_type: "authorization_code", code: "the-code", redirect_uri, ...verifier, ...row.token.params };
+  for (const omitted of row.token.omits ?? []) delete wanted[omitted];
+  checkToken(request, row.token, wanted, app);
 }
 
 async function comesBack(w, name, row, token, app, answer) {
@@ -175,6 +181,11 @@ async function checkRefusedRefresh(w, name, row, id) {
   assert.equal(w.asked().length, 1);
 }
 
+async function checkDefaultScope(w, name, row, token) {
+  await w.nangod.ok("PATCH", `/integrations/${name}`, { body: { credentials: { scopes: null } } });
+  assert.equal((await pageOf(w, name, row, token)).searchParams.get("scope"), row.defaultScope ?? null);
+}
+
 export async function oauth2Flow(w, name, row) {
   const app = { ...oauthApp, ...row.app };
   const token = await integrate(w, name, row, row.credentials ?? app);
@@ -194,6 +205,7 @@ export async function oauth2Flow(w, name, row) {
   assert.deepEqual(connection_config, { ...row.settings, ...row.config });
   const current = row.refresh === false ? "at-s3cret-1" : await checkRefresh(w, name, row, id, app);
   if (row.refresh !== false && row.refusal && !row.refusal.status) await checkRefusedRefresh(w, name, row, id);
+  if (!row.before) await checkDefaultScope(w, name, row, token);
   w.net.forget();
   return { id, token: current };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and passwords, as each vendor's documentation has it; flows-form.mjs drives the rows.
 //
+// template            where it is not the row's name: the same with other settings
 // given, settings     what a person types in; refused: what the vendor answers to a wrong one
 // hidden              fields that the form fills with their defaults
 // tries               requests with which credentials are tried, until one is answered with 2xx
@@ -35,6 +36,15 @@ export const keys = {
   workable: key("https://acme.workable.com", bearer(), ["/spi/v3/jobs?limit=1", "/spi/v3/candidates?limit=1"], { settings: { subdomain: "acme" } }),
 };
 
+// With the defaults of settings that nobody gave.
+const usual = (template, base, headers, endpoints, config) => key(base, headers, endpoints, { template, config });
+Object.assign(keys, {
+  "datadog-usual": usual("datadog", "https://api.datadoghq.com", { "dd-api-key": KEY }, ["/api/v1/validate"], { site: "datadoghq.com" }),
+  "github-enterprise": { ...key("https://github.example.com/api/v3", { ...bearer(), accept: "application/vnd.github+json", "x-github-api-version": "2022-11-28" }, ["/user"], { settings: { baseUrl: "https://github.example.com/api/v3" } }), template: "github" },
+  "posthog-usual": usual("posthog", "https://us.posthog.com", bearer(), ["/api/users/@me/", "/api/projects/"], { hostname: "us.posthog.com" }),
+  "segment-usual": usual("segment", "https://api.segmentapis.com", bearer(), ["/"], { hostname: "api.segmentapis.com" }),
+});
+
 const USER = "user-s3cret";
 const PASSWORD = "p: s3cret/é";
 /** A user and a password as Basic (RFC 7617); hidden: what the field that nobody sees is filled with. */
@@ -66,5 +76,10 @@ export const passwords = {
   woocommerce: basic("https://shop.example.com", { username: "ck_1", password: "cs_s3cret" }, ["/wp-json/wc/v3/orders?per_page=1", "/wp-json/wc/v3/products?per_page=1"], { settings: { baseUrl: "https://shop.example.com" }, refused: { status: 401, json: { code: "woocommerce_rest_cannot_view", data: { status: 401 } } } }),
   wordpress: basic("https://blog.example.com", { username: "ada", password: "abcd s3cret 1234" }, ["/wp-json/wp/v2/users/me"], { settings: { baseUrl: "https://blog.example.com" } }),
 };
+Object.assign(passwords, {
+  "gong-usual": basic("https://api.gong.io", both, ["/v2/workspaces", "/v2/users"], { template: "gong" }),
+  "mailgun-usual": basic("https://api.mailgun.net", { password: PASSWORD }, ["/v4/domains"], { template: "mailgun", hidden: { username: "api" }, config: { hostname: "api.mailgun.net" } }),
+  "recurly-usual": basic("https://v3.recurly.com", user, ["/sites"], { ...noPassword, template: "recurly", headers: { accept: "application/vnd.recurly.v2021-02-25" }, config: { hostname: "v3.recurly.com" } }),
+});
 
 export const open = { unauthenticated: { mode: "NONE", base: "https://api.example.com", given: {}, settings: { baseUrl: "https://api.example.com" }, headers: () => ({}) } };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // OAuth 2.0 as each vendor's documentation has it (the `source` in its template); flows.mjs drives the rows.
 //
+// template            where it is not the row's name: the same with other settings
 // page, pageParams    where a person is sent, with what beside the standard's parameters
 // scope, pkce         how "one,two" is joined (default: a blank); false: no PKCE
-// token               url; body: form | json; client: body | basic; params beside the standard's
+// token               url; body: form | json; client: body | basic; params beside the standard's; omits: some of them
+// defaultScope        what is asked for where the integration names no scopes
 // answer(n), life     what the vendor says the nth time; seconds until its end (none: it has no end)
 // refresh             false: there is none; {url} when another; without a life it is forced
 // refusal             what a bad code is answered with, and what of it a person is shown
@@ -34,13 +36,13 @@ const google = (base) => ({
 });
 const microsoft = {
   ...plain("https://login.microsoftonline.com/common/oauth2/v2.0/authorize", "https://login.microsoftonline.com/common/oauth2/v2.0/token", "https://graph.microsoft.com", 4500, { ext_expires_in: 4500, scope: "one two" }),
-  pageParams: { response_mode: "query" },
+  pageParams: { response_mode: "query" }, defaultScope: "offline_access",
   refusal: { status: 400, json: { error: "invalid_grant", error_description: "AADSTS70000: The provided value for the code parameter is not valid.", error_codes: [70000] }, says: /AADSTS70000/ },
 };
 const sites = [{ id: "11111111-1111-4111-8111-111111111111", name: "acme", url: "https://acme.atlassian.net", scopes: ["one"], avatarUrl: "x" }, { id: "22222222-2222-4222-8222-222222222222", name: "other" }];
 const atlassian = {
   ...plain("https://auth.atlassian.com/authorize", "https://auth.atlassian.com/oauth/token", "https://api.atlassian.com", hour, { scope: "one two" }),
-  pageParams: { audience: "api.atlassian.com", prompt: "consent" },
+  pageParams: { audience: "api.atlassian.com", prompt: "consent" }, defaultScope: "offline_access",
   after: [{ request: "GET https://api.atlassian.com/oauth/token/accessible-resources", answer: { json: sites } }], config: { cloudId: sites[0].id },
   headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }),
   refusal: { status: 403, json: { error: "invalid_grant", error_description: "Invalid authorization code" }, says: /Invalid authorization code/ },
@@ -52,7 +54,7 @@ const docusign = (account, base) => ({
 });
 const quickbooks = (base) => ({
   ...basic(plain("https://appcenter.intuit.com/connect/oauth2", "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer", base, hour, { x_refresh_token_expires_in: 100 * day })),
-  callback: { realmId: "9130" }, config: { realmId: "9130" }, headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }),
+  defaultScope: "com.intuit.quickbooks.accounting", callback: { realmId: "9130" }, config: { realmId: "9130" }, headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }),
 });
 const salesforce = (host) => ({
   page: `https://${host}/services/oauth2/authorize`, token: { url: `https://${host}/services/oauth2/token` }, base: "https://acme.my.salesforce.com",
@@ -110,13 +112,13 @@ const rows = {
   "help-scout": plain("https://secure.helpscout.net/authentication/authorizeClientApplication", "https://api.helpscout.net/v2/oauth2/token", "https://api.helpscout.net", 2 * day),
   heroku: { ...plain("https://id.heroku.com/oauth/authorize", "https://id.heroku.com/oauth/token", "https://api.heroku.com", 28799, { user_id: "u", session_nonce: null }), headers: (token) => ({ accept: "application/vnd.heroku+json; version=3", authorization: `Bearer ${token}` }) },
   hubspot: {
-    ...plain("https://app.hubspot.com/oauth/authorize", "https://api.hubapi.com/oauth/v1/token", "https://api.hubapi.com", 1800),
+    ...plain("https://app.hubspot.com/oauth/authorize", "https://api.hubapi.com/oauth/v3/token", "https://api.hubapi.com", 1800, { hub_id: 1234, user_id: 5, scopes: ["one", "two"] }),
     refusal: { status: 400, json: { status: "BAD_AUTH_CODE", message: "missing or unknown auth code", correlationId: "x" }, says: /BAD_AUTH_CODE/ },
   },
   intercom: { ...endless("https://app.intercom.com/oauth", "https://api.intercom.io/auth/eagle/token", "https://api.intercom.io", { token: "at-s3cret-1" }), headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }) },
   jira: atlassian,
   "klaviyo-oauth": { ...basic(plain("https://www.klaviyo.com/oauth/authorize", "https://a.klaviyo.com/oauth/token", "https://a.klaviyo.com", hour)), headers: (token) => ({ accept: "application/vnd.api+json", authorization: `Bearer ${token}`, revision: "2026-10-15" }) },
-  lever: { ...plain("https://auth.lever.co/authorize", "https://auth.lever.co/oauth/token", "https://api.lever.co", hour), pageParams: { audience: "https://api.lever.co/v1/", prompt: "consent" } },
+  lever: { ...plain("https://auth.lever.co/authorize", "https://auth.lever.co/oauth/token", "https://api.lever.co", hour), pageParams: { audience: "https://api.lever.co/v1/", prompt: "consent" }, defaultScope: "offline_access" },
   linear: { ...plain("https://linear.app/oauth/authorize", "https://api.linear.app/oauth/token", "https://api.linear.app", 86399, { scope: "one two" }), scope: "one,two", pageParams: { prompt: "consent" } },
   linkedin: { ...plain("https://www.linkedin.com/oauth/v2/authorization", "https://www.linkedin.com/oauth/v2/accessToken", "https://api.linkedin.com", 60 * day, { refresh_token_expires_in: 365 * day }), pkce: false },
   mailchimp: {
@@ -132,7 +134,7 @@ const rows = {
     ...json(basic(plain("https://api.notion.com/v1/oauth/authorize", "https://api.notion.com/v1/oauth/token", "https://api.notion.com", 0, { bot_id: "b", workspace_id: "w", workspace_name: "Acme", workspace_icon: null, owner: { type: "user" }, duplicated_template_id: null, request_id: "r" }))),
     pageParams: { owner: "user" }, pkce: false, config: { bot_id: "b", workspace_id: "w" }, headers: (token) => ({ authorization: `Bearer ${token}`, "notion-version": "2022-06-28" }),
   },
-  okta: { ...plain("https://acme.okta.com/oauth2/v1/authorize", "https://acme.okta.com/oauth2/v1/token", "https://acme.okta.com", hour, { id_token: "x", scope: "one two" }), settings: { subdomain: "acme" }, headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }) },
+  okta: { ...plain("https://acme.okta.com/oauth2/v1/authorize", "https://acme.okta.com/oauth2/v1/token", "https://acme.okta.com", hour, { id_token: "x", scope: "one two" }), defaultScope: "openid offline_access", settings: { subdomain: "acme" }, headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }) },
   "one-drive": microsoft,
   outlook: microsoft,
   outreach: plain("https://api.outreach.io/oauth/authorize", "https://api.outreach.io/oauth/token", "https://api.outreach.io", 2 * hour, { created_at: 1503301100 }),
@@ -162,11 +164,12 @@ const rows = {
   square: square("connect.squareup.com", { session: "false" }),
   "square-sandbox": square("connect.squareupsandbox.com"),
   strava: { ...plain("https://www.strava.com/oauth/authorize", "https://www.strava.com/oauth/token", "https://www.strava.com/api/v3", 6 * hour), scope: "one,two", pageParams: { approval_prompt: "auto" }, answer: (n) => rfc(n, 6 * hour, { expires_at: Math.round(Date.now() / 1000) + 6 * hour, athlete: { id: 1 } }) },
-  // An answer of Stripe does not say that its token lives for an hour. The secret key is the user of Basic, alone.
+  // An answer of Stripe does not say that its token lives for an hour. The secret key is the user of Basic, alone, and
+  // the body has the code and nothing else.
   "stripe-app": {
     page: "https://marketplace.stripe.com/oauth/v2/authorize", pkce: false, token: { url: "https://api.stripe.com/v1/oauth/token" }, base: "https://api.stripe.com",
     answer: (n) => rfc(n, 0, { scope: "stripe_apps", livemode: true, stripe_user_id: "acct_1", stripe_publishable_key: "pk_live" }), life: hour, config: { stripe_user_id: "acct_1" },
-    waits: /-   authorization: 'Basic /, documented: { token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user" } },
+    waits: /-   authorization: 'Basic /, documented: { token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user", omits: ["redirect_uri"] } },
     refusal: { status: 400, json: { error: "invalid_grant", error_description: "Authorization code does not exist: ac_1" }, says: /Authorization code does not exist/ },
   },
   surveymonkey: endless("https://api.surveymonkey.com/oauth/authorize", "https://api.surveymonkey.com/oauth/token", "https://api.surveymonkey.com", { expires_in: null, access_url: "https://api.surveymonkey.com" }),
@@ -175,11 +178,11 @@ const rows = {
     ...plain("https://id.twitch.tv/oauth2/authorize", "https://id.twitch.tv/oauth2/token", "https://api.twitch.tv", 14124, { scope: ["one", "two"] }), headers: (token) => ({ authorization: `Bearer ${token}`, "client-id": "app-id" }),
     refusal: { status: 400, json: { status: 400, message: "Invalid authorization code" }, says: /Invalid authorization code/ },
   },
-  typeform: plain("https://api.typeform.com/oauth/authorize", "https://api.typeform.com/oauth/token", "https://api.typeform.com", 7 * day, { scope: "one two" }),
+  typeform: { ...plain("https://api.typeform.com/oauth/authorize", "https://api.typeform.com/oauth/token", "https://api.typeform.com", 7 * day, { scope: "one two" }), defaultScope: "offline" },
   webflow: endless("https://webflow.com/oauth/authorize", "https://api.webflow.com/oauth/access_token", "https://api.webflow.com", { scope: "one two" }),
   wrike: { ...plain("https://login.wrike.com/oauth2/authorize/v4", "https://login.wrike.com/oauth2/token", "https://app-us2.wrike.com/api/v4", hour, { host: "app-us2.wrike.com" }), scope: "one,two", config: { host: "app-us2.wrike.com" } },
   xero: {
-    ...basic(plain("https://login.xero.com/identity/connect/authorize", "https://identity.xero.com/connect/token", "https://api.xero.com", 1800, { scope: "one two", id_token: "x" })),
+    ...basic(plain("https://login.xero.com/identity/connect/authorize", "https://identity.xero.com/connect/token", "https://api.xero.com", 1800, { scope: "one two", id_token: "x" })), defaultScope: "offline_access",
     after: [{ request: "GET https://api.xero.com/connections", answer: { json: [{ id: "c", tenantId: "55555555-5555-4555-8555-555555555555", tenantType: "ORGANISATION", tenantName: "Acme" }] } }], config: { tenant_id: "55555555-5555-4555-8555-555555555555" },
     headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}`, "xero-tenant-id": "55555555-5555-4555-8555-555555555555" }),
   },
@@ -189,6 +192,24 @@ const rows = {
   "zoho-crm": zoho,
   zoom: basic(plain("https://zoom.us/oauth/authorize", "https://zoom.us/oauth/token", "https://api.zoom.us/v2", 3599, { scope: "one two" })),
 };
+
+// ---- the same with other settings ----
+
+const own = "https://gitlab.example.com";
+const tenant = "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0";
+Object.assign(rows, {
+  "gitlab-own": { template: "gitlab", ...plain(`${own}/oauth/authorize`, `${own}/oauth/token`, own, 2 * hour), settings: { baseUrl: own } },
+  "microsoft-tenant": { ...microsoft, template: "microsoft", page: `${tenant}/authorize`, token: { url: `${tenant}/token` }, settings: { tenant: "contoso.onmicrosoft.com" } },
+  // An app without a bot: only the user has a token, and without rotation it has no end.
+  "slack-user": {
+    ...rows.slack, template: "slack", life: 0, refresh: false, config: { "team.id": "T1", "team.name": "Acme", app_id: "A1" },
+    answer: (n) => ({ ok: true, app_id: "A1", authed_user: { id: "U2", scope: "one", access_token: `at-s3cret-${n}`, token_type: "user" }, team: { id: "T1", name: "Acme" }, enterprise: null }),
+  },
+  "zoho-com": {
+    ...zoho, template: "zoho", page: "https://accounts.zoho.com/oauth/v2/auth", token: { url: "https://accounts.zoho.com/oauth/v2/token" }, settings: {}, base: "https://www.zohoapis.com",
+    answer: (n) => once(n, hour, { api_domain: "https://www.zohoapis.com" }), config: { extension: "com", api_domain: "https://www.zohoapis.com" },
+  },
+});
 
 // ---- MCP servers: a client registers itself, and is a public one ----
 
