@@ -10,10 +10,10 @@ const paths = {
 };
 
 /** The requests for tokens and tries that a form led to, in their order. */
-function checkRequests(w, row, tries, asksToken = row.token) {
+async function checkRequests(w, row, tries, asksToken = row.token) {
   const requests = w.asked();
   if (asksToken) {
-    if (asksToken.check) asksToken.check(requests.shift(), w);
+    if (asksToken.check) await asksToken.check(requests.shift(), w);
     else checkToken(requests.shift(), asksToken, asksToken.params, row.given);
   }
   checkAsked(requests, tries);
@@ -28,7 +28,7 @@ async function refusals(w, row, post) {
     const answer = await post();
     assert.deepEqual([answer.status, answer.body.error.code], [424, "provider_refused"], answer.text);
     assert.match(answer.body.error.message, refusal.says);
-    checkRequests(w, row, []);
+    await checkRequests(w, row, []);
     w.net.reply(`POST ${row.token.url}`, () => row.answer(1));
   }
   if (tries.length === 0) return;
@@ -38,7 +38,7 @@ async function refusals(w, row, post) {
   assert.deepEqual([answer.status, answer.body.error.code], [400, "connection_test_failed"], answer.text);
   const [method, url] = tries.at(-1).request.split(" ");
   assert.ok(answer.body.error.message.includes(`answered ${refused.status} to ${method} ${url.slice(row.base.length)}`), answer.body.error.message);
-  checkRequests(w, row, tries);
+  await checkRequests(w, row, tries);
 }
 
 /** Who may not see what is asked for first may see the last. */
@@ -49,7 +49,7 @@ async function lastResort(w, name, row, post) {
   answers(w.net, tries.slice(-1));
   const made = await post();
   assert.equal(made.status, 200, made.text);
-  checkRequests(w, row, tries);
+  await checkRequests(w, row, tries);
   await w.nangod.ok("DELETE", `/connections/${made.body.connectionId}?provider_config_key=${name}`);
 }
 
@@ -59,7 +59,7 @@ async function renewal(w, name, row, id) {
   await w.later(row.life - 20);
   const { credentials } = await w.nangod.ok("GET", `/connections/${id}?provider_config_key=${name}`);
   await w.later(0);
-  checkRequests(w, row, [], row.refresh ?? row.token);
+  await checkRequests(w, row, [], row.refresh ?? row.token);
   checkEnd(credentials, row.life, "renewed");
   row.shows(credentials, 2);
   await row.tokenCheck?.(credentials.token);
@@ -69,7 +69,7 @@ async function renewal(w, name, row, id) {
 export async function formFlow(w, name, row) {
   const token = await integrate(w, name, row, row.app);
   const kept = { ...row.given, ...row.hidden };
-  const given = row.leavesHidden ? row.given : kept;
+  const given = { ...(row.leavesHidden ? row.given : kept), ...(row.options && { assertionOption: row.options }) };
   const post = () => w.nangod.call("POST", `${paths[row.mode]}/${name}?connect_session_token=${token}${params(row.settings)}`, { key: null, body: given });
   await refusals(w, row, post);
   await none(w, name);
@@ -78,7 +78,7 @@ export async function formFlow(w, name, row) {
   answers(w.net, row.tries);
   const made = await post();
   assert.equal(made.status, 200, made.text);
-  checkRequests(w, row, (row.tries ?? []).slice(0, 1));
+  await checkRequests(w, row, (row.tries ?? []).slice(0, 1));
   const { id, credentials, connection_config } = await shown(w, name);
   assert.equal(id, made.body.connectionId);
   const { expires_at, raw, ...have } = credentials;

@@ -157,6 +157,14 @@ async function comesBack(w, name, row, token, app, answer) {
   return { done, after };
 }
 
+/** What is asked after each new token: {request, form(n), answer}. */
+function checkEach(requests, row, n) {
+  for (const { request, form } of row.each ?? []) {
+    const asked = requests.shift();
+    assert.deepEqual([line(asked), told(asked.headers), bodyOf(asked, "form")], [request, { accept: "application/json" }, form(n)]);
+  }
+}
+
 async function checkRefresh(w, name, row, id, app) {
   const url = row.refresh?.url ?? row.token.url;
   w.net.reply(`POST ${url}`, { json: row.answer(2) });
@@ -164,6 +172,7 @@ async function checkRefresh(w, name, row, id, app) {
   const { credentials } = await w.nangod.ok("GET", `/connections/${id}?provider_config_key=${name}&refresh_token=true${row.life ? "" : "&force_refresh=true"}`);
   await w.later(0);
   const [asked, ...more] = w.asked();
+  checkEach(more, row, 2);
   assert.deepEqual(more, []);
   checkToken(asked, { ...row.token, url }, { grant_type: "refresh_token", refresh_token: "rt-s3cret-1", ...row.refresh?.params }, app);
   assert.equal(credentials.access_token, "at-s3cret-2");
@@ -195,9 +204,10 @@ export async function oauth2Flow(w, name, row) {
   assert.match(refused.done.text, refusal.says);
   await none(w, name);
 
-  answers(w.net, row.after);
+  answers(w.net, [...(row.each ?? []), ...(row.after ?? [])]);
   const { done, after } = await comesBack(w, name, row, token, app, { json: row.answer(1) });
   assert.equal(done.status, 200, done.text);
+  checkEach(after, row, 1);
   checkAsked(after, (row.after ?? []).map((step) => ({ ...step, headers: { accept: "application/json", authorization: "Bearer at-s3cret-1", ...step.headers } })));
   const { id, credentials, connection_config } = await shown(w, name);
   assert.deepEqual([credentials.type, credentials.access_token, credentials.refresh_token], [row.mode, "at-s3cret-1", undefined]);

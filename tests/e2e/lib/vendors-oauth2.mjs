@@ -14,7 +14,7 @@
 // config, after       settings that come of it; requests between the token and the connection
 // documented, waits   what the vendor wants and the runtime cannot do yet; what is said instead (other tables, too)
 // base, headers       where a plugin's request goes, with which headers (default: the Bearer token)
-import { rfc } from "./flows.mjs";
+import { rfc, secret } from "./flows.mjs";
 
 const at = (n, more) => ({ access_token: `at-s3cret-${n}`, token_type: "bearer", ...more });
 /** The refresh token stays as it was given first. */
@@ -59,7 +59,11 @@ const quickbooks = (base) => ({
 const salesforce = (host) => ({
   page: `https://${host}/services/oauth2/authorize`, token: { url: `https://${host}/services/oauth2/token` }, base: "https://acme.my.salesforce.com",
   answer: (n) => at(n, { ...(n === 1 && { refresh_token: "rt-s3cret-1" }), signature: "x", scope: "one two", instance_url: "https://acme.my.salesforce.com", id: `https://${host}/id/00D/005`, issued_at: "1278448832702" }),
-  config: { instance_url: "https://acme.my.salesforce.com" },
+  config: { instance_url: "https://acme.my.salesforce.com" }, life: 2 * hour,
+  each: [{
+    request: "POST https://acme.my.salesforce.com/services/oauth2/introspect", answer: () => ({ json: { active: true, scope: "one two", exp: Math.round(Date.now() / 1000) + 2 * hour, token_type: "access_token" } }),
+    form: (n) => ({ token: `at-s3cret-${n}`, token_type_hint: "access_token", client_id: "app-id", client_secret: secret }),
+  }],
   refusal: { status: 400, json: { error: "invalid_grant", error_description: "expired authorization code" }, says: /expired authorization code/ },
 });
 const square = (host, pageParams) => ({
@@ -113,13 +117,15 @@ const rows = {
   heroku: { ...plain("https://id.heroku.com/oauth/authorize", "https://id.heroku.com/oauth/token", "https://api.heroku.com", 28799, { user_id: "u", session_nonce: null }), headers: (token) => ({ accept: "application/vnd.heroku+json; version=3", authorization: `Bearer ${token}` }) },
   hubspot: {
     ...plain("https://app.hubspot.com/oauth/authorize", "https://api.hubapi.com/oauth/v3/token", "https://api.hubapi.com", 1800, { hub_id: 1234, user_id: 5, scopes: ["one", "two"] }),
+    after: [{ request: "GET https://api.hubapi.com/account-info/v3/details", answer: { json: { portalId: 1234, accountType: "STANDARD" } } }], config: { portalId: "1234" },
     refusal: { status: 400, json: { status: "BAD_AUTH_CODE", message: "missing or unknown auth code", correlationId: "x" }, says: /BAD_AUTH_CODE/ },
   },
   intercom: { ...endless("https://app.intercom.com/oauth", "https://api.intercom.io/auth/eagle/token", "https://api.intercom.io", { token: "at-s3cret-1" }), headers: (token) => ({ accept: "application/json", authorization: `Bearer ${token}` }) },
   jira: atlassian,
   "klaviyo-oauth": { ...basic(plain("https://www.klaviyo.com/oauth/authorize", "https://a.klaviyo.com/oauth/token", "https://a.klaviyo.com", hour)), headers: (token) => ({ accept: "application/vnd.api+json", authorization: `Bearer ${token}`, revision: "2026-10-15" }) },
   lever: { ...plain("https://auth.lever.co/authorize", "https://auth.lever.co/oauth/token", "https://api.lever.co", hour), pageParams: { audience: "https://api.lever.co/v1/", prompt: "consent" }, defaultScope: "offline_access" },
-  linear: { ...plain("https://linear.app/oauth/authorize", "https://api.linear.app/oauth/token", "https://api.linear.app", 86399, { scope: "one two" }), scope: "one,two", pageParams: { prompt: "consent" } },
+  linear: { ...plain("https://linear.app/oauth/authorize", "https://api.linear.app/oauth/token", "https://api.linear.app", 86399, { scope: "one two" }), scope: "one,two", pageParams: { prompt: "consent" },
+    after: [{ request: "POST https://api.linear.app/graphql", answer: { json: { data: { organization: { id: "o-1" } } } } }], config: { organizationId: "o-1" } },
   linkedin: { ...plain("https://www.linkedin.com/oauth/v2/authorization", "https://www.linkedin.com/oauth/v2/accessToken", "https://api.linkedin.com", 60 * day, { refresh_token_expires_in: 365 * day }), pkce: false },
   mailchimp: {
     ...endless("https://login.mailchimp.com/oauth2/authorize", "https://login.mailchimp.com/oauth2/token", "https://us19.api.mailchimp.com", { expires_in: 0, scope: null }),
@@ -167,9 +173,8 @@ const rows = {
   // An answer of Stripe does not say that its token lives for an hour. The secret key is the user of Basic, alone, and
   // the body has the code and nothing else.
   "stripe-app": {
-    page: "https://marketplace.stripe.com/oauth/v2/authorize", pkce: false, token: { url: "https://api.stripe.com/v1/oauth/token" }, base: "https://api.stripe.com",
+    page: "https://marketplace.stripe.com/oauth/v2/authorize", pkce: false, token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user", omits: ["redirect_uri"] }, base: "https://api.stripe.com",
     answer: (n) => rfc(n, 0, { scope: "stripe_apps", livemode: true, stripe_user_id: "acct_1", stripe_publishable_key: "pk_live" }), life: hour, config: { stripe_user_id: "acct_1" },
-    waits: /-   authorization: 'Basic /, documented: { token: { url: "https://api.stripe.com/v1/oauth/token", client: "secret-as-user", omits: ["redirect_uri"] } },
     refusal: { status: 400, json: { error: "invalid_grant", error_description: "Authorization code does not exist: ac_1" }, says: /Authorization code does not exist/ },
   },
   surveymonkey: endless("https://api.surveymonkey.com/oauth/authorize", "https://api.surveymonkey.com/oauth/token", "https://api.surveymonkey.com", { expires_in: null, access_url: "https://api.surveymonkey.com" }),

@@ -85,6 +85,35 @@ async function verified(jwt, key, alg, header, claims, life) {
 const jwt = (alg, key, header, claims, life, more) => ({
   mode: "JWT", life, shows: (kept) => ({ token: kept.token }), tokenCheck: async (text) => verified(text, await key(), alg, header, claims, life), ...more,
 });
+/** Logins with a statement that is signed here. */
+const assertion = (row) => ({ mode: "TWO_STEP", answer: (n) => ({ json: { access_token: `t-s3cret-${n}`, token_type: "Bearer", expires_in: 3599 } }), life: 3599, ...row });
+const stated = (kept, n) => (assert.equal(kept.token, `t-s3cret-${n}`), { token: kept.token, assertion: kept.assertion, assertion_expires_at: kept.assertion_expires_at });
+const graphToken = "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token", azureApp = "11111111-1111-4111-8111-111111111111";
+async function checkGraph(request) {
+  const { client_assertion, ...rest } = bodyOf(request, "form");
+  assert.deepEqual([line(request), rest], [`POST ${graphToken}`, { grant_type: "client_credentials", client_id: azureApp, scope: "https://graph.microsoft.com/.default", client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" }]);
+  const { protectedHeader, payload } = await jwtVerify(client_assertion, await importSPKI(rsa.publicKey, "PS256"), { audience: graphToken, issuer: azureApp, subject: azureApp });
+  assert.deepEqual([protectedHeader, payload.exp - payload.nbf, typeof payload.jti], [{ alg: "PS256", typ: "JWT", "x5t#S256": "a".repeat(43) }, 600, "string"]);
+}
+const sapToken = "https://api4.successfactors.com/oauth/token";
+function checkSap(request) {
+  const { assertion: text, ...rest } = bodyOf(request, "form");
+  assert.deepEqual([line(request), rest], [`POST ${sapToken}`, { company_id: "ACME", client_id: "sf-key", grant_type: "urn:ietf:params:oauth:grant-type:saml2-bearer" }]);
+  const xml = Buffer.from(text, "base64").toString();
+  for (const part of ["<saml2:Issuer>sf-key</saml2:Issuer>", ">ada</saml2:NameID>", `Recipient="${sapToken}"`, "<saml2:Audience>www.successfactors.com</saml2:Audience>", '<saml2:Attribute Name="api_key"><saml2:AttributeValue>sf-key</saml2:AttributeValue>'])
+    assert.ok(xml.includes(part), `${part} is not in ${xml}`);
+}
+Object.assign(logins, {
+  "microsoft-oauth2-cc-cert": assertion({
+    given: { clientId: azureApp, certificateThumbprint: "a".repeat(43), privateKey: rsa.privateKey }, settings: { tenantId: "contoso.example" }, base: "https://graph.microsoft.com",
+    token: { url: graphToken, check: checkGraph }, shows: stated,
+  }),
+  "sap-success-factors": assertion({
+    given: { apiKey: "sf-key" }, options: { userName: "ada", privateKey: rsa.privateKey }, settings: { apiServer: "api4.successfactors.com", companyId: "ACME" }, base: "https://api4.successfactors.com/odata/v2",
+    token: { url: sapToken, check: checkSap }, shows: stated, headers: (made) => ({ accept: "application/json", authorization: `Bearer ${made}` }),
+    refusal: { status: 401, json: { errorHttpCode: "401", errorMessage: "Unable to verify the signature of the SAML assertion" }, says: /Unable to verify the signature/ },
+  }),
+});
 const fingerprint = `SHA256:${createHash("sha256").update(createPublicKey(rsa.publicKey).export({ type: "spki", format: "der" })).digest("base64")}`;
 
 /** Emarsys: base64 of the hexadecimal SHA-1 of nonce, time and password. */
