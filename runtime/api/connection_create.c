@@ -71,6 +71,7 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 				    integration->provider, grant->scheme->mode);
 	if (config != NULL)
 		grant->auth.config = config;
+	template_fill_fields(grant->auth.template, "credentials", given);
 	if (grant->scheme->validate(call->mem, grant->auth.template, given,
 				    &grant->auth.credentials, err) < 0 ||
 	    template_check_fields(grant->auth.template, "credentials", grant->auth.credentials,

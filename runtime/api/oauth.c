@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "engine/verify.h"
 
 #include <string.h>
 
@@ -336,7 +337,9 @@ finish(struct call *call, struct back *back, struct connection **stored, struct 
 		json_add(query, fields[i].name, fields[i].value);
 	call_db_release(call);
 	if (back->flow.grant.scheme->complete(auth, &back->way, query, err) < 0 ||
-	    post_connect(auth, back->flow.grant.scheme, err) < 0) {
+	    post_connect(auth, back->flow.grant.scheme, err) < 0 ||
+	    (back->flow.grant.scheme->is_tried &&
+	     verify_grant(call->mem, call->node, &back->flow.grant, err) < 0)) {
 		connect_failed(call, &back->flow, err);
 		return -1;
 	}

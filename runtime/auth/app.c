@@ -249,5 +249,6 @@ const struct auth_scheme auth_install_plugin = {
     .authorization = plugin_authorization,
     .obtain = plugin_take,
     .begin = plugin_begin,
+    .is_tried = true,
     .complete = plugin_complete,
 };

@@ -114,6 +114,9 @@ struct auth_scheme {
 	 */
 	int (*begin)(struct auth_grant *grant, const struct auth_flow *flow, char **url,
 		     struct error *err);
+	/* What a browser came back with are keys, not a token: they are tried before they are
+	 * kept, as those of a form are. */
+	bool is_tried;
 	/* It came back with these parameters. */
 	int (*complete)(struct auth_grant *grant, const struct auth_flow *flow,
 			struct json_object *query, struct error *err);

@@ -102,6 +102,22 @@ check_field(const char *field, struct json_object *schema, struct json_object *v
 	return 0;
 }
 
+void
+template_fill_fields(const struct template *template, const char *section,
+		     struct json_object *values)
+{
+	struct json_object *schemas = json_object_in(template_body(template), section);
+
+	if (schemas == NULL || values == NULL)
+		return;
+	json_object_object_foreach (schemas, field, schema) {
+		const char *otherwise = json_string(schema, "default_value");
+
+		if (otherwise != NULL && !json_object_object_get_ex(values, field, NULL))
+			json_add(values, field, otherwise);
+	}
+}
+
 int
 template_check_fields(const struct template *template, const char *section,
 		      struct json_object *values, const char *at, struct error *err)

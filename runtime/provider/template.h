@@ -49,6 +49,10 @@ struct json_object *template_body(const struct template *template);
 struct json_object *template_definition(const struct template *template,
 					const char *server_url);
 
+/* The defaults, empty ones too, of what was not given: before a mode reads its fields. */
+void template_fill_fields(const struct template *template, const char *section,
+			  struct json_object *values);
+
 /*
  * Checks values (strings) against a section of field schemas ("credentials" or
  * "connection_config"): required, pattern, format, enum; adds defaults. at names the values in

@@ -177,9 +177,11 @@ fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 		if (add_field(fields, &n, put->name, put->value, err) < 0)
 			return -1;
 	fields[n] = (struct http_field){NULL, NULL};
-	if (request->content_type != NULL && request->body_length > 0 &&
-	    !has_field(fields, "content-type", false) &&
-	    add_field(fields, &n, "Content-Type", request->content_type, err) < 0)
+	if (request->body_length > 0 && !has_field(fields, "content-type", false) &&
+	    add_field(fields, &n, "Content-Type",
+		      request->content_type != NULL ? request->content_type
+						    : "application/json",
+		      err) < 0)
 		return -1;
 	fields[n] = (struct http_field){NULL, NULL};
 	*out = fields;

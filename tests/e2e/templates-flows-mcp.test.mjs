@@ -21,7 +21,7 @@ static void
 sync_items(struct nango_run *run)
 {
 	struct nango_response response = nango_http(
-	    run, NANGO_REQUEST(.method = "POST", .path = "${path}", .body = ${JSON.stringify(call)}, .content_type = "application/json",
+	    run, NANGO_REQUEST(.method = "POST", .path = "${path}", .body = ${JSON.stringify(call)},
 			       .headers = NANGO_PAIRS({"accept", "application/json, text/event-stream"})));
 	struct item item = item_read(run, nango_get(response.body, "result.structuredContent"));
 

@@ -28,22 +28,11 @@ test("every template has a row, and every row a template", () => {
   assert.deepEqual([...new Set(Object.entries(rows).map(([name, { template = name }]) => template))].sort(), ours.sort());
 });
 
-/** What the vendor wants and the runtime cannot do yet; once it can, the mark has to go. */
-async function waits(w, flow, name, { waits, documented, ...row }) {
-  try {
-    await assert.rejects(flow(w, name, { ...row, ...documented }), waits, `${name} works as documented: take "waits" away from its row, and "documented" in`);
-  } finally {
-    w.asked();
-    await w.nangod.call("DELETE", `/integrations/${name}`);
-  }
-}
-
 test("each template", async (t) => {
   const w = await flows(t, rows);
   const made = new Map();
   for (const [table, flow] of tables)
-    for (const [name, row] of Object.entries(table)) {
-      if (row.waits) await t.test(`${name} as documented, which waits for the runtime`, () => waits(w, flow, name, row));
+    for (const [name, row] of Object.entries(table))
       await t.test(name, async () => {
         try {
           made.set(name, await flow(w, name, row));
@@ -51,6 +40,5 @@ test("each template", async (t) => {
           w.asked();
         }
       });
-    }
   await t.test("calls", { concurrency: 4 }, (t) => Promise.all([...made].map(([name, connection], number) => t.test(`${name}: a call`, () => checkCall(w, name, rows[name], connection, number)))));
 });

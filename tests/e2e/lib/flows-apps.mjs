@@ -196,7 +196,6 @@ export const apps = {
 export const customs = { "github-app-oauth": { mode: "CUSTOM", installation, base: "https://api.github.com", headers: github } };
 export const plugins = {
   "crisp-plugin-install": {
-    mode: "INSTALL_PLUGIN", page: "https://app.crisp.chat/initiate/plugin/urn:acme", tries: [], base: "https://api.crisp.chat/v1", headers: () => crisp,
-    waits: /200 !== 400/, documented: { tries: [{ request: "GET https://api.crisp.chat/v1/plugin/connect/account", headers: crisp }] },
+    mode: "INSTALL_PLUGIN", page: "https://app.crisp.chat/initiate/plugin/urn:acme", tries: [{ request: "GET https://api.crisp.chat/v1/plugin/connect/account", headers: crisp }], base: "https://api.crisp.chat/v1", headers: () => crisp,
   },
 };

@@ -69,7 +69,7 @@ async function renewal(w, name, row, id) {
 export async function formFlow(w, name, row) {
   const token = await integrate(w, name, row, row.app);
   const kept = { ...row.given, ...row.hidden };
-  const given = { ...(row.leavesHidden ? row.given : kept), ...(row.options && { assertionOption: row.options }) };
+  const given = { ...row.given, ...(row.options && { assertionOption: row.options }) };
   const post = () => w.nangod.call("POST", `${paths[row.mode]}/${name}?connect_session_token=${token}${params(row.settings)}`, { key: null, body: given });
   await refusals(w, row, post);
   await none(w, name);

@@ -51,8 +51,7 @@ const PASSWORD = "p: s3cret/é";
 const basic = (base, { username, password }, endpoints = [], { hidden, headers: also, method = "GET", ...more } = {}) => {
   const headers = { authorization: encoded(username ?? hidden.username, password ?? hidden.password), ...also };
   const given = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
-  const waits = hidden && { waits: /credentials\.(username|password) is required/, documented: { leavesHidden: true } };
-  return { mode: "BASIC", base, given, hidden, ...waits, headers: () => headers, tries: endpoints.map((path) => ({ request: `${method} ${base}${path}`, headers })), ...more };
+  return { mode: "BASIC", base, given, hidden, headers: () => headers, tries: endpoints.map((path) => ({ request: `${method} ${base}${path}`, headers })), ...more };
 };
 const both = { username: "user-1", password: PASSWORD };
 const user = { username: USER };

@@ -12,7 +12,6 @@
 // settings, callback  what a person gives; what the vendor adds to the way back
 // before              requests until there is a page: {request, json(page) it carries, answer}
 // config, after       settings that come of it; requests between the token and the connection
-// documented, waits   what the vendor wants and the runtime cannot do yet; what is said instead (other tables, too)
 // base, headers       where a plugin's request goes, with which headers (default: the Bearer token)
 import { rfc, secret } from "./flows.mjs";
 
