@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 static int
 parse(struct call *call, const char *text, struct json_object **out, struct error *err)
 {
@@ -102,19 +104,60 @@ connect_query(struct call *call, const char *name, bool is_null)
 	return out;
 }
 
-/* Only the app may say where webhooks go, and what it presets a browser cannot change. */
+/*
+ * A browser says what the person knows. Settings of the integration, and what the provider is to
+ * tell, are not its to say: a URL among them would get the app's secrets.
+ */
+static void
+drop_foreign(const struct template *template, struct json_object *config)
+{
+	static const char *const lists[] = {"token_response_metadata", "redirect_uri_metadata",
+					    "webhook_response_metadata"};
+	struct json_object *body = template_body(template);
+	struct json_object *asked = json_object_in(body, "connection_config");
+	struct json_object *own = json_object_in(body, "integration_config");
+
+	json_object_object_del(config, "webhook_url");
+	json_object_object_del(config, "mcp_oauth");
+	json_object_object_del(config, "installation_id");
+	if (own != NULL) {
+		json_object_object_foreach (own, name, schema) {
+			(void)schema;
+			json_object_object_del(config, name);
+		}
+	}
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		struct json_object *names = json_array_in(body, lists[i]);
+
+		for (size_t k = 0; names != NULL && k < json_object_array_length(names); k++) {
+			const char *name =
+			    json_object_get_string(json_object_array_get_idx(names, k));
+
+			if (json_object_in(asked, name) == NULL)
+				json_object_object_del(config, name);
+		}
+	}
+	if (asked != NULL) {
+		json_object_object_foreach (asked, name, schema)
+			if (json_boolean(schema, "automated", false))
+				json_object_object_del(config, name);
+	}
+}
+
+/* What the app presets a browser cannot change. */
 static int
 read_settings(struct call *call, struct connect_flow *flow, struct error *err)
 {
 	struct json_object *config = connect_query(call, "params", false);
 	struct json_object *preset = json_object_in(flow->defaults, "connection_config");
 
-	json_object_object_del(config, "webhook_url");
+	drop_foreign(flow->grant.auth.template, config);
 	if (preset != NULL) {
 		json_object_object_foreach (preset, key, value)
 			json_object_object_add(config, key, json_object_get(value));
 	}
 	json_object_object_del(config, "oauth_scopes_override");
+	connection_move_override(config, flow->grant.auth.credentials);
 	flow->grant.auth.config = config;
 	return template_check_fields(flow->grant.auth.template, "connection_config", config,
 				     "connection_config", err);
@@ -123,21 +166,26 @@ read_settings(struct call *call, struct connect_flow *flow, struct error *err)
 int
 connect_flow_open(struct call *call, struct connect_flow *out, struct error *err)
 {
-	struct grant_of of = {.environment_id = call->env->id};
+	struct grant_of of;
 	struct db *db;
 
 	*out = (struct connect_flow){0};
 	if (call_db(call, &db, err) < 0 || open_integration(call, db, out, err) < 0 ||
 	    open_connection(call, db, out, err) < 0)
 		return -1;
-	of.provider = out->integration->provider;
-	of.integration_key = out->integration->unique_key;
-	of.app = out->integration->credentials;
-	of.app_length = out->integration->credentials_length;
-	of.settings = out->integration->config;
+	of = grant_of_integration(out->integration);
 	if (grant_open(call->mem, call->node, &of, &out->grant, err) < 0)
 		return -1;
 	return read_settings(call, out, err);
+}
+
+bool
+connect_presets_scopes(const struct connect_flow *flow)
+{
+	struct json_object *config = json_object_in(flow->defaults, "connection_config");
+
+	return json_string(flow->defaults, "user_scopes") != NULL ||
+	       json_array_in(config, "oauth_scopes_override") != NULL;
 }
 
 const char *

@@ -29,6 +29,9 @@ struct json_object *connect_query(struct call *call, const char *name, bool is_n
 /* The scopes that are asked for: the session's, else the query's, else NULL. */
 const char *connect_scopes(struct call *call, const struct connect_flow *flow);
 
+/* Are they the session's, which a browser cannot change? */
+bool connect_presets_scopes(const struct connect_flow *flow);
+
 /* Tells the app that nothing came of it. Failures are logged. */
 void connect_failed(struct call *call, const struct connect_flow *flow,
 		    const struct error *why);

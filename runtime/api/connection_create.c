@@ -24,30 +24,6 @@ static const struct check_member create_members[] = {
     {"tags", CHECK_TEXTS},
 };
 
-/* The app that a connection brings along is a secret of it, not a setting. */
-static void
-move_override(struct json_object *config, struct json_object *credentials)
-{
-	static const struct {
-		const char *from, *to;
-	} rows[] = {{"oauth_client_id_override", "client_id"},
-		    {"oauth_client_secret_override", "client_secret"}};
-	struct json_object *override = json_object_in(credentials, "config_override");
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const char *text = json_string(config, rows[i].from);
-
-		if (text == NULL)
-			continue;
-		if (override == NULL) {
-			override = json_object_new_object();
-			json_object_object_add(credentials, "config_override", override);
-		}
-		json_add(override, rows[i].to, text);
-		json_object_object_del(config, rows[i].from);
-	}
-}
-
 /* Credentials and configuration, as the provider's template wants them. */
 static int
 read_access(struct call *call, struct json_object *body, const struct integration *integration,
@@ -56,12 +32,7 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 	struct json_object *given = json_object_in(body, "credentials");
 	struct json_object *config = json_object_in(body, "connection_config");
 	const char *type = json_string(given, "type");
-	struct grant_of of = {.provider = integration->provider,
-			      .environment_id = integration->environment_id,
-			      .integration_key = integration->unique_key,
-			      .app = integration->credentials,
-			      .app_length = integration->credentials_length,
-			      .settings = integration->config};
+	struct grant_of of = grant_of_integration(integration);
 
 	if (grant_open(call->mem, call->node, &of, grant, err) < 0)
 		return -1;
@@ -79,7 +50,7 @@ read_access(struct call *call, struct json_object *body, const struct integratio
 	    template_check_fields(grant->auth.template, "connection_config", grant->auth.config,
 				  "connection_config", err) < 0)
 		return -1;
-	move_override(grant->auth.config, grant->auth.credentials);
+	connection_move_override(grant->auth.config, grant->auth.credentials);
 	return 0;
 }
 

@@ -65,15 +65,20 @@ connection_simple_json(struct call *call, const struct connection *c, struct jso
 	return 0;
 }
 
-/* Also where the provider's answer is kept as it came. */
+/* Wherever they are: further tokens, a user's, the provider's answer as it came. */
 static void
-drop_refresh_token(struct json_object *credentials)
+drop_refresh_tokens(struct json_object *tree)
 {
-	struct json_object *raw = json_object_in(credentials, "raw");
-
-	json_object_object_del(credentials, "refresh_token");
-	if (raw != NULL)
-		json_object_object_del(raw, "refresh_token");
+	if (json_object_is_type(tree, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(tree); i++)
+			drop_refresh_tokens(json_object_array_get_idx(tree, i));
+	if (!json_object_is_type(tree, json_type_object))
+		return;
+	json_object_object_del(tree, "refresh_token");
+	json_object_object_foreach (tree, key, value) {
+		(void)key;
+		drop_refresh_tokens(value);
+	}
 }
 
 int
@@ -95,7 +100,7 @@ connection_full_json(struct call *call, const struct connection *c, enum connect
 		if (grant_credentials(call->mem, call->node, c, &credentials, err) < 0)
 			return -1;
 		if (!with_refresh_token)
-			drop_refresh_token(credentials);
+			drop_refresh_tokens(credentials);
 		json_object_object_add(tree, "credentials", json_object_get(credentials));
 	}
 	*out = json_object_get(tree);

@@ -91,6 +91,29 @@ connection_owner(struct call *call, struct json_object *body, struct connection 
 	return 0;
 }
 
+void
+connection_move_override(struct json_object *config, struct json_object *credentials)
+{
+	static const struct {
+		const char *from, *to;
+	} rows[] = {{"oauth_client_id_override", "client_id"},
+		    {"oauth_client_secret_override", "client_secret"}};
+	struct json_object *override = json_object_in(credentials, "config_override");
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *text = json_string(config, rows[i].from);
+
+		if (text == NULL)
+			continue;
+		if (override == NULL) {
+			override = json_object_new_object();
+			json_object_object_add(credentials, "config_override", override);
+		}
+		json_add(override, rows[i].to, text);
+		json_object_object_del(config, rows[i].from);
+	}
+}
+
 /* ---- storing ---- */
 
 static void

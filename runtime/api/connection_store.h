@@ -21,4 +21,8 @@ MUST_CHECK int connection_store(struct call *call, const struct grant *grant,
 				struct connection *c, struct connection **stored,
 				struct error *err);
 
+/* The app that a connection brings along (oauth_client_id_override, …) is a secret of it, not a
+ * setting: out of config into credentials.config_override. */
+void connection_move_override(struct json_object *config, struct json_object *credentials);
+
 #endif

@@ -19,7 +19,7 @@ enum app_needs { APP_NO, APP_MAY, APP_MUST };
 struct app_field {
 	const char *name;
 	size_t max;
-	const char *required, *optional; /* modes between blanks */
+	const char *required, *optional; /* modes between blanks; NULL: all */
 };
 
 static const struct app_field fields[] = {
@@ -27,7 +27,7 @@ static const struct app_field fields[] = {
     {"client_secret", SECRET_MAX, " OAUTH1 ", " OAUTH2 CUSTOM TBA MCP_OAUTH2 "},
     {"scopes", SECRET_MAX, "",
      " OAUTH1 OAUTH2 OAUTH2_CC CUSTOM TBA MCP_OAUTH2 MCP_OAUTH2_GENERIC "},
-    {"webhook_secret", NAME_MAX_BYTES, "", " OAUTH1 OAUTH2 OAUTH2_CC CUSTOM TBA APP "},
+    {"webhook_secret", NAME_MAX_BYTES, "", NULL},
     {"app_id", NAME_MAX_BYTES, " APP CUSTOM ", ""},
     {"app_link", 2048, " APP CUSTOM INSTALL_PLUGIN ", ""},
     {"private_key", SECRET_MAX, " APP CUSTOM ", ""},
@@ -43,6 +43,8 @@ needs(const struct app_field *field, const char *mode)
 {
 	char word[64];
 
+	if (field->optional == NULL)
+		return APP_MAY;
 	snprintf(word, sizeof(word), " %s ", mode);
 	return strstr(field->required, word) != NULL   ? APP_MUST
 	       : strstr(field->optional, word) != NULL ? APP_MAY

@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/connect_flow.h"
 #include "api/html.h"
+#include "api/oauth_cookie.h"
 #include "auth/post_connect.h"
 #include "auth/vault.h"
 #include "base/crypto.h"
@@ -76,13 +77,15 @@ static int
 failure(struct call *call, struct response *res, const struct error *err)
 {
 	int status = error_status(err->code);
+	struct error shown = *err;
 
-	if (status >= 500)
+	if (status >= 500) {
 		log_error("auth", "%s: %s", request_path(call->req), err->message);
-	return page(call, res, status >= 500 ? status : 400, "This did not work",
-		    status >= 500 ? "The server could not do it. Please try again later."
-				  : err->message,
-		    err);
+		(void)error_set(&shown, err->code,
+				"The server could not do it. Please try again later.");
+	}
+	return page(call, res, status >= 500 ? status : 400, "This did not work", shown.message,
+		    &shown);
 }
 
 /* ---- there ---- */
@@ -109,7 +112,8 @@ take_overrides(struct call *call, struct connect_flow *flow, struct json_object 
 	const char *refresh = json_string(given, "oauth_refresh_token_override");
 	struct json_object *override;
 
-	if (id != NULL) {
+	if (id != NULL && /* unless the session has one */
+	    json_object_in(flow->grant.auth.credentials, "config_override") == NULL) {
 		override = json_object_new_object();
 		json_add(override, "client_id", id);
 		if (secret != NULL)
@@ -156,6 +160,8 @@ take_params(struct call *call, const struct connect_flow *flow)
 	struct json_object *params = connect_query(call, "authorization_params", true);
 	struct json_object *preset = json_object_in(flow->defaults, "authorization_params");
 
+	if (connect_presets_scopes(flow))
+		json_object_object_del(params, "scope");
 	if (preset != NULL) {
 		json_object_object_foreach (preset, key, value)
 			json_object_object_add(params, key, json_object_get(value));
@@ -215,11 +221,11 @@ api_client_metadata(struct call *call, struct response *res, struct error *err)
 }
 
 static int
-begin(struct call *call, char **url, struct error *err)
+begin(struct call *call, struct response *res, char **url, struct error *err)
 {
 	struct json_object *kept = json_own(call->mem, json_object_new_object());
 	unsigned char bytes[VERIFIER_BYTES];
-	char state[ID_UUID_MAX], verifier[2 * VERIFIER_BYTES + 1];
+	char state[ID_UUID_MAX], verifier[2 * VERIFIER_BYTES + 1], cookie[OAUTH_COOKIE_MAX];
 	struct connect_flow flow;
 	struct auth_flow way = {
 	    .state = state, .verifier = verifier, .redirect_uri = callback_url(call)};
@@ -238,10 +244,14 @@ begin(struct call *call, char **url, struct error *err)
 	way.scopes = connect_scopes(call, &flow);
 	way.params = take_params(call, &flow);
 	take_overrides(call, &flow, kept);
+	oauth_cookie_make(cookie);
 	json_add(kept, "verifier", verifier);
-	if (flow.grant.scheme->begin(&flow.grant.auth, &way, url, err) < 0)
+	json_add(kept, "cookie", cookie);
+	if (flow.grant.scheme->begin(&flow.grant.auth, &way, url, err) < 0 ||
+	    store_flow(call, &flow, &way, kept, err) < 0)
 		return -1;
-	return store_flow(call, &flow, &way, kept, err);
+	oauth_cookie_set(call, res, state, cookie);
+	return 0;
 }
 
 int
@@ -249,7 +259,7 @@ api_oauth_connect(struct call *call, struct response *res, struct error *err)
 {
 	char *url;
 
-	if (begin(call, &url, err) < 0)
+	if (begin(call, res, &url, err) < 0)
 		return failure(call, res, err);
 	response_header(res, "Location", url);
 	response_header(res, "Cache-Control", "no-store");
@@ -294,7 +304,7 @@ open_back(struct call *call, struct db *db, struct back *back, struct error *err
 {
 	struct connect_flow *flow = &back->flow;
 	struct auth_flow_row *row = back->row;
-	struct grant_of of = {.environment_id = row->environment_id};
+	struct grant_of of;
 
 	if (environment_find(call->mem, db, row->environment_id, &call->env, err) < 0 ||
 	    integration_find_id(call->mem, db, row->integration_id, &flow->integration, err) <
@@ -309,11 +319,7 @@ open_back(struct call *call, struct db *db, struct back *back, struct error *err
 				.end_user = row->end_user,
 				.tags = row->tags,
 				.webhook_url_override = row->webhook_url_override};
-	of.provider = flow->integration->provider;
-	of.integration_key = flow->integration->unique_key;
-	of.app = flow->integration->credentials;
-	of.app_length = flow->integration->credentials_length;
-	of.settings = flow->integration->config;
+	of = grant_of_integration(flow->integration);
 	of.credentials = json_object_in(back->kept, "credentials");
 	if (grant_open(call->mem, call->node, &of, &flow->grant, err) < 0)
 		return -1;
@@ -357,7 +363,10 @@ api_oauth_callback(struct call *call, struct response *res, struct error *err)
 
 	if (call_db(call, &db, err) < 0 ||
 	    auth_flow_take(call->mem, db, state_of(call), &back.row, err) < 0 ||
-	    open_back(call, db, &back, err) < 0 || finish(call, &back, &stored, err) < 0)
+	    open_back(call, db, &back, err) < 0 ||
+	    oauth_cookie_check(call, back.row->state, json_string(back.kept, "cookie"), err) <
+		0 ||
+	    finish(call, &back, &stored, err) < 0)
 		return failure(call, res, err);
 	return page(call, res, 200, "Connected", "You can close this window.", NULL);
 }

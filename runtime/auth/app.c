@@ -42,12 +42,23 @@ app_keep_callback(struct auth_grant *grant, struct json_object *query)
 	for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
 
-		if (json_string(query, name) != NULL)
+		if (json_string(query, name) != NULL && json_member(grant->config, name) == NULL)
 			json_add(grant->config, name, json_string(query, name));
 	}
-	if (json_string(query, "installation_id") != NULL)
-		json_add(grant->config, "installation_id",
-			 json_string(query, "installation_id"));
+}
+
+int
+app_keep_installation(struct auth_grant *grant, struct json_object *query, struct error *err)
+{
+	const char *id = json_string(query, "installation_id");
+
+	if (id == NULL)
+		return error_set(err, ERR_PROVIDER,
+				 "%s sent the browser back without installation_id",
+				 template_display_name(grant->template));
+	json_add(grant->config, "installation_id", id);
+	app_keep_callback(grant, query);
+	return 0;
 }
 
 /* ---- the token of an installation ---- */
@@ -168,11 +179,8 @@ complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_obj
 	 struct error *err)
 {
 	(void)flow;
-	if (json_string(query, "installation_id") == NULL)
-		return error_set(err, ERR_PROVIDER,
-				 "%s sent the browser back without installation_id",
-				 template_display_name(grant->template));
-	app_keep_callback(grant, query);
+	if (app_keep_installation(grant, query, err) < 0)
+		return -1;
 	return obtain(grant, err);
 }
 

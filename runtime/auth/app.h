@@ -19,7 +19,10 @@ MUST_CHECK int app_install_url(struct auth_grant *grant, const char *parameter,
 MUST_CHECK int app_token(struct auth_grant *grant, struct json_object **out,
 			 int64_t *expires_ms, struct error *err);
 
-/* Parameters of the callback that redirect_uri_metadata names, and installation_id. */
+/* Parameters of the callback that redirect_uri_metadata names, unless the setting is there. */
 void app_keep_callback(struct auth_grant *grant, struct json_object *query);
+/* The same, and installation_id, without which it is ERR_PROVIDER. */
+MUST_CHECK int app_keep_installation(struct auth_grant *grant, struct json_object *query,
+				     struct error *err);
 
 #endif

@@ -86,11 +86,8 @@ complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_obj
 	struct json_object *params, *app, *user = NULL;
 	int64_t app_ms = 0, user_ms = 0;
 
-	if (json_string(query, "installation_id") == NULL)
-		return error_set(err, ERR_PROVIDER,
-				 "%s sent the browser back without installation_id",
-				 template_display_name(grant->template));
-	app_keep_callback(grant, query);
+	if (app_keep_installation(grant, query, err) < 0)
+		return -1;
 	if (code != NULL) {
 		params = json_own(grant->mem, json_object_new_object());
 		token_put(params, "grant_type", "authorization_code");

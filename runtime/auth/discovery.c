@@ -5,9 +5,37 @@
 #include "auth/discovery.h"
 #include "auth/canonical.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
+
+/* A name of this machine, or an address of a network that is nobody else's. */
+static bool
+is_private(const char *host)
+{
+	static const struct {
+		uint32_t net;
+		int bits;
+	} nets[] = {{0x7f000000, 8}, {0x0a000000, 8}, {0xac100000, 12}, {0xc0a80000, 16}};
+	char text[64];
+	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	struct in_addr address;
+
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (strcasecmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0 ||
+	    strncasecmp(text, "[fc", 3) == 0 || strncasecmp(text, "[fd", 3) == 0)
+		return true;
+	if (inet_pton(AF_INET, text, &address) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if (((ntohl(address.s_addr) ^ nets[i].net) >> (32 - nets[i].bits)) == 0)
+			return true;
+	return false;
+}
 
 static bool
 is_address(const char *host)
@@ -22,14 +50,15 @@ is_address(const char *host)
 	       (isdigit((unsigned char)host[length - 1]) != 0);
 }
 
-/* What a stranger's document names is asked for only at https and by name. */
+/* What a stranger's document names is asked for only at https and by name; in networks that the
+ * operator has opened also otherwise. */
 static int
 check_url(struct auth_grant *grant, const char *url, struct canonical_url *parts,
 	  struct error *err)
 {
 	if (canonical_url_split(grant->mem, url, parts, err) < 0)
 		return error_set(err, ERR_PROVIDER, "\"%.200s\" is no URL", url);
-	if (grant->allows_http)
+	if (grant->allows_http && is_private(parts->host))
 		return 0;
 	if (strcmp(parts->scheme, "https") != 0 || is_address(parts->host))
 		return error_set(err, ERR_PROVIDER,
@@ -81,6 +110,27 @@ get_known(struct auth_grant *grant, const struct canonical_url *u, const char *n
 	return -1;
 }
 
+/* RFC 9728, 3.3: a document speaks for its own server only. Else a token for somebody else's
+ * would be sent there. */
+static int
+check_resource(struct auth_grant *grant, const char *resource, const struct canonical_url *u,
+	       struct error *err)
+{
+	struct canonical_url parts;
+	size_t length;
+
+	if (canonical_url_split(grant->mem, resource, &parts, err) == 0 &&
+	    strcmp(parts.scheme, u->scheme) == 0 && strcasecmp(parts.host, u->host) == 0) {
+		length = strlen(parts.path);
+		length -= length > 0 && parts.path[length - 1] == '/';
+		if (strncmp(parts.path, u->path, length) == 0 &&
+		    (u->path[length] == '\0' || u->path[length] == '/'))
+			return 0;
+	}
+	return error_set(err, ERR_PROVIDER,
+			 "the server's document is about another resource: %.200s", resource);
+}
+
 /* The resource's document names its authorization server; older servers are their own. */
 static int
 find_issuer(struct auth_grant *grant, const char *server_url, const struct canonical_url *u,
@@ -95,9 +145,12 @@ find_issuer(struct auth_grant *grant, const char *server_url, const struct canon
 	servers = json_array_in(document, "authorization_servers");
 	if (servers != NULL && json_object_array_length(servers) > 0)
 		*issuer = json_object_get_string(json_object_array_get_idx(servers, 0));
+	if (*issuer == NULL)
+		return error_set(err, ERR_PROVIDER,
+				 "authorization_servers of %.200s must be URLs", server_url);
 	if (json_string(document, "resource") != NULL)
 		*resource = json_string(document, "resource");
-	return 0;
+	return check_resource(grant, *resource, u, err);
 }
 
 static bool
@@ -118,10 +171,13 @@ has_s256(struct json_object *document)
 
 	if (methods == NULL)
 		return true; /* it does not say */
-	for (size_t i = 0; i < json_object_array_length(methods); i++)
-		if (strcmp(json_object_get_string(json_object_array_get_idx(methods, i)),
-			   "S256") == 0)
+	for (size_t i = 0; i < json_object_array_length(methods); i++) {
+		struct json_object *method = json_object_array_get_idx(methods, i);
+
+		if (json_object_is_type(method, json_type_string) &&
+		    strcmp(json_object_get_string(method), "S256") == 0)
 			return true;
+	}
 	return false;
 }
 

@@ -34,7 +34,7 @@ take_so_far(struct auth_grant *grant, struct json_object *answer, struct expand_
 	struct json_object *so_far = json_own(grant->mem, json_object_new_object());
 	struct json_object *tokens;
 
-	if (token_mapped(grant, answer, &tokens, err) < 0)
+	if (token_object(grant, answer, err) < 0 || token_mapped(grant, answer, &tokens, err) < 0)
 		return -1;
 	json_object_object_foreach (tokens, key, value)
 		if (value != NULL)
@@ -61,7 +61,8 @@ more_answers(struct auth_grant *grant, const struct auth_scheme *scheme, bool is
 		struct expand_scope scope;
 
 		if (take_so_far(grant, *answer, &scope, err) < 0 ||
-		    ask_send(grant, scheme, &scope, rules, &next, err) < 0) {
+		    ask_send(grant, scheme, &scope, rules, &next, err) < 0 ||
+		    token_object(grant, next, err) < 0) {
 			result = error_prefix(err, "request %zu after the token: ", i + 1);
 			break;
 		}

@@ -73,8 +73,14 @@ int64_t token_moment(struct json_object *value);
 /* expires_at of a request body, checked, into out as ISO; an absent one is fine. */
 MUST_CHECK int token_given_expiry(struct json_object *given, struct json_object *out,
 				  struct error *err);
+/* When a life from now ends; not after the year 9999. */
+int64_t token_end(const struct auth_grant *grant, int64_t life_ms);
 /* expires_at or expires_in of an answer, or the template's fixed life; 0: nothing said. */
 int64_t token_expiry(const struct auth_grant *grant, struct json_object *answer);
+
+/* ERR_PROVIDER unless an answer is an object. */
+MUST_CHECK int token_object(const struct auth_grant *grant, struct json_object *answer,
+			    struct error *err);
 
 /*
  * What x.token_response makes of an answer: ERR_PROVIDER when the provider says no in it,

@@ -12,6 +12,13 @@
 
 /* A number below this is seconds: as milliseconds it would be a moment of 1970. */
 #define MILLISECONDS_FROM (INT64_C(1) << 35)
+#define MOMENT_MAX INT64_C(253402300799000) /* 9999-12-31T23:59:59Z: what is later never ends */
+
+static int64_t
+bounded(int64_t ms)
+{
+	return ms > MOMENT_MAX ? MOMENT_MAX : ms;
+}
 
 struct json_object *
 token_at(struct json_object *tree, const char *path)
@@ -142,10 +149,16 @@ token_moment(struct json_object *value)
 
 	if (json_object_is_type(value, json_type_string) &&
 	    clock_parse(json_object_get_string(value), &n) == 0)
-		return n;
+		return bounded(n);
 	if (!number(value, &n) || n <= 0)
 		return 0;
-	return n < MILLISECONDS_FROM ? n * 1000 : n;
+	return bounded(n < MILLISECONDS_FROM ? n * 1000 : n);
+}
+
+int64_t
+token_end(const struct auth_grant *grant, int64_t life_ms)
+{
+	return life_ms > MOMENT_MAX ? MOMENT_MAX : bounded(grant->now_ms + life_ms);
 }
 
 int64_t
@@ -158,10 +171,12 @@ token_expiry(const struct auth_grant *grant, struct json_object *answer)
 	if (token_at(answer, "expires_at") != NULL &&
 	    (n = token_moment(token_at(answer, "expires_at"))) > 0)
 		return n;
-	if (number(token_at(answer, "expires_in"), &n) && n > 0 && n < INT64_MAX / 2000)
-		return grant->now_ms +
-		       (unit != NULL && strcmp(unit, "milliseconds") == 0 ? n : n * 1000);
-	return fixed > 0 ? grant->now_ms + fixed : 0;
+	if (number(token_at(answer, "expires_in"), &n) && n > 0)
+		return token_end(grant, n > MOMENT_MAX ? MOMENT_MAX
+					: unit != NULL && strcmp(unit, "milliseconds") == 0
+					    ? n
+					    : n * 1000);
+	return fixed > 0 ? token_end(grant, fixed) : 0;
 }
 
 int
@@ -196,6 +211,15 @@ says_no(const struct auth_grant *grant, struct json_object *rules, struct json_o
 	}
 	text = error == NULL ? NULL : token_text_at(grant->mem, answer, error);
 	return text != NULL && text[0] != '\0';
+}
+
+int
+token_object(const struct auth_grant *grant, struct json_object *answer, struct error *err)
+{
+	return json_object_is_type(answer, json_type_object)
+		   ? 0
+		   : error_set(err, ERR_PROVIDER, "%s answered with something else than an object",
+			       template_display_name(grant->template));
 }
 
 int

@@ -127,7 +127,7 @@ duration_ms(const char *text)
 	long long days, hours, minutes, n;
 	char *end;
 
-	if (sscanf(text, "%lld:%lld:%lld", &days, &hours, &minutes) == 3)
+	if (sscanf(text, "%9lld:%9lld:%9lld", &days, &hours, &minutes) == 3)
 		return ((days * 24 + hours) * 60 + minutes) * 60000;
 	n = strtoll(text, &end, 10);
 	if (end == text || n <= 0 || n > INT32_MAX)
@@ -156,14 +156,14 @@ expiry(struct auth_grant *grant, struct json_object *answer, const char *token)
 		if (strategy != NULL && strcmp(strategy, "expireAt") == 0)
 			ms = token_moment(token_at(answer, path));
 		if (ms == 0 && (ms = duration_ms(text)) > 0)
-			ms = grant->now_ms + (unit != NULL && strcmp(unit, "milliseconds") == 0
+			ms = token_end(grant, unit != NULL && strcmp(unit, "milliseconds") == 0
 						  ? ms / 1000
 						  : ms);
 	}
 	if (ms == 0 && fixed > 0)
-		ms = grant->now_ms + fixed;
+		ms = token_end(grant, fixed);
 	if (ms == 0 && jwt_claims(grant->mem, token, &claims, &none) == 0)
-		ms = json_integer(claims, "exp", 0) * 1000;
+		ms = token_moment(json_member(claims, "exp"));
 	return ms;
 }
 

@@ -131,6 +131,17 @@ parse(TALLOC_CTX *mem, const char *text, struct json_object **out, struct error 
 	return json_parse(mem, text, strlen(text), out, err);
 }
 
+struct grant_of
+grant_of_integration(const struct integration *i)
+{
+	return (struct grant_of){.provider = i->provider,
+				 .environment_id = i->environment_id,
+				 .integration_key = i->unique_key,
+				 .app = i->credentials,
+				 .app_length = i->credentials_length,
+				 .settings = i->config};
+}
+
 int
 grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct grant *out,
 	   struct error *err)

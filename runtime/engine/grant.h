@@ -29,6 +29,9 @@ struct grant_of {
 	struct json_object *credentials;
 };
 
+/* Of an integration, for a connection that is yet to be made. */
+struct grant_of grant_of_integration(const struct integration *integration);
+
 /* All of it belongs to mem; secret settings of the integration are among its settings.
  * ERR_TEMPLATE, ERR_UNSUPPORTED, ERR_DECRYPT. */
 MUST_CHECK int grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of,

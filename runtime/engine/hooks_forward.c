@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* Of the hop, of the provider's own credentials, or ours. */
+/* Of the hop, of the provider's own credentials, or ours; "-" at the end: whatever follows. */
 static const char *const not_passed_on[] = {
     "host",
     "authorization",
@@ -37,13 +37,18 @@ static const char *const not_passed_on[] = {
 };
 
 static bool
-passes(const struct http_field *field)
+passes(const struct hooks_forward *forward, const struct http_field *field)
 {
-	if (strlen(field->value) > HOOKS_FORWARD_HEADER_MAX)
+	if (strlen(field->value) > HOOKS_FORWARD_HEADER_MAX ||
+	    (forward->secret_header != NULL && strcmp(field->name, forward->secret_header) == 0))
 		return false;
-	for (size_t i = 0; i < sizeof(not_passed_on) / sizeof(not_passed_on[0]); i++)
-		if (strncmp(field->name, not_passed_on[i], strlen(not_passed_on[i])) == 0)
+	for (size_t i = 0; i < sizeof(not_passed_on) / sizeof(not_passed_on[0]); i++) {
+		size_t length = strlen(not_passed_on[i]);
+
+		if (strncmp(field->name, not_passed_on[i], length) == 0 &&
+		    (field->name[length] == '\0' || not_passed_on[i][length - 1] == '-'))
 			return false;
+	}
 	return true;
 }
 
@@ -62,7 +67,7 @@ hooks_forward_facts(TALLOC_CTX *mem, const struct hooks_forward *forward)
 	json_object_object_add(facts, "headers", headers);
 	for (const struct http_field *f = forward->headers;
 	     f->name != NULL && count < HOOKS_FORWARD_HEADERS_MAX; f++)
-		if (passes(f)) {
+		if (passes(forward, f)) {
 			json_add(headers, f->name, f->value);
 			count++;
 		}

@@ -18,6 +18,7 @@ struct hooks_forward {
 	const char *connection_id; /* NULL: it is about none that we know */
 	const char *payload;	   /* JSON, as it came */
 	const struct http_field *headers;
+	const char *secret_header; /* the one that is the secret itself, or NULL */
 };
 char *hooks_forward_facts(TALLOC_CTX *mem, const struct hooks_forward *forward);
 

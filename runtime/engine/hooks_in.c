@@ -57,20 +57,31 @@ find_challenge(struct hooks_in *in)
 	return found;
 }
 
+static int
+payload_error(struct error *err)
+{
+	error_prefix(err, "the body: ");
+	err->code = ERR_WEBHOOK_PAYLOAD;
+	return -1;
+}
+
 int
 hooks_in_read(struct hooks_in *in, struct error *err)
 {
 	const struct hooks_received *r = &in->received;
+	const char *text;
 
 	in->payload = NULL;
 	if (is_form(in)) {
-		if (token_from_form(in->mem, r->body, &in->payload) == 0)
-			in->payload = unwrap(in, in->payload);
+		if (token_from_form(in->mem, r->body, &in->payload) < 0)
+			return 0;
+		text = json_text(in->mem, in->payload); /* is it UTF-8? */
+		if (json_parse(in->mem, text, strlen(text), &in->payload, err) < 0)
+			return payload_error(err);
+		in->payload = unwrap(in, in->payload);
 	} else if (r->body_length > 0 &&
 		   json_parse(in->mem, r->body, r->body_length, &in->payload, err) < 0) {
-		error_prefix(err, "the body: ");
-		err->code = ERR_WEBHOOK_PAYLOAD;
-		return -1;
+		return payload_error(err);
 	}
 	in->challenge = find_challenge(in);
 	return 0;
@@ -123,11 +134,17 @@ static int
 add(struct hooks_in *in, struct db *db, int64_t connection_row, const char *connection_id,
     const char *payload, struct error *err)
 {
+	struct json_object *verify = json_object_in(in->rules, "verify");
+	const char *scheme = json_string(verify, "scheme");
+	bool is_secret = scheme != NULL && strcmp(scheme, "token") == 0;
 	const struct hooks_forward forward = {.provider = in->integration->provider,
 					      .integration_key = in->integration->unique_key,
 					      .connection_id = connection_id,
 					      .payload = payload,
-					      .headers = in->received.headers};
+					      .headers = in->received.headers,
+					      .secret_header =
+						  is_secret ? json_string(verify, "header")
+							    : NULL};
 	const struct outbox_auth row = {.connection_row = connection_row,
 					.environment_id = in->integration->environment_id,
 					.kind = OUTBOX_FORWARD,

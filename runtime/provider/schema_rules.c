@@ -81,9 +81,83 @@ check_verification(struct schema_walk *walk)
 			     "each other");
 }
 
+/* ---- who says where secrets go ---- */
+
+/* The setting that is the host of a URL, whole: ${connectionConfig.x}/…, https://${…}/… */
+static bool
+host_setting(const char *url, char name[64])
+{
+	static const char open[] = "${connectionConfig.";
+	const char *at = strstr(url, "://"), *end;
+
+	at = strncmp(url, open, strlen(open)) == 0 ? url : at == NULL ? NULL : at + 3;
+	if (at == NULL || strncmp(at, open, strlen(open)) != 0)
+		return false;
+	at += strlen(open);
+	end = strchr(at, '}');
+	if (end == NULL || end - at >= 64 || (end[1] != '\0' && strchr("/?: ", end[1]) == NULL))
+		return false;
+	memcpy(name, at, (size_t)(end - at));
+	name[end - at] = '\0';
+	return true;
+}
+
+static void
+check_host(struct schema_walk *walk, const struct yaml_node *url)
+{
+	char name[64];
+
+	if (url == NULL || url->kind != YAML_SCALAR || !host_setting(url->text, name) ||
+	    yaml_get(yaml_get(walk->root, "integration_config"), name) != NULL)
+		return;
+	schema_fault(walk, url, "E0709",
+		     "the app's secret would go where a person says: %s belongs into "
+		     "integration_config",
+		     name);
+}
+
+/* The secrets of these are the integration's. */
+static void
+check_hosts(struct schema_walk *walk)
+{
+	static const char *const modes[] = {"OAUTH1", "OAUTH2", "CUSTOM", "APP"};
+	const struct yaml_node *url = yaml_get(walk->root, "token_url");
+	const char *mode = yaml_text(walk->root, "auth_mode");
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(modes[i], mode) != 0)
+			continue;
+		check_host(walk, url);
+		check_host(walk, yaml_get(walk->root, "refresh_url"));
+		if (url != NULL && url->kind == YAML_MAPPING) {
+			check_host(walk, yaml_get(url, "OAUTH2"));
+			check_host(walk, yaml_get(url, "APP"));
+		}
+	}
+}
+
+/* Settings of a connection are stored as they are, and shown. */
+static void
+check_secrets(struct schema_walk *walk)
+{
+	const struct yaml_node *fields = yaml_get(walk->root, "connection_config");
+
+	for (size_t i = 0; fields != NULL && fields->kind == YAML_MAPPING && i < fields->count;
+	     i++) {
+		const char *secret = yaml_text(fields->items[2 * i + 1], "secret");
+
+		if (secret != NULL && strcmp(secret, "true") == 0)
+			schema_fault(walk, fields->items[2 * i], "E0709",
+				     "%.80s is a secret: it belongs into credentials",
+				     fields->items[2 * i]->text);
+	}
+}
+
 void
 schema_check_rules(struct schema_walk *walk)
 {
+	check_hosts(walk);
+	check_secrets(walk);
 	check_mode(walk);
 	check_paginate(walk);
 	check_verification(walk);

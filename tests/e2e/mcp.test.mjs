@@ -2,7 +2,7 @@
 // MCP servers: their authorization server is found from their address, and a client registers itself with it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { back, begin, form, session, stateOf, world } from "./lib/auth.mjs";
+import { back, begin, form, returned, session, stateOf, world } from "./lib/auth.mjs";
 import { start } from "./lib/nangod.mjs";
 import { oidcServer } from "./lib/oidc.mjs";
 
@@ -23,8 +23,8 @@ test("any MCP server: found by its address, registered with, signed in to, and r
   const url = new URL(first.headers.get("location"));
   assert.deepEqual([url.origin, url.searchParams.get("resource"), url.searchParams.get("redirect_uri")], [oidc.url, mcp, `${w.nangod.url}/oauth/callback`]);
   assert.ok(url.searchParams.get("code_challenge"));
-  const done = await fetch(await oidc.signIn(url.href));
-  assert.equal(done.status, 200, await done.text());
+  const done = await returned(w.nangod, await oidc.signIn(url.href));
+  assert.equal(done.status, 200, done.text);
   const [{ connection_id }] = (await w.nangod.ok("GET", "/connections")).connections;
   const show = (more = "") => w.nangod.ok("GET", `/connections/${connection_id}?provider_config_key=mcp${more}`);
   const made = await show();
@@ -42,7 +42,7 @@ test("endpoints of the template with a client that registers itself", async (t) 
   const { token } = await session(w.nangod);
   const first = await begin(w.nangod, "fixed", token, query({ server: oidc.url }));
   assert.equal(first.status, 302, first.text);
-  assert.equal((await fetch(await oidc.signIn(first.headers.get("location")))).status, 200);
+  assert.equal((await returned(w.nangod, await oidc.signIn(first.headers.get("location")))).status, 200);
 });
 
 test("what a stranger's documents say is not believed", async (t) => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { world } from "./lib/auth.mjs";
+import { begin, returned, world } from "./lib/auth.mjs";
 import { serve } from "./lib/nangod.mjs";
 import { oidcServer } from "./lib/oidc.mjs";
 
@@ -19,10 +19,10 @@ async function connected(t, { more, client } = {}) {
   const oidc = await oidcServer(t, { redirectUri: `${w.nangod.url}/oauth/callback` });
   await w.integrate("oidc", client ?? { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret-value", scopes: "openid,offline_access" });
   const { token } = (await w.nangod.ok("POST", "/connect/sessions", { body: { end_user: { id: "ada" } } })).data;
-  const first = await w.nangod.call("GET", `/oauth/connect/oidc?connect_session_token=${token}&params[server]=${encodeURIComponent(oidc.url)}`, { key: null, raw: true });
+  const first = await begin(w.nangod, "oidc", token, `&params[server]=${encodeURIComponent(oidc.url)}`);
   assert.equal(first.status, 302, first.text);
-  const done = await fetch(await oidc.signIn(first.headers.get("location")));
-  assert.equal(done.status, 200, await done.text());
+  const done = await returned(w.nangod, await oidc.signIn(first.headers.get("location")));
+  assert.equal(done.status, 200, done.text);
   const [{ connection_id }] = (await w.nangod.ok("GET", "/connections")).connections;
   const show = (node, query = "") => node.call("GET", `/connections/${connection_id}?provider_config_key=oidc${query}`, { key: w.nangod.key });
   const me = async (access) => (await fetch(`${oidc.url}/me`, { headers: { authorization: `Bearer ${access}` } })).status;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { begin, session } from "./lib/auth.mjs";
+import { begin, returned, session } from "./lib/auth.mjs";
 import { internet } from "./lib/internet.mjs";
 import { mcpServer } from "./lib/mcp-server.mjs";
 import { buildPlugin, psql, scratch, start, top } from "./lib/nangod.mjs";
@@ -42,8 +42,8 @@ async function signIn(nangod, net, name, query = "") {
   const page = new URL(first.headers.get("location"));
   const agreed = await net.get(page.href);
   assert.equal(agreed.status, 302, agreed.text);
-  const done = await fetch(agreed.headers.location);
-  assert.equal(done.status, 200, await done.text());
+  const done = await returned(nangod, agreed.headers.location);
+  assert.equal(done.status, 200, done.text);
   return page;
 }
 

@@ -41,9 +41,18 @@ export async function session(nangod, more) {
   return data;
 }
 
+/** Cookies of the browser, by node; each is named for its flow. */
+const jars = new WeakMap();
 /** The first step, as a browser takes it. */
-export const begin = (nangod, name, token, query = "") =>
-  nangod.call("GET", `/oauth/connect/${name}?connect_session_token=${token}${query}`, { key: null, raw: true });
+export async function begin(nangod, name, token, query = "") {
+  const answer = await nangod.call("GET", `/oauth/connect/${name}?connect_session_token=${token}${query}`, { key: null, raw: true });
+  const cookie = answer.headers.get("set-cookie")?.split(";")[0];
+  if (cookie) jars.set(nangod, [...(jars.get(nangod) ?? []), cookie]);
+  return answer;
+}
 /** And the last. */
-export const back = (nangod, query, path = "/oauth/callback") => nangod.call("GET", `${path}?${new URLSearchParams(query)}`, { key: null, raw: true });
+export const back = (nangod, query, path = "/oauth/callback", cookie = (jars.get(nangod) ?? []).join("; ")) =>
+  nangod.call("GET", `${path}?${new URLSearchParams(query)}`, { key: null, raw: true, headers: { cookie } });
+/** The same, where the provider sent it. */
+export const returned = (nangod, location) => back(nangod, new URL(location).searchParams, new URL(location).pathname);
 export const stateOf = (answer) => new URL(answer.headers.get("location")).searchParams.get("state");
