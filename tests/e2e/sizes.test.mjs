@@ -25,7 +25,7 @@ async function world(t) {
   const run = async (metadata) => {
     await nangod.ok("POST", "/connections/metadata", { body: { connection_id: "acme", provider_config_key: key, metadata: { count: 0, bytes: 0, last: 0, tag: "x", ...metadata } } });
     await trigger("heavy");
-    return nangod.settled(key, "acme", "heavy", 60);
+    return nangod.settled(key, "acme", "heavy", 120);
   };
   /** The whole feed, as bytes. */
   const feed = async () => {
@@ -60,7 +60,7 @@ test("a record of 10 MiB is stored whole, and one of a byte more ends the run wi
   assert.equal(await stored(), `1:${RECORD_MAX}`, "nothing of its page is in");
 });
 
-test("a page of 100 MiB is stored whole, changed whole, and one of a byte more ends the run", { timeout: 240_000 }, async (t) => {
+test("a page of 100 MiB is stored whole, changed whole, and one of a byte more ends the run", { timeout: 400_000 }, async (t) => {
   const { nangod, run, feed, stored } = await world(t);
   const last = PAGE_MAX - 9 * (RECORD_MAX + RECORD_COSTS) - RECORD_COSTS;
   const full = { count: 9, bytes: RECORD_MAX, last };

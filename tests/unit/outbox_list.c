@@ -32,8 +32,8 @@ run_sql(const char *sql)
 		fail_msg("%s: %s", sql, err.message);
 }
 
-/* 200,000 of environment 1 were delivered, and the oldest three given up; of environment 2,
- * which is out of order, 50,000 were given up. */
+/* 100,000 of environment 1 were delivered, and the oldest three given up; of environment 2,
+ * which is out of order, 25,000 were given up. */
 static void
 fill(const char *schema, const char *columns, const char *values)
 {
@@ -42,10 +42,10 @@ fill(const char *schema, const char *columns, const char *values)
 	snprintf(sql, sizeof(sql),
 		 "INSERT INTO %s.outbox (connection_id, kind, environment_id, state, facts, "
 		 "    created_at, ready_at, due_at, finished_at%s) "
-		 "SELECT 1, 'sync', CASE WHEN n > 200000 THEN 2 ELSE 1 END, "
-		 "    CASE WHEN n < 4 OR n > 200000 THEN 'dead' ELSE 'delivered' END, '{}', "
+		 "SELECT 1, 'sync', CASE WHEN n > 100000 THEN 2 ELSE 1 END, "
+		 "    CASE WHEN n < 4 OR n > 100000 THEN 'dead' ELSE 'delivered' END, '{}', "
 		 "    to_timestamp(n), to_timestamp(n), NULL, to_timestamp(n)%s "
-		 "FROM generate_series(1, 250000) n",
+		 "FROM generate_series(1, 125000) n",
 		 schema, columns, values);
 	run_sql(sql);
 	snprintf(sql, sizeof(sql), "VACUUM ANALYZE %s.outbox", schema);
@@ -114,7 +114,7 @@ static const struct {
 	size_t count;
 } rows[] = {
     {"the newest", {.environment_id = 1}, 20},
-    {"a page in the middle", {.environment_id = 1, .before_us = AT(100000)}, 20},
+    {"a page in the middle", {.environment_id = 1, .before_us = AT(50000)}, 20},
     {"given up, which are the oldest", {.environment_id = 1, .state = "dead"}, 3},
     {"behind the newest of these",
      {.environment_id = 1, .state = "dead", .before_us = AT(3)},
