@@ -105,8 +105,8 @@ connect_query(struct call *call, const char *name, bool is_null)
 }
 
 /*
- * A browser says what the person knows. Settings of the integration, and what the provider is to
- * tell, are not its to say: a URL among them would get the app's secrets.
+ * A browser says what the person knows. Settings of the integration, and what the provider is
+ * to tell, are not its to say: a URL among them would get the app's secrets.
  */
 static void
 drop_foreign(const struct template *template, struct json_object *config)

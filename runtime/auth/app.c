@@ -42,7 +42,8 @@ app_keep_callback(struct auth_grant *grant, struct json_object *query)
 	for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
 
-		if (json_string(query, name) != NULL && json_member(grant->config, name) == NULL)
+		if (json_string(query, name) != NULL &&
+		    json_member(grant->config, name) == NULL)
 			json_add(grant->config, name, json_string(query, name));
 	}
 }

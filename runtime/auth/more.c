@@ -34,7 +34,8 @@ take_so_far(struct auth_grant *grant, struct json_object *answer, struct expand_
 	struct json_object *so_far = json_own(grant->mem, json_object_new_object());
 	struct json_object *tokens;
 
-	if (token_object(grant, answer, err) < 0 || token_mapped(grant, answer, &tokens, err) < 0)
+	if (token_object(grant, answer, err) < 0 ||
+	    token_mapped(grant, answer, &tokens, err) < 0)
 		return -1;
 	json_object_object_foreach (tokens, key, value)
 		if (value != NULL)

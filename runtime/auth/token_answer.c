@@ -12,7 +12,8 @@
 
 /* A number below this is seconds: as milliseconds it would be a moment of 1970. */
 #define MILLISECONDS_FROM (INT64_C(1) << 35)
-#define MOMENT_MAX INT64_C(253402300799000) /* 9999-12-31T23:59:59Z: what is later never ends */
+#define MOMENT_MAX INT64_C(253402300799000) /* 9999-12-31T23:59:59Z: what is later never ends \
+					     */
 
 static int64_t
 bounded(int64_t ms)
@@ -218,7 +219,8 @@ token_object(const struct auth_grant *grant, struct json_object *answer, struct 
 {
 	return json_object_is_type(answer, json_type_object)
 		   ? 0
-		   : error_set(err, ERR_PROVIDER, "%s answered with something else than an object",
+		   : error_set(err, ERR_PROVIDER,
+			       "%s answered with something else than an object",
 			       template_display_name(grant->template));
 }
 

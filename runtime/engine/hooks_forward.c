@@ -40,7 +40,8 @@ static bool
 passes(const struct hooks_forward *forward, const struct http_field *field)
 {
 	if (strlen(field->value) > HOOKS_FORWARD_HEADER_MAX ||
-	    (forward->secret_header != NULL && strcmp(field->name, forward->secret_header) == 0))
+	    (forward->secret_header != NULL &&
+	     strcmp(field->name, forward->secret_header) == 0))
 		return false;
 	for (size_t i = 0; i < sizeof(not_passed_on) / sizeof(not_passed_on[0]); i++) {
 		size_t length = strlen(not_passed_on[i]);

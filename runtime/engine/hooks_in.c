@@ -137,14 +137,13 @@ add(struct hooks_in *in, struct db *db, int64_t connection_row, const char *conn
 	struct json_object *verify = json_object_in(in->rules, "verify");
 	const char *scheme = json_string(verify, "scheme");
 	bool is_secret = scheme != NULL && strcmp(scheme, "token") == 0;
-	const struct hooks_forward forward = {.provider = in->integration->provider,
-					      .integration_key = in->integration->unique_key,
-					      .connection_id = connection_id,
-					      .payload = payload,
-					      .headers = in->received.headers,
-					      .secret_header =
-						  is_secret ? json_string(verify, "header")
-							    : NULL};
+	const struct hooks_forward forward = {
+	    .provider = in->integration->provider,
+	    .integration_key = in->integration->unique_key,
+	    .connection_id = connection_id,
+	    .payload = payload,
+	    .headers = in->received.headers,
+	    .secret_header = is_secret ? json_string(verify, "header") : NULL};
 	const struct outbox_auth row = {.connection_row = connection_row,
 					.environment_id = in->integration->environment_id,
 					.kind = OUTBOX_FORWARD,

@@ -101,6 +101,10 @@ test("then: short tokens are traded for others, each request with what those bef
   assert.deepEqual([w.at("/long")[0].query.get("id"), form(w.at("/long")[0]), w.at("/long")[0].headers.authorization], ["s1", { client_id: "app-id", client_secret: "app-s3cret" }, undefined]);
   const { access_token, refresh_token, raw } = await w.get();
   assert.deepEqual([access_token, refresh_token, raw.url], ["long", "rt-1", "https://x"]);
+  for (const json of [[{ a: 1 }], "text", null]) {
+    w.provider.reply("POST /login", { json });
+    assert.match((await w.connect()).done.text, /Own answered with something else than an object/, JSON.stringify(json));
+  }
   w.provider.reply("POST /login", { status: 403, json: { error: "no" } });
   assert.match((await w.connect()).done.text, /request 1 after the token: .*403/);
 });

@@ -62,6 +62,18 @@ test("what a stranger's documents say is not believed", async (t) => {
   await says({ ...metadata, token_endpoint: undefined }, /no token_endpoint/);
   await says({ ...metadata, token_endpoint: "file:///etc/passwd" }, /no URL/);
   await says({ ...metadata, code_challenge_methods_supported: ["plain"] }, /PKCE/);
+  await says({ ...metadata, code_challenge_methods_supported: [null, 5, {}] }, /PKCE/);
+  await says({ ...metadata, token_endpoint: "http://id.example.com/token" }, /must be an https URL/);
+  const server = "GET /.well-known/oauth-protected-resource/mcp";
+  for (const authorization_servers of [[null], [5], [{}]]) {
+    w.provider.reply(server, { json: { resource: `${w.provider.url}/mcp`, authorization_servers } });
+    await says(metadata, /must be|no URL|no metadata/);
+  }
+  for (const resource of ["https://victim.example.com/mcp", `${w.provider.url}/other`, `${w.provider.url}/mc`, `${w.provider.url}/mcp/deeper`, "x"]) {
+    w.provider.reply(server, { json: { resource, authorization_servers: [w.provider.url] } });
+    await says(metadata, /about another resource/);
+  }
+  w.provider.reply(server, { json: { resource: w.provider.url } });
   await says({ ...metadata, registration_endpoint: undefined }, /no client register itself/);
   w.provider.reply("POST /r", { status: 400, json: { error: "invalid_redirect_uri" } });
   await says(metadata, /could not be registered.*invalid_redirect_uri/);

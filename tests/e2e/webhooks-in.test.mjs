@@ -162,9 +162,25 @@ test("several events in one, forms, challenges, and bodies that are none", async
   assert.deepEqual([echo.status, echo.text, echo.headers.get("content-type"), echo.headers.get("x-content-type-options")], [200, "<b>c-1</b>", "text/plain; charset=utf-8", "nosniff"]);
   assert.equal((await w.send("asked", "", {}, "?validationToken=v%201")).text, "v 1");
   assert.equal((await w.send("list", "{", {})).code, "webhook_invalid_payload");
+  assert.equal((await w.send("list", "a=%e9", form)).code, "webhook_invalid_payload");
   assert.equal((await w.send("list", JSON.stringify(Array.from({ length: 1001 }, () => ({}))))).code, "webhook_invalid_payload");
   assert.equal((await w.send("list", JSON.stringify({ pad: "x".repeat(10 * 1024 * 1024) }))).status, 413);
   assert.equal((await w.told(6)).length, 6);
+});
+
+test("a secret that is the header goes no further, and a provider of keys has a webhook_secret, too", async (t) => {
+  const entry = { display_name: "Keys", docs: "https://example.com", auth_mode: "API_KEY", proxy: { base_url: "https://x" }, credentials: { apiKey: { type: "string", title: "k", description: "k" } },
+    x: { source: "https://example.com", webhook: { verify: { scheme: "token", header: "x-token" }, match: [{ at: "account", by: "config", key: "account" }] } } };
+  const w = await authWorld(t, { more: { keys: entry } });
+  await w.nangod.ok("POST", "/integrations", { body: { provider: "keys", unique_key: "keys", credentials: { type: "API_KEY", webhook_secret: secret } } });
+  const app = await httpServer(t);
+  app.reply("POST /hook", { json: {} });
+  await w.nangod.ok("PATCH", "/environment/webhooks", { body: { primary_url: `${app.url}/hook` } });
+  const url = (await w.nangod.ok("GET", "/integrations/keys?include=webhook")).data.webhook_url;
+  const answer = await fetch(url, { method: "POST", body: "{}", headers: { "x-token": secret, "tenant-id": "T", "content-type": "application/json" } });
+  assert.equal(answer.status, 200, await answer.text());
+  await until(() => app.requests.length > 0, "it did not come");
+  assert.deepEqual([app.requests[0].headers["x-token"], app.requests[0].headers["tenant-id"]], [undefined, "T"]);
 });
 
 test("addresses: no integration, no environment, a provider without webhooks", async (t) => {

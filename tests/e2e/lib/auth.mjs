@@ -41,18 +41,18 @@ export async function session(nangod, more) {
   return data;
 }
 
-/** Cookies of the browser, by node; each is named for its flow. */
-const jars = new WeakMap();
+/** Cookies of the browser, by state. */
+const jar = new Map();
 /** The first step, as a browser takes it. */
 export async function begin(nangod, name, token, query = "") {
   const answer = await nangod.call("GET", `/oauth/connect/${name}?connect_session_token=${token}${query}`, { key: null, raw: true });
-  const cookie = answer.headers.get("set-cookie")?.split(";")[0];
-  if (cookie) jars.set(nangod, [...(jars.get(nangod) ?? []), cookie]);
+  const [, cookie, state] = /^(nango_oauth_([0-9a-f-]{36})=[0-9a-f]{32}); Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600(?:; Secure)?$/.exec(answer.headers.get("set-cookie")) ?? [];
+  if (state) jar.set(state, cookie);
   return answer;
 }
 /** And the last. */
-export const back = (nangod, query, path = "/oauth/callback", cookie = (jars.get(nangod) ?? []).join("; ")) =>
-  nangod.call("GET", `${path}?${new URLSearchParams(query)}`, { key: null, raw: true, headers: { cookie } });
+export const back = (nangod, query, path = "/oauth/callback", cookie = jar.get(query.state ?? query.payload ?? query.customField ?? query.get?.("state"))) =>
+  nangod.call("GET", `${path}?${new URLSearchParams(query)}`, { key: null, raw: true, headers: { cookie: `theme=dark; ${cookie}` } });
 /** The same, where the provider sent it. */
 export const returned = (nangod, location) => back(nangod, new URL(location).searchParams, new URL(location).pathname);
 export const stateOf = (answer) => new URL(answer.headers.get("location")).searchParams.get("state");

@@ -123,18 +123,30 @@ export async function customFlow(w, name, row) {
 
   const given = (n) => ({ json: { access_token: `ghu-s3cret-${n}`, expires_in: 8 * hour, refresh_token: `ghr-s3cret-${n}`, refresh_token_expires_in: 15897600, scope: "", token_type: "bearer" } });
   const check = async (params) => {
-    const requests = w.asked();
+    const requests = w.asked().filter((r) => !r.path.startsWith("/user/installations?"));
     const of = (url) => requests.splice(requests.findIndex((r) => line(r) === `POST ${url}`), 1)[0];
     checkToken(of(user.url), user, params, client);
     assert.equal(line(of(row.installation)), `POST ${row.installation}`);
     assert.deepEqual(requests, []);
   };
   w.net.reply(`POST ${user.url}`, given(1));
+  // The installation has to be one of the user's: anybody can put another's id into the callback.
+  const own = "https://api.github.com/user/installations";
+  w.net.reply(`GET ${own}`, { json: { total_count: 1, installations: [{ id: 98, account: { login: "other" } }] } });
+  const foreign = await install(w, name, row, token, { code: "the-code" });
+  assert.equal(foreign.status, 400, foreign.text);
+  assert.match(foreign.text, /lists nothing whose id/);
+  const nobody = await install(w, name, row, token, {});
+  assert.equal(nobody.status, 400, nobody.text);
+  await none(w, name);
+  w.asked();
+  w.net.reply(`GET ${own}`, { json: { total_count: 2, installations: [{ id: 98, account: { login: "other" } }, { id: 99, account: { login: "acme" } }] } });
   const done = await install(w, name, row, token, { code: "the-code" });
   assert.equal(done.status, 200, done.text);
+  assert.deepEqual(w.net.requests.filter((r) => r.path.startsWith("/user/installations?")).map((r) => r.headers.authorization), ["Bearer ghu-s3cret-1"]);
   await check({ grant_type: "authorization_code", code: "the-code", redirect_uri: `${w.nangod.url}/oauth/callback` });
   const { id, credentials, connection_config } = await shown(w, name);
-  assert.deepEqual([credentials.type, credentials.app.access_token, credentials.user.access_token, connection_config], ["CUSTOM", "ghs-s3cret-1", "ghu-s3cret-1", { installation_id: "99" }]);
+  assert.deepEqual([credentials.type, credentials.app.access_token, credentials.user.access_token, connection_config], ["CUSTOM", "ghs-s3cret-1", "ghu-s3cret-1", { installation_id: "99", account: "acme" }]);
   checkEnd(credentials, hour, "the earlier end");
   w.net.reply(`POST ${row.installation}`, () => installed(2));
   w.net.reply(`POST ${user.url}`, given(2));
@@ -191,7 +203,7 @@ const githubApp = { mode: "APP", installation, back: "/app-auth/connect", base: 
 const enterprise = "https://github.example.com/api/v3";
 export const apps = {
   "github-app": githubApp,
-  "github-app-enterprise": { ...githubApp, template: "github-app", installation: `${enterprise}/app/installations/99/access_tokens`, base: enterprise, settings: { baseUrl: enterprise } },
+  "github-app-enterprise": { ...githubApp, template: "github-app", installation: `${enterprise}/app/installations/99/access_tokens`, base: enterprise, integration: { baseUrl: enterprise } },
 };
 export const customs = { "github-app-oauth": { mode: "CUSTOM", installation, base: "https://api.github.com", headers: github } };
 export const plugins = {

@@ -20,7 +20,7 @@ export const keys = {
   anthropic: key("https://api.anthropic.com", { "x-api-key": KEY, "anthropic-version": "2023-06-01" }, ["/v1/models"], { refused: { status: 401, json: { type: "error", error: { type: "authentication_error", message: "invalid x-api-key" } } } }),
   "brevo-api-key": key("https://api.brevo.com", { accept: "application/json", "api-key": KEY }, ["/v3/account"], { refused: { status: 401, json: { message: "Key not found", code: "unauthorized" } } }),
   cloudflare: key("https://api.cloudflare.com/client/v4", bearer(), ["/user/tokens/verify"], { refused: { status: 401, json: { success: false, errors: [{ code: 1000, message: "Invalid API Token" }] } } }),
-  datadog: key("https://api.us5.datadoghq.com", { "dd-api-key": KEY, "dd-application-key": "app-s3cret" }, ["/api/v1/validate"], { settings: { site: "us5.datadoghq.com", applicationKey: "app-s3cret" }, refused: { status: 403, json: { errors: ["Forbidden"] } } }),
+  datadog: key("https://api.us5.datadoghq.com", { "dd-api-key": KEY, "dd-application-key": "app-s3cret" }, ["/api/v1/validate"], { given: { apiKey: KEY, applicationKey: "app-s3cret" }, settings: { site: "us5.datadoghq.com" }, refused: { status: 403, json: { errors: ["Forbidden"] } } }),
   "generic-api-key": key("https://api.example.com/v1", { "x-api-key": KEY }, [], { settings: { baseUrl: "https://api.example.com/v1" } }),
   github: key("https://api.github.com", { ...bearer(), accept: "application/vnd.github+json", "x-github-api-version": "2022-11-28" }, ["/user"], { refused: { status: 401, json: { message: "Bad credentials" } } }),
   klaviyo: key("https://a.klaviyo.com", { authorization: `Klaviyo-API-Key ${KEY}`, accept: "application/vnd.api+json", revision: "2026-10-15" }, ["/api/accounts"]),

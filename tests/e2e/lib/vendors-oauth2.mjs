@@ -202,7 +202,7 @@ const rows = {
 const own = "https://gitlab.example.com";
 const tenant = "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0";
 Object.assign(rows, {
-  "gitlab-own": { template: "gitlab", ...plain(`${own}/oauth/authorize`, `${own}/oauth/token`, own, 2 * hour), settings: { baseUrl: own } },
+  "gitlab-own": { template: "gitlab", ...plain(`${own}/oauth/authorize`, `${own}/oauth/token`, own, 2 * hour), integration: { baseUrl: own } },
   "microsoft-tenant": { ...microsoft, template: "microsoft", page: `${tenant}/authorize`, token: { url: `${tenant}/token` }, settings: { tenant: "contoso.onmicrosoft.com" } },
   // An app without a bot: only the user has a token, and without rotation it has no end.
   "slack-user": {
