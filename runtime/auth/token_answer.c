@@ -12,8 +12,9 @@
 
 /* A number below this is seconds: as milliseconds it would be a moment of 1970. */
 #define MILLISECONDS_FROM (INT64_C(1) << 35)
-#define MOMENT_MAX INT64_C(253402300799000) /* 9999-12-31T23:59:59Z: what is later never ends \
-					     */
+#define MOMENT_MAX                                                                 \
+	INT64_C(253402300799000) /* 9999-12-31T23:59:59Z: what is later never ends \
+				  */
 
 static int64_t
 bounded(int64_t ms)
