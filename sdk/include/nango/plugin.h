@@ -536,7 +536,11 @@ nango_records_by_ids(struct nango_run *run, const char *model, const char *const
 	return out;
 }
 
-/* All stored records that are not deleted, page by page, with nango_next_page. */
+/*
+ * All stored records that are not deleted, page by page, with nango_next_page. One that is
+ * changed and committed meanwhile comes once more, behind the others, so none is missed: who
+ * changes what comes commits after the walk, or leaves records alone that are right already.
+ */
 NANGO_INTERNAL struct nango_pages *
 nango_records(struct nango_run *run, const char *model)
 {
