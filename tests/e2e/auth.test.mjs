@@ -98,13 +98,49 @@ test("a grant that nobody uses is renewed once a day, and one that cannot be is 
   await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at });
   let n = 0;
   provider.reply("POST /token", () => ({ json: { access_token: `at-${++n}`, refresh_token: `rt-${n}`, expires_in: 60 * 86_400 } }));
+  // Time that passes between an answer and its storing would not count.
+  const stored = () => psql(nangod, "SELECT credentials_version FROM nango.connection WHERE connection_id = 'acme'");
   for (let day = 1; day <= 3; day++) {
     await pass("23 hours");
     assert.equal(n, day - 1, "not within a day");
     await pass("2 hours");
-    await until(() => n === day, () => `${n} renewals on day ${day}\n${nangod.log()}`);
+    await until(async () => (await stored()) === String(day), () => `${n} renewals on day ${day}\n${nangod.log()}`);
   }
   assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1", "rt-2"]);
+});
+
+test("more idle grants than one batch holds are renewed in one go", async (t) => {
+  const sweep_ms = 6000;
+  const { integrate, connect, pass, provider, tokens, nangod } = await world(t, { env: { NANGO_REFRESH_SWEEP_MS: String(sweep_ms) } });
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  const expires_at = new Date(Date.now() + 60 * 86_400_000).toISOString();
+  const times = [];
+  provider.reply("POST /token", () => {
+    times.push(Date.now());
+    return { json: { access_token: "at-1", expires_in: 60 * 86_400 } };
+  });
+  for (let n = 0; n < 250; n++) await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: `rt-${n}`, expires_at }, { connection_id: `one-${n}` });
+  await pass("25 hours");
+  await until(() => tokens().length === 250, () => `${tokens().length} renewals\n${nangod.log()}`, 60);
+  // One batch a look, 250 would be spread over two pauses.
+  assert.ok(times.at(-1) - times[0] < 2 * sweep_ms, `${times.at(-1) - times[0]} ms`);
+});
+
+test("a grant whose token never expires is renewed once a day, too, and keys that cannot be are opened once", async (t) => {
+  const { integrate, connect, pass, tokens, provider, nangod } = await world(t, { env: { NANGO_REFRESH_SWEEP_MS: "100" } });
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await connect("code", { type: "OAUTH2", access_token: "x" }, { connection_id: "bare" });
+  await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0" });
+  let n = 0;
+  provider.reply("POST /token", () => ({ json: { access_token: `at-${++n}`, refresh_token: `rt-${n}` } }));
+  const left = () => psql(nangod, "SELECT count(*) FROM nango.connection WHERE idle_version IS DISTINCT FROM credentials_version AND connection_id = 'bare'");
+  const stored = () => psql(nangod, "SELECT credentials_version FROM nango.connection WHERE connection_id = 'acme'");
+  for (let day = 1; day <= 2; day++) {
+    await pass("25 hours");
+    await until(async () => (await stored()) === String(day), () => `${n} renewals on day ${day}\n${nangod.log()}`);
+  }
+  assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1"]);
+  await until(async () => (await left()) === "0", "the bare token is opened again and again");
 });
 
 test("a run begins with credentials that last, and renews them while it is under way", async (t) => {
