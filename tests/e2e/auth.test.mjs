@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { basic, form, providers, world } from "./lib/auth.mjs";
 import { buildItems } from "./lib/items.mjs";
-import { children, psql, scratch, start, until } from "./lib/nangod.mjs";
+import { children, psql, scratch, serve, start, until } from "./lib/nangod.mjs";
 
 const { cc } = providers;
 const client = { type: "OAUTH2_CC", client_id: "the-client", client_secret: "s3cret/+&" };
@@ -141,6 +141,29 @@ test("a grant whose token never expires is renewed once a day, too, and keys tha
   }
   assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1"]);
   await until(async () => (await left()) === "0", "the bare token is opened again and again");
+});
+
+test("a renewal of several requests ends as one, while its lease lasts", async (t) => {
+  const slow = { slow: { ...providers.code, display_name: "slow", x: { token_request: { then: [{ url: "${connectionConfig.server}/more" }] } } } };
+  const { nangod, integrate, connect, show, provider, tokens, env } = await world(t, { more: slow, env: { NANGO_RENEWAL_MS: "1000" } });
+  const other = await serve(t, nangod, env);
+  await integrate("slow", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await connect("slow", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at: new Date(Date.now() + 60_000).toISOString() });
+  const asked = Promise.withResolvers();
+  provider.reply("POST /token", { json: { access_token: "at-1", refresh_token: "rt-1", expires_in: 3600 } });
+  for (const method of ["GET", "POST"]) provider.reply(`${method} /more`, () => {
+    asked.resolve();
+    return new Promise(() => {}); // never
+  });
+  const began = Date.now();
+  const first = show("slow", "&force_refresh=true");
+  await asked.promise;
+  const lease = await psql(nangod, "SELECT refresh_lease_until - nango.clock_now() > interval '20 s' FROM nango.connection");
+  assert.equal(lease, "t", "there is time left to store what came");
+  const answers = await Promise.all([first, show("slow", "&force_refresh=true", other)]);
+  assert.deepEqual(answers.map((a) => [a.status, a.body.error?.code]), [[424, "refresh_token_external_error"], [424, "refresh_token_external_error"]]);
+  assert.ok(Date.now() - began < 15_000, `${Date.now() - began} ms: a request is given no more than is left`);
+  assert.equal(tokens().length, 1, "the second node did not use the refresh token, too");
 });
 
 test("a run begins with credentials that last, and renews them while it is under way", async (t) => {
