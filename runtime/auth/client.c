@@ -122,6 +122,18 @@ client_assertion(struct auth_grant *grant, const struct token_request *request,
 	return 0;
 }
 
+static enum expand_mode
+url_mode(struct json_object *body)
+{
+	struct json_object *list = json_array_in(body, "token_url_skip_encode");
+
+	for (size_t i = 0; list != NULL && i < json_object_array_length(list); i++)
+		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)),
+			   "base_url") == 0)
+			return EXPAND_TEXT;
+	return EXPAND_URL;
+}
+
 int
 client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_refresh,
 	   struct token_request *out, struct error *err)
@@ -142,7 +154,7 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	if (from == NULL)
 		return error_set(err, ERR_TEMPLATE, "provider %s has no token_url",
 				 template_name(grant->template));
-	if (expand(grant->mem, from, scope, EXPAND_URL, &url, err) < 0)
+	if (expand(grant->mem, from, scope, url_mode(body), &url, err) < 0)
 		return error_prefix(
 		    err, "the token URL of provider %s: ", template_name(grant->template));
 	out->url = url;

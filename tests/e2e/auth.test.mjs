@@ -166,6 +166,17 @@ test("a renewal of several requests ends as one, while its lease lasts", async (
   assert.equal(tokens().length, 1, "the second node did not use the refresh token, too");
 });
 
+test("a token URL's settings are percent-encoded unless the template says otherwise", async (t) => {
+  const at = (more) => ({ ...providers.cc, token_url: "${connectionConfig.server}/${connectionConfig.place}/token", ...more });
+  const { integrate, connect, provider } = await world(t, { more: { coded: at(), plain: at({ token_url_skip_encode: ["base_url"] }) } });
+  for (const [name, path] of [["coded", "/a%2Fb/token"], ["plain", "/a/b/token"]]) {
+    provider.reply(`POST ${path}`, { json: { access_token: name } });
+    await integrate(name);
+    const made = await connect(name, client, { connection_config: { server: provider.url, place: "a/b" } });
+    assert.equal(made.body.credentials?.token, name, made.text);
+  }
+});
+
 test("a run begins with credentials that last, and renews them while it is under way", async (t) => {
   const { nangod, integrate, connect, provider, tokens } = await world(t);
   await integrate("cc");
