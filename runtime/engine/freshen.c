@@ -228,7 +228,7 @@ store(struct freshening *f, const struct lease *lease)
 	const struct auth_grant *auth = &f->grant.auth;
 	struct vault_place place =
 	    grant_place(f->mem, c->environment_id, c->integration_id, c->connection_id);
-	char *text = json_text(f->mem, auth->credentials);
+	char *text = json_text_secret(f->mem, auth->credentials);
 	struct refresh_result result = {.connection_row = c->id,
 					.version = f->state.version,
 					.lease = lease->number,
@@ -239,7 +239,7 @@ store(struct freshening *f, const struct lease *lease)
 
 	result.credentials = vault_seal(f->mem, f->node->vault, &place, text, strlen(text),
 					&result.credentials_length);
-	crypto_wipe(text, strlen(text));
+	talloc_free(text);
 	if (store_at_last(f, &result, lease->end_ms, &stored) < 0)
 		return -1;
 	if (!stored)

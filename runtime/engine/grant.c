@@ -43,7 +43,7 @@ grant_app(TALLOC_CTX *mem, struct node *node, int64_t environment_id,
 	if (vault_unseal(mem, node->vault, &place, sealed, length, &text, &text_length, err) <
 	    0)
 		return -1;
-	return json_parse(mem, text, text_length, out, err);
+	return json_parse_secret(mem, text, text_length, out, err);
 }
 
 struct vault_place
@@ -67,7 +67,7 @@ grant_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *c
 	if (vault_unseal(mem, node->vault, &place, c->credentials, c->credentials_length, &text,
 			 &length, err) < 0)
 		return -1;
-	return json_parse(mem, text, length, out, err);
+	return json_parse_secret(mem, text, length, out, err);
 }
 
 /* ---- requests ---- */
