@@ -144,6 +144,10 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	char *url;
 
 	out->format = json_string(body, "body_format");
+	if (out->headers == NULL &&
+	    token_fill(grant, scope, EXPAND_TEXT, false, json_object_in(body, "token_headers"),
+		       &out->headers, err) < 0)
+		return -1;
 	if (grant->token_url != NULL) {
 		out->url = grant->token_url;
 		return 0;

@@ -166,6 +166,20 @@ test("a renewal of several requests ends as one, while its lease lasts", async (
   assert.equal(tokens().length, 1, "the second node did not use the refresh token, too");
 });
 
+test("token_headers go with each request for a token, and what does not resolve is left out", async (t) => {
+  const token_headers = { "x-tenant": "${connectionConfig.tenant}", "x-gone": "${connectionConfig.nope}", accept: "application/vnd.token+json" };
+  const { integrate, connect, show, provider, tokens } = await world(t, { more: { cch: { ...providers.cc, token_headers }, codeh: { ...providers.code, token_headers } } });
+  provider.reply("POST /token", { json: { access_token: "at-1", expires_in: 3600 } });
+  await integrate("cch");
+  await integrate("codeh", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  const settings = { connection_config: { server: provider.url, tenant: "acme" } };
+  assert.equal((await connect("cch", client, settings)).status, 200);
+  await connect("codeh", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0" }, settings);
+  assert.equal((await show("codeh", "&force_refresh=true")).status, 200);
+  const sent = tokens().map(({ headers: h }) => [h["x-tenant"], h["x-gone"], h.accept, h["content-type"]]);
+  assert.deepEqual(sent, Array(2).fill(["acme", undefined, "application/vnd.token+json", "application/x-www-form-urlencoded"]));
+});
+
 test("a token URL's settings are percent-encoded unless the template says otherwise", async (t) => {
   const at = (more) => ({ ...providers.cc, token_url: "${connectionConfig.server}/${connectionConfig.place}/token", ...more });
   const { integrate, connect, provider } = await world(t, { more: { coded: at(), plain: at({ token_url_skip_encode: ["base_url"] }) } });
