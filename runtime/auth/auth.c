@@ -174,16 +174,104 @@ auth_scope(const struct auth_grant *grant, struct expand_scope *out)
 
 /* ---- secrets ---- */
 
+#define BASE64_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
+
+/* An escape of JSON and its byte; 0: there is none, or what it stands for is not ASCII. */
+static size_t
+escape_at(const char *text, char *byte)
+{
+	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
+	char digits[5] = {0}, *end;
+	const char *name;
+
+	if (text[0] != '\\' || text[1] == '\0')
+		return 0;
+	name = strchr(names, text[1]);
+	if (name != NULL) {
+		*byte = bytes[name - names];
+		return 2;
+	}
+	if (text[1] != 'u')
+		return 0;
+	strncpy(digits, text + 2, 4);
+	*byte = (char)strtol(digits, &end, 16);
+	return end == digits + 4 && *byte > 0 && strncmp(digits, "00", 2) == 0 ? 6 : 0;
+}
+
+/* Bytes of text that are the secret as a JSON string has it; 0: they are not. */
+static size_t
+escaped_length(const char *text, const char *secret)
+{
+	const char *at = text;
+
+	for (; *secret != '\0'; secret++) {
+		char byte = *at;
+		size_t n = escape_at(at, &byte);
+
+		if (byte != *secret)
+			return 0;
+		at += n > 0 ? n : 1;
+	}
+	return (size_t)(at - text);
+}
+
 static void
 star(char *text, const char *secret)
 {
-	size_t length = strlen(secret);
+	size_t length = strlen(secret), found;
 
-	for (char *at = text; (at = strstr(at, secret)) != NULL; at += length)
-		memset(at, '*', length);
+	for (char *at = text; *at != '\0'; at += found) {
+		found = strncmp(at, secret, length) == 0 ? length : escaped_length(at, secret);
+		memset(at, '*', found);
+		found += found == 0;
+	}
 }
 
-/* As it is, and as it stands in a URL. */
+/* All of the base64 around each place that holds part. */
+static void
+star_around(char *text, const char *part)
+{
+	for (char *at = text; (at = strstr(at, part)) != NULL;) {
+		char *begin = at;
+
+		while (begin > text && strchr(BASE64_CHARS, begin[-1]) != NULL)
+			begin--;
+		at += strspn(at, BASE64_CHARS);
+		memset(begin, '*', (size_t)(at - begin));
+	}
+}
+
+/*
+ * As base64 has it behind any text, such as an id and a colon: at each of the three places in a
+ * group of bytes the digits that the secret alone decides.
+ */
+static void
+star_base64(char *text, const char *secret)
+{
+	static const size_t first[] = {0, 2, 3};
+	size_t length = strlen(secret);
+	char *padded = talloc_zero_size(text, length + 3);
+
+	if (padded == NULL)
+		abort();
+	for (size_t before = 0; before < 3; before++) {
+		char *code;
+
+		memcpy(padded + before, secret, length);
+		code = crypto_base64(text, padded, before + length);
+		code[(before + length) * 8 / 6] = '\0';
+		star_around(text, code + first[before]);
+		for (char *p = code; *p != '\0'; p++)
+			*p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+		star_around(text, code + first[before]);
+		crypto_wipe(code, strlen(code));
+		talloc_free(code);
+	}
+	crypto_wipe(padded, length + 2);
+	talloc_free(padded);
+}
+
+/* As it is, as it stands in a URL or in JSON, and either in base64. */
 static void
 replace(char *text, const char *secret)
 {
@@ -192,9 +280,11 @@ replace(char *text, const char *secret)
 	if (strlen(secret) < REDACT_MIN)
 		return;
 	star(text, secret);
+	star_base64(text, secret);
 	buf_init(&encoded, text, 64);
 	buf_add_url(&encoded, secret);
 	star(text, encoded.data);
+	star_base64(text, encoded.data);
 	crypto_wipe(encoded.data, encoded.length);
 }
 

@@ -122,6 +122,18 @@ client_assertion(struct auth_grant *grant, const struct token_request *request,
 	return 0;
 }
 
+static enum expand_mode
+url_mode(struct json_object *body)
+{
+	struct json_object *list = json_array_in(body, "token_url_skip_encode");
+
+	for (size_t i = 0; list != NULL && i < json_object_array_length(list); i++)
+		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)),
+			   "base_url") == 0)
+			return EXPAND_TEXT;
+	return EXPAND_URL;
+}
+
 int
 client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_refresh,
 	   struct token_request *out, struct error *err)
@@ -132,6 +144,10 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	char *url;
 
 	out->format = json_string(body, "body_format");
+	if (out->headers == NULL &&
+	    token_fill(grant, scope, EXPAND_TEXT, false, json_object_in(body, "token_headers"),
+		       &out->headers, err) < 0)
+		return -1;
 	if (grant->token_url != NULL) {
 		out->url = grant->token_url;
 		return 0;
@@ -142,7 +158,7 @@ client_url(struct auth_grant *grant, const struct expand_scope *scope, bool is_r
 	if (from == NULL)
 		return error_set(err, ERR_TEMPLATE, "provider %s has no token_url",
 				 template_name(grant->template));
-	if (expand(grant->mem, from, scope, EXPAND_URL, &url, err) < 0)
+	if (expand(grant->mem, from, scope, url_mode(body), &url, err) < 0)
 		return error_prefix(
 		    err, "the token URL of provider %s: ", template_name(grant->template));
 	out->url = url;

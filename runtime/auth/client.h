@@ -19,7 +19,7 @@ void client_named(const char *word, struct token_request *out);
 /* client_assertion of RFC 7523 2.2 into params; the key is a PEM or a JWK. */
 MUST_CHECK int client_assertion(struct auth_grant *grant, const struct token_request *request,
 				struct json_object *params, struct error *err);
-/* token_url, or refresh_url where a refresh has one; placeholders filled. */
+/* token_url, or refresh_url where a refresh has one, and token_headers; placeholders filled. */
 MUST_CHECK int client_url(struct auth_grant *grant, const struct expand_scope *scope,
 			  bool is_refresh, struct token_request *out, struct error *err);
 /* config_override of what was given, checked, into out; absent is fine. ERR_INVALID_BODY. */

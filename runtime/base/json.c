@@ -4,6 +4,7 @@
  */
 #include "base/json.h"
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/jsonspan.h"
 
 #include <errno.h>
@@ -138,6 +139,68 @@ json_parse(TALLOC_CTX *mem, const char *text, size_t length, struct json_object 
 	json_tokener_free(tokener);
 	*out = json_own(mem, tree);
 	return 0;
+}
+
+/* ---- secrets ---- */
+
+/* As json_object_delete_fn: the bytes are the tree's own, and about to be freed. */
+static void
+wipe_text(struct json_object *text, void *mark)
+{
+	(void)mark;
+	crypto_wipe((void *)(uintptr_t)json_object_get_string(text),
+		    (size_t)json_object_get_string_len(text));
+}
+
+void
+json_mark_secret(struct json_object *tree)
+{
+	static char mark;
+
+	if (json_object_is_type(tree, json_type_string)) {
+		if (json_object_get_userdata(tree) == NULL)
+			json_object_set_userdata(tree, &mark, wipe_text);
+	} else if (json_object_is_type(tree, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(tree); i++)
+			json_mark_secret(json_object_array_get_idx(tree, i));
+	} else if (json_object_is_type(tree, json_type_object)) {
+		json_object_object_foreach (tree, key, value) {
+			(void)key;
+			json_mark_secret(value);
+		}
+	}
+}
+
+struct json_object *
+json_own_secret(TALLOC_CTX *mem, struct json_object *tree)
+{
+	json_mark_secret(tree);
+	return json_own(mem, tree);
+}
+
+int
+json_parse_secret(TALLOC_CTX *mem, const char *text, size_t length, struct json_object **out,
+		  struct error *err)
+{
+	if (json_parse(mem, text, length, out, err) < 0)
+		return -1;
+	json_mark_secret(*out);
+	return 0;
+}
+
+/* ---- texts ---- */
+
+char *
+json_text_secret(TALLOC_CTX *mem, struct json_object *tree)
+{
+	size_t length;
+	const char *text = json_object_to_json_string_length(
+	    tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	char *copy = crypto_secret(mem, text, length);
+
+	if (tree != NULL) /* json-c has a constant for that */
+		crypto_wipe((void *)(uintptr_t)text, length);
+	return copy;
 }
 
 char *

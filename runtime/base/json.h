@@ -29,7 +29,20 @@ MUST_CHECK int json_parse(TALLOC_CTX *mem, const char *text, size_t length,
 /* A tree made by hand, handed to a context: it is put when the context is freed. */
 struct json_object *json_own(TALLOC_CTX *mem, struct json_object *tree);
 
+/*
+ * Every text of the tree is overwritten just before json-c frees it, with whatever tree that
+ * happens. Such a tree is for one thread, and not for json_text_shared(). Marking twice is
+ * fine.
+ */
+void json_mark_secret(struct json_object *tree);
+/* json_own() and json_parse() of a tree that is marked. */
+struct json_object *json_own_secret(TALLOC_CTX *mem, struct json_object *tree);
+MUST_CHECK int json_parse_secret(TALLOC_CTX *mem, const char *text, size_t length,
+				 struct json_object **out, struct error *err);
+
 char *json_text(TALLOC_CTX *mem, struct json_object *tree); /* compact */
+/* The same, overwritten when it is freed; json-c's own print of it is overwritten now. */
+char *json_text_secret(TALLOC_CTX *mem, struct json_object *tree);
 /* json-c keeps a printed text inside the tree: for one that several threads read. */
 char *json_text_shared(TALLOC_CTX *mem, struct json_object *tree);
 char *json_text_sorted(TALLOC_CTX *mem, struct json_object *tree); /* keys in byte order */

@@ -21,10 +21,16 @@
 #include <string.h>
 #include <time.h>
 
-#define LEASE_MS (3 * GRANT_TIMEOUT_MS) /* a renewal may take more than one request */
-#define POLL_FIRST_MS 20		/* while another process renews */
+#define STORE_MS 30000	 /* of a lease, kept for storing what came */
+#define POLL_FIRST_MS 20 /* while another process renews */
 #define POLL_MAX_MS 250
 #define STORE_AGAIN_MS 300
+
+/* The lease on the row. All requests of a renewal end before it does, and so does storing. */
+struct lease {
+	int64_t number;
+	int64_t end_ms; /* monotonic; not after the database's */
+};
 
 struct freshening {
 	struct node *node;
@@ -154,6 +160,12 @@ decide(struct freshening *f)
 
 /* ---- renewing ---- */
 
+static int64_t
+lease_length_ms(const struct node *node)
+{
+	return node->config->renewal_ms + STORE_MS;
+}
+
 static void
 pause_for(int64_t ms)
 {
@@ -181,13 +193,13 @@ store_once(struct freshening *f, const struct refresh_result *result, bool *stor
 
 /*
  * What the provider gave may be the only token that still works, so a database that is away is
- * waited for: for as long as the lease lasts, and the node.
+ * waited for: until the lease ends, or the node.
  */
 static int
-store_at_last(struct freshening *f, const struct refresh_result *result, bool *stored)
+store_at_last(struct freshening *f, const struct refresh_result *result, int64_t end_ms,
+	      bool *stored)
 {
 	const struct connection *c = f->connection;
-	int64_t end_ms = clock_monotonic_ms() + LEASE_MS;
 	bool is_told = false;
 
 	while (store_once(f, result, stored) < 0) {
@@ -210,16 +222,16 @@ store_at_last(struct freshening *f, const struct refresh_result *result, bool *s
 }
 
 static int
-store(struct freshening *f, int64_t lease)
+store(struct freshening *f, const struct lease *lease)
 {
 	const struct connection *c = f->connection;
 	const struct auth_grant *auth = &f->grant.auth;
 	struct vault_place place =
 	    grant_place(f->mem, c->environment_id, c->integration_id, c->connection_id);
-	char *text = json_text(f->mem, auth->credentials);
+	char *text = json_text_secret(f->mem, auth->credentials);
 	struct refresh_result result = {.connection_row = c->id,
 					.version = f->state.version,
-					.lease = lease,
+					.lease = lease->number,
 					.config = json_text(f->mem, auth->config),
 					.expires = auth->expires_ms > 0,
 					.left_ms = auth->expires_ms - clock_wall_ms()};
@@ -227,8 +239,8 @@ store(struct freshening *f, int64_t lease)
 
 	result.credentials = vault_seal(f->mem, f->node->vault, &place, text, strlen(text),
 					&result.credentials_length);
-	crypto_wipe(text, strlen(text));
-	if (store_at_last(f, &result, &stored) < 0)
+	talloc_free(text);
+	if (store_at_last(f, &result, lease->end_ms, &stored) < 0)
 		return -1;
 	if (!stored)
 		log_warn("auth",
@@ -298,9 +310,11 @@ give_back(struct freshening *f, int64_t lease)
 }
 
 static int
-renew(struct freshening *f, int64_t lease)
+renew(struct freshening *f, const struct lease *lease)
 {
 	const struct connection *c = f->connection;
+
+	grant_set_deadline(&f->grant, lease->end_ms - STORE_MS);
 
 	if (f->grant.scheme->renew(&f->grant.auth, f->err) == 0) {
 		log_info("auth", "renewed the credentials of connection %s/%s",
@@ -308,10 +322,10 @@ renew(struct freshening *f, int64_t lease)
 		return store(f, lease);
 	}
 	if (http_waits_ended(f->node->waits))
-		return give_back(f, lease);
+		return give_back(f, lease->number);
 	log_warn("auth", "the credentials of connection %s/%s could not be renewed: %s",
 		 c->integration_key, c->connection_id, f->err->message);
-	record_failure(f, lease, f->err->message);
+	record_failure(f, lease->number, f->err->message);
 	return 0; /* the next look finds it */
 }
 
@@ -319,22 +333,25 @@ renew(struct freshening *f, int64_t lease)
 static int
 fly(struct freshening *f)
 {
-	int64_t lease, wait_ms = POLL_FIRST_MS, end_ms = clock_monotonic_ms() + LEASE_MS;
+	int64_t lease_ms = lease_length_ms(f->node), wait_ms = POLL_FIRST_MS;
+	int64_t end_ms = clock_monotonic_ms() + lease_ms;
+	struct lease lease;
 	struct db *db;
 	bool taken;
 	int result;
 
-	crypto_random(&lease, sizeof(lease));
+	crypto_random(&lease.number, sizeof(lease.number));
 	while (clock_monotonic_ms() < end_ms) {
 		if (db_acquire(f->node->control, &db, f->err) < 0)
 			return -1;
-		result = refresh_lease(db, f->connection_row, f->state.version, lease, LEASE_MS,
-				       &taken, f->err);
+		lease.end_ms = clock_monotonic_ms() + lease_ms;
+		result = refresh_lease(db, f->connection_row, f->state.version, lease.number,
+				       lease_ms, &taken, f->err);
 		db_release(db);
 		if (result < 0)
 			return -1;
 		if (taken)
-			return renew(f, lease);
+			return renew(f, &lease);
 		pause_for(wait_ms);
 		wait_ms = wait_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait_ms * 2;
 		f->has_waited = true;
@@ -363,7 +380,7 @@ freshen(struct node *node, TALLOC_CTX *mem, int64_t connection_row, enum freshen
 		return -1;
 	f.first_version = f.state.version;
 	while ((step = decide(&f)) == STEP_RENEW) {
-		if (clock_monotonic_ms() - f.began_ms > 2 * LEASE_MS)
+		if (clock_monotonic_ms() - f.began_ms > 2 * lease_length_ms(node))
 			return error_set(
 			    err, ERR_REFRESH,
 			    "the credentials of connection \"%s\" were not renewed "

@@ -16,6 +16,11 @@
 
 #define HEADERS_MAX 64
 
+struct grant_sender {
+	struct node *node;
+	int64_t deadline_ms; /* monotonic; INT64_MAX: none */
+};
+
 struct vault_place
 grant_app_place(int64_t environment_id, const char *integration_key)
 {
@@ -38,7 +43,7 @@ grant_app(TALLOC_CTX *mem, struct node *node, int64_t environment_id,
 	if (vault_unseal(mem, node->vault, &place, sealed, length, &text, &text_length, err) <
 	    0)
 		return -1;
-	return json_parse(mem, text, text_length, out, err);
+	return json_parse_secret(mem, text, text_length, out, err);
 }
 
 struct vault_place
@@ -62,7 +67,7 @@ grant_credentials(TALLOC_CTX *mem, struct node *node, const struct connection *c
 	if (vault_unseal(mem, node->vault, &place, c->credentials, c->credentials_length, &text,
 			 &length, err) < 0)
 		return -1;
-	return json_parse(mem, text, length, out, err);
+	return json_parse_secret(mem, text, length, out, err);
 }
 
 /* ---- requests ---- */
@@ -95,26 +100,31 @@ static int
 send_to_provider(void *arg, TALLOC_CTX *mem, const struct auth_request *request,
 		 struct auth_answer *out, struct error *err)
 {
-	struct node *node = arg;
+	const struct grant_sender *sender = arg;
+	int64_t left_ms = sender->deadline_ms - clock_monotonic_ms();
 	struct http_field headers[HEADERS_MAX + 1] = {{NULL, NULL}};
-	struct http_outgoing outgoing = {.method = request->method,
-					 .url = request->url,
-					 .headers = headers,
-					 .body = request->body,
-					 .certificate = request->certificate,
-					 .private_key = request->private_key,
-					 .timeout_ms = GRANT_TIMEOUT_MS,
-					 .response_max = TOKEN_ANSWER_MAX};
+	struct http_outgoing outgoing = {
+	    .method = request->method,
+	    .url = request->url,
+	    .headers = headers,
+	    .body = request->body,
+	    .certificate = request->certificate,
+	    .private_key = request->private_key,
+	    .timeout_ms = left_ms < GRANT_TIMEOUT_MS ? left_ms : GRANT_TIMEOUT_MS,
+	    .response_max = TOKEN_ANSWER_MAX};
 	struct http_incoming answer;
 	size_t count = 0;
 
+	if (left_ms <= 0)
+		return error_set(err, ERR_NETWORK,
+				 "all requests together take longer than a renewal may");
 	json_object_object_foreach (request->headers, name, value)
 		if (count < HEADERS_MAX)
 			headers[count++] =
 			    (struct http_field){name, json_object_get_string(value)};
 	if (request->body != NULL)
 		outgoing.body_length = strlen(request->body);
-	if (http_wait(node->waits, mem, &outgoing, &answer, err) < 0)
+	if (http_wait(sender->node->waits, mem, &outgoing, &answer, err) < 0)
 		return -1;
 	*out = (struct auth_answer){answer.status, answer.body, answer.body_length,
 				    read_headers(mem, answer.headers)};
@@ -147,12 +157,17 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 	   struct error *err)
 {
 	struct auth_grant *auth = &out->auth;
+	struct grant_sender *sender = talloc(mem, struct grant_sender);
 	struct json_object *sealed;
 
-	*out = (struct grant){.auth = {.mem = mem,
+	if (sender == NULL)
+		abort();
+	*sender = (struct grant_sender){node, INT64_MAX};
+	*out = (struct grant){.sender = sender,
+			      .auth = {.mem = mem,
 				       .now_ms = clock_wall_ms(),
 				       .send = send_to_provider,
-				       .send_arg = node,
+				       .send_arg = sender,
 				       /* An operator who opens private networks trusts them. */
 				       .allows_http = node->config->egress_allow != NULL,
 				       .credentials = of->credentials}};
@@ -178,6 +193,12 @@ grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of, struct
 			json_object_object_add(auth->settings, key, json_object_get(value));
 	}
 	return parse(mem, of->config, &auth->config, err);
+}
+
+void
+grant_set_deadline(struct grant *grant, int64_t deadline_ms)
+{
+	grant->sender->deadline_ms = deadline_ms;
 }
 
 int

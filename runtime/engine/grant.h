@@ -13,9 +13,12 @@
 
 #define GRANT_TIMEOUT_MS 30000 /* of one request to a provider */
 
+struct grant_sender;
+
 struct grant {
 	struct auth_grant auth;
 	const struct auth_scheme *scheme;
+	struct grant_sender *sender;
 };
 
 /* What a grant is made of; credentials NULL: none yet. */
@@ -36,6 +39,9 @@ struct grant_of grant_of_integration(const struct integration *integration);
  * ERR_TEMPLATE, ERR_UNSUPPORTED, ERR_DECRYPT. */
 MUST_CHECK int grant_open(TALLOC_CTX *mem, struct node *node, const struct grant_of *of,
 			  struct grant *out, struct error *err);
+
+/* No request of it begins after this moment of the monotonic clock, or lasts longer. */
+void grant_set_deadline(struct grant *grant, int64_t deadline_ms);
 
 /* That of a stored connection, its credentials unsealed. */
 struct refresh_state;

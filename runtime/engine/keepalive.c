@@ -2,10 +2,12 @@
 /*
  * engine/keepalive -- see keepalive.h. A look goes through the connections in the order of
  * their ids and begins where the last one ended, so that those that cannot be renewed do not
- * stand in the way.
+ * stand in the way. Behind a full batch the next look comes at once; each goes through its
+ * batch in an order of its own, so that nodes that look at the same time meet seldom.
  */
 #include "engine/keepalive.h"
 #include "engine/freshen.h"
+#include "base/crypto.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -14,7 +16,14 @@ struct keepalive {
 	struct node *node;
 	struct loop_timer *timer;
 	int64_t last_row; /* the pool thread's while is_looking */
+	bool is_full;	  /* likewise: there are more */
 	bool is_looking;
+};
+
+/* What one look found. */
+struct batch {
+	int64_t *rows;
+	size_t count;
 };
 
 static void
@@ -24,19 +33,70 @@ looked(void *arg)
 
 	k->is_looking = false;
 	if (!atomic_load(&k->node->is_stopping))
-		loop_timer_set(k->timer, k->node->config->refresh_sweep_ms);
+		loop_timer_set(k->timer, k->is_full ? 0 : k->node->config->refresh_sweep_ms);
 }
 
 static void
-renew_all(struct keepalive *k, TALLOC_CTX *mem, const int64_t *rows, size_t count)
+shuffle(struct batch *b)
 {
-	struct connection *c;
-	struct error err;
+	for (size_t i = b->count; i > 1; i--) {
+		int64_t row = b->rows[i - 1];
+		uint32_t other;
 
-	for (size_t i = 0; i < count && !atomic_load(&k->node->is_stopping); i++)
+		crypto_random(&other, sizeof(other));
+		other %= (uint32_t)i;
+		b->rows[i - 1] = b->rows[other];
+		b->rows[other] = row;
+	}
+}
+
+/* Afterwards the batch holds those that did not fail. */
+static void
+renew_all(struct keepalive *k, struct batch *b)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < b->count && !atomic_load(&k->node->is_stopping); i++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct connection *c;
+		struct error err;
+
 		/* What failed is written down and told by freshen. */
-		if (freshen(k->node, mem, rows[i], FRESHEN_IDLE, &c, &err) < 0)
+		if (freshen(k->node, mem, b->rows[i], FRESHEN_IDLE, &c, &err) < 0)
 			log_debug("auth", "keeping a grant alive: %s", err.message);
+		else
+			b->rows[done++] = b->rows[i];
+		talloc_free(mem);
+	}
+	b->count = done;
+}
+
+static int
+find(struct keepalive *k, TALLOC_CTX *mem, struct batch *b, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(k->node->control, &db, err) < 0)
+		return -1;
+	result = refresh_idle(mem, db, k->last_row, KEEPALIVE_BATCH, &b->rows, &b->count, err);
+	db_release(db);
+	return result;
+}
+
+static int
+leave_alone(struct keepalive *k, const struct batch *b, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (b->count == 0)
+		return 0;
+	if (db_acquire(k->node->control, &db, err) < 0)
+		return -1;
+	result = refresh_lasting(db, b->rows, b->count, err);
+	db_release(db);
+	return result;
 }
 
 static void
@@ -44,22 +104,19 @@ look_in_pool(void *arg)
 {
 	struct keepalive *k = arg;
 	TALLOC_CTX *mem = talloc_new(NULL);
-	int64_t *rows;
-	size_t count;
+	struct batch b;
 	struct error err;
-	struct db *db;
-	int result = db_acquire(k->node->control, &db, &err);
 
-	if (result == 0) {
-		result =
-		    refresh_idle(mem, db, k->last_row, KEEPALIVE_BATCH, &rows, &count, &err);
-		db_release(db);
-	}
-	if (result < 0) {
+	k->is_full = false;
+	if (find(k, mem, &b, &err) < 0) {
 		log_warn("auth", "cannot look for idle grants: %s", err.message);
 	} else {
-		k->last_row = count < KEEPALIVE_BATCH ? 0 : rows[count - 1];
-		renew_all(k, mem, rows, count);
+		k->is_full = b.count == KEEPALIVE_BATCH;
+		k->last_row = k->is_full ? b.rows[b.count - 1] : 0;
+		shuffle(&b);
+		renew_all(k, &b);
+		if (leave_alone(k, &b, &err) < 0)
+			log_warn("auth", "cannot note idle grants: %s", err.message);
 	}
 	talloc_free(mem);
 	loop_post(k->node->loop, looked, k);

@@ -8,7 +8,7 @@
 
 #include "engine/node.h"
 
-#define KEEPALIVE_BATCH 100 /* connections a look */
+#define KEEPALIVE_BATCH 100 /* connections a look; behind a full one it looks again at once */
 
 struct keepalive;
 

@@ -3,6 +3,7 @@
  * engine/template_sign -- see template_sign.h.
  */
 #include "engine/template_sign.h"
+#include "auth/canonical.h"
 #include "auth/sigv4.h"
 #include "run/fetch_request.h"
 
@@ -11,6 +12,19 @@
 #include <strings.h>
 
 #define FUNCTION "awsSigV4("
+#define FORM "application/x-www-form-urlencoded"
+
+/* What a header may name of the request that it signs. */
+static const char *const names[] = {
+    "method",
+    "host",
+    "path",
+    "params",
+    "endpoint",
+    "contentType",
+    "urlCanonicalParams",
+    "bodyCanonicalParams",
+};
 
 struct signing_headers {
 	struct json_object *headers;
@@ -29,11 +43,34 @@ try {
 	struct sigv4_signed made; /* count 0: nothing is signed yet */
 };
 
+static void
+see_name(void *arg, const char *name)
+{
+	bool *is_found = arg;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		*is_found |= strcmp(name, names[i]) == 0;
+}
+
+static void
+see_fault(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
 static bool
 signs(struct json_object *value)
 {
-	return json_object_is_type(value, json_type_string) &&
-	       strstr(json_object_get_string(value), FUNCTION) != NULL;
+	bool is_found = false;
+	const struct expand_visitor visitor = {see_name, see_fault, &is_found};
+
+	if (!json_object_is_type(value, json_type_string))
+		return false;
+	if (strstr(json_object_get_string(value), FUNCTION) != NULL)
+		return true;
+	expand_visit(json_object_get_string(value), &visitor);
+	return is_found;
 }
 
 bool
@@ -117,6 +154,63 @@ fill(struct try *try, const struct signing_headers *s, const struct expand_scope
 	return 0;
 }
 
+/* ---- what they name ---- */
+
+static const char *
+content_type(const struct try *try)
+{
+	for (const struct http_field *f = try->headers; f->name != NULL; f++)
+		if (strcasecmp(f->name, "content-type") == 0)
+			return f->value;
+	return "";
+}
+
+/* Parameters of a query, of a body that is a form, or of both: encoded, and sorted by name. */
+static int
+add_params(const struct try *try, struct json_object *values, const char *name,
+	   const char *query, bool with_body, struct error *err)
+{
+	bool is_form = strncasecmp(content_type(try), FORM, strlen(FORM)) == 0;
+	struct canonical_pairs pairs;
+
+	canonical_pairs_init(&pairs, try->mem);
+	if (canonical_pairs_parse(&pairs, query, strlen(query), err) < 0 ||
+	    (with_body && is_form &&
+	     canonical_pairs_parse(&pairs, try->request->body, try->request->body_length, err) <
+		 0))
+		return -1;
+	canonical_pairs_sort(&pairs);
+	json_add(values, name, canonical_pairs_text(try->mem, &pairs));
+	return 0;
+}
+
+static int
+name_request(const struct try *try, struct expand_scope *scope, struct error *err)
+{
+	struct json_object *values = json_own(try->mem, json_object_new_object());
+	struct canonical_url url;
+
+	if (canonical_url_split(try->mem, try->request->url, &url, err) < 0)
+		return -1;
+	if (scope->values != NULL) {
+		json_object_object_foreach (scope->values, key, value)
+			json_object_object_add(values, key, json_object_get(value));
+	}
+	json_add(values, "method", try->request->method);
+	json_add(values, "host", url.host);
+	json_add(values, "path", url.path);
+	json_add(values, "endpoint",
+		 url.query[0] == '\0'
+		     ? url.path
+		     : talloc_asprintf(try->mem, "%s?%s", url.path, url.query));
+	json_add(values, "contentType", content_type(try));
+	scope->values = values;
+	if (add_params(try, values, "urlCanonicalParams", url.query, false, err) < 0 ||
+	    add_params(try, values, "bodyCanonicalParams", "", true, err) < 0)
+		return -1;
+	return add_params(try, values, "params", url.query, true, err);
+}
+
 /* As fetch_sign_fn. */
 static int
 sign(void *arg, TALLOC_CTX *mem, const struct http_outgoing *request,
@@ -135,7 +229,7 @@ sign(void *arg, TALLOC_CTX *mem, const struct http_outgoing *request,
 		abort();
 	if (fill(&try, s, &scope, false, err) < 0 ||
 	    fetch_overlay(mem, request->headers, try.fields, &try.headers, err) < 0 ||
-	    fill(&try, s, &scope, true, err) < 0)
+	    name_request(&try, &scope, err) < 0 || fill(&try, s, &scope, true, err) < 0)
 		return -1;
 	for (size_t i = 1; i < try.made.count; i++) /* the date, and the hash of the body */
 		if (put(&try, try.made.headers[i].name, try.made.headers[i].value, err) < 0)

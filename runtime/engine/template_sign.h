@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/template_sign -- headers of a template that sign the request: ${awsSigV4(…)}.
+ * engine/template_sign -- headers of a template that sign the request: ${awsSigV4(…)}, or those
+ * that name what is signed, such as ${method} and ${path}.
  *
  * They cannot be filled before the request is there. So all headers of such a template are
  * filled as it leaves, each try anew, and ${now} is the same in all of them.

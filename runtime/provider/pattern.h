@@ -9,9 +9,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <talloc.h>
 
 /* A pattern that does not compile matches everything: template check reports it. */
 bool pattern_matches(const char *pattern, const char *text);
+
+/* What the first group matched, or the whole where there is none; NULL: no match, or it does
+ * not compile. Slashes around the pattern are none of it. */
+char *pattern_capture(TALLOC_CTX *mem, const char *pattern, const char *text);
 
 /* false: it does not compile, and text says why. */
 bool pattern_check(const char *pattern, char *text, size_t size);

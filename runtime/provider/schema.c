@@ -287,6 +287,15 @@ unknown_key(struct schema_walk *walk, const struct path *path, const struct sche
 }
 
 static void
+check_only(struct schema_walk *walk, const struct path *path, const struct yaml_node *key)
+{
+	finding_add(walk->findings,
+		    (struct template_finding){.is_own = walk->is_own, .template = walk->name},
+		    walk->file, key, "E0702", "%s is not carried out yet",
+		    path_text(walk, path));
+}
+
+static void
 check_known(struct schema_walk *walk, const struct path *path, const struct schema_key *row,
 	    const struct yaml_node *key, const struct yaml_node *value)
 {
@@ -300,6 +309,8 @@ check_known(struct schema_walk *walk, const struct path *path, const struct sche
 			     path_text(walk, &here));
 	else
 		check(walk, &here, row, value);
+	if ((row->flags & SCHEMA_CHECKED) != 0 && walk->is_own)
+		check_only(walk, &here, key);
 }
 
 static void

@@ -38,6 +38,7 @@ enum schema_flag {
 	SCHEMA_DEAD = 4,     /* nothing reads it */
 	SCHEMA_HOOK = 8,     /* names code of the reference, which is not carried out */
 	SCHEMA_ALWAYS = 16,  /* without it there is no template at all */
+	SCHEMA_CHECKED = 32, /* checked, but not carried out yet: a warning in ours */
 };
 
 struct schema_key { /* a table ends with a NULL name */

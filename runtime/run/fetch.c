@@ -119,11 +119,12 @@ may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 /* The plugin asks for nothing new while it waits, so the look comes in a later turn: what is
  * under way beside this request may still bring it to a commit. */
 static void
-note_long_wait(struct fetch *fetch, const struct http_incoming *answer, int64_t wait)
+note_long_wait(struct fetch *fetch, const struct http_incoming *answer, const char *told,
+	       int64_t wait)
 {
 	struct fetch_scope *scope = fetch->scope;
 	int64_t asked = fetch_asked_ms(fetch->target->retry, answer->status, answer->headers,
-				       clock_wall_ms());
+				       told, clock_wall_ms());
 
 	if (asked < wait)
 		asked = wait;
@@ -167,14 +168,20 @@ on_parking(void *arg)
 static void
 fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struct error *err)
 {
-	int64_t wait = fetch_wait_ms(fetch->target->retry, answer->status,
-				     err == NULL ? answer->headers : NULL, fetch->attempt,
-				     clock_wall_ms(), random_part());
+	TALLOC_CTX *mem = talloc_new(NULL);
+	const char *told = NULL;
+	int64_t wait;
 
+	if (err == NULL)
+		told = fetch_told(mem, fetch->target->retry, answer->body, answer->body_length);
+	wait = fetch_wait_ms(fetch->target->retry, answer->status,
+			     err == NULL ? answer->headers : NULL, told, fetch->attempt,
+			     clock_wall_ms(), random_part());
 	fetch->attempt++;
 	loop_timer_set(fetch->timer, wait / fetch->fetcher->hurry);
 	if (err == NULL)
-		note_long_wait(fetch, answer, wait);
+		note_long_wait(fetch, answer, told, wait);
+	talloc_free(mem);
 }
 
 static const char *

@@ -4,6 +4,8 @@
  */
 #include "run/fetch_rules.h"
 #include "base/clock.h"
+#include "provider/pattern.h"
+#include "run/body_path.h"
 #include "run/fetch.h"
 
 #include <stdio.h>
@@ -158,23 +160,42 @@ backoff_ms(unsigned attempt, double random)
 	return (int64_t)((double)most * (0.5 + random / 2));
 }
 
+char *
+fetch_told(TALLOC_CTX *mem, struct json_object *rules, const char *body, size_t length)
+{
+	struct json_object *in_body = json_object_in(rules, "in_body");
+	const char *path = json_string(in_body, "path");
+	const char *pattern = json_string(in_body, "value");
+	struct jsonspan_fault fault;
+	char *text;
+
+	if (path == NULL || pattern == NULL || jsonspan_check(body, length, &fault) < 0)
+		return NULL;
+	text = body_text(mem, body_path_find(mem, jsonspan_trim(body, length), path));
+	return text == NULL ? NULL : pattern_capture(mem, pattern, text);
+}
+
 int64_t
 fetch_asked_ms(struct json_object *rules, int status, const struct http_field *headers,
-	       int64_t now_wall_ms)
+	       const char *told, int64_t now_wall_ms)
 {
 	int64_t after = asked_ms(rules, "after", headers, now_wall_ms);
 	bool is_no_limit = status == 500 || status == 502 || status == 504 ||
 			   budget_of(rules, headers) == BUDGET_LEFT;
 	int64_t at = is_no_limit ? -1 : asked_ms(rules, "at", headers, now_wall_ms);
 
+	int64_t in_body = told == NULL ? -1 : until_ms(told, false, now_wall_ms);
+
+	if (in_body > after)
+		after = in_body;
 	return after > at ? after : at;
 }
 
 int64_t
 fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
-	      unsigned attempt, int64_t now_wall_ms, double random)
+	      const char *told, unsigned attempt, int64_t now_wall_ms, double random)
 {
-	int64_t wait = fetch_asked_ms(rules, status, headers, now_wall_ms);
+	int64_t wait = fetch_asked_ms(rules, status, headers, told, now_wall_ms);
 
 	if (wait < 0)
 		return backoff_ms(attempt, random);

@@ -8,6 +8,8 @@
  *   after       headers that hold seconds to wait, or a date
  *   at          headers that hold the time to wait for: epoch seconds or milliseconds, or a
  * date
+ *   in_body     of a refusal that is JSON: a dotted path, and a pattern for the text there
+ * whose group is such a time
  */
 #ifndef NANGO_RUN_FETCH_RULES_H
 #define NANGO_RUN_FETCH_RULES_H
@@ -16,23 +18,28 @@
 #include "http/server.h" /* struct http_field */
 #include <stdbool.h>
 #include <stdint.h>
+#include <talloc.h>
 
 /* A status by its word in templates: "403", "5xx" or "500-502". */
 bool fetch_status_matches(const char *code, int status);
 
 bool fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers);
 
+/* The time that in_body finds in an answer's body, as text; NULL: none. */
+char *fetch_told(TALLOC_CTX *mem, struct json_object *rules, const char *body, size_t length);
+
 /*
  * Milliseconds to wait before try number `attempt` + 1 (from 0). A header's word goes before
  * the back-off; of several headers the longest wait. `at` is not looked at for 500, 502 and
  * 504: a provider that tells its limit's reset with every answer did not ask us to wait an hour
- * for it. random (0..1) spreads equal waits. At most FETCH_WAIT_MAX_MS.
+ * for it. random (0..1) spreads equal waits. At most FETCH_WAIT_MAX_MS. told: of
+ * fetch_told(), or NULL.
  */
 int64_t fetch_wait_ms(struct json_object *rules, int status, const struct http_field *headers,
-		      unsigned attempt, int64_t now_wall_ms, double random);
+		      const char *told, unsigned attempt, int64_t now_wall_ms, double random);
 
-/* What the headers ask for, without bound or jitter; -1: they ask for nothing. */
+/* What the headers and the body ask for, without bound or jitter; -1: they ask for nothing. */
 int64_t fetch_asked_ms(struct json_object *rules, int status, const struct http_field *headers,
-		       int64_t now_wall_ms);
+		       const char *told, int64_t now_wall_ms);
 
 #endif

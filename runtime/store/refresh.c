@@ -3,8 +3,10 @@
  * store/refresh -- see refresh.h.
  */
 #include "store/refresh.h"
+#include "base/buf.h"
 #include "store/connection_row.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* Columns behind the connection's own. */
@@ -88,7 +90,8 @@ refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit, i
 {
 	static const char sql[] =
 	    "SELECT id FROM nango.connection WHERE id > $1 AND deleted_at IS NULL "
-	    "    AND credentials_expire_at IS NOT NULL "
+	    "    AND (credentials_expire_at IS NOT NULL "
+	    "         OR idle_version IS DISTINCT FROM credentials_version) "
 	    "    AND credentials_at < nango.clock_now() - interval '1 day' "
 	    "    AND (refresh_failed_at IS NULL "
 	    "         OR refresh_failed_at < nango.clock_now() - interval '1 day') "
@@ -105,6 +108,27 @@ refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit, i
 	for (size_t i = 0; i < *count; i++)
 		(*rows)[i] = db_integer(r, i, 0);
 	return 0;
+}
+
+int
+refresh_lasting(struct db *db, const int64_t *rows, size_t count, struct error *err)
+{
+	static const char sql[] =
+	    "UPDATE nango.connection SET idle_version = credentials_version "
+	    "WHERE id = ANY($1::int8[]) AND credentials_expire_at IS NULL "
+	    "    AND credentials_at < nango.clock_now() - interval '1 day' "
+	    "    AND refresh_failed_at IS NULL AND refresh_lease IS NULL";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct buf list;
+	int result;
+
+	buf_init(&list, mem, 256);
+	for (size_t i = 0; i < count; i++)
+		buf_addf(&list, "%c%" PRId64, i == 0 ? '{' : ',', rows[i]);
+	buf_adds(&list, count == 0 ? "{}" : "}");
+	result = db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(list.data)));
+	talloc_free(mem);
+	return result;
 }
 
 int

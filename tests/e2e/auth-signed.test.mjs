@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The auth modes whose requests are signed one by one, against verifiers that are not ours.
 import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
-import { back, begin, session, world } from "./lib/auth.mjs";
+import { back, basic, begin, session, world } from "./lib/auth.mjs";
 import { awsProvider } from "./lib/aws.mjs";
 import { buildItems, item } from "./lib/items.mjs";
 import { psql, until } from "./lib/nangod.mjs";
@@ -254,6 +255,41 @@ test("awsSigV4 in a template's headers signs each request, and the one that trie
   assert.equal(status.status, "SUCCESS", JSON.stringify(status));
   assert.equal((await w.nangod.records("keys", made.body.connectionId, "Item")).records.length, 3);
   assert.match(provider.of("/api/items")[0].authorization, /SignedHeaders=[a-z0-9;-]*content-type;host;x-amz-content-sha256;x-amz-date;x-amz-target/);
+});
+
+test("headers that name the request sign it: method, host, path and parameters, of the query and of a form", async (t) => {
+  const headers = {
+    date: "${now:ddd, DD MMM YYYY HH:mm:ss ZZ}",
+    authorization: "Basic ${base64(${username}:${hmacSha1Hex(${now:ddd, DD MMM YYYY HH:mm:ss ZZ}\n${method}\n${host}\n${path}\n${params}, ${password})})}",
+    "x-parts": "${sha256Hex(${endpoint} ${contentType} ${urlCanonicalParams} ${bodyCanonicalParams})}",
+    "x-plain": "plain",
+  };
+  const verification = { method: "POST", endpoints: ["/me?b=2&a=1%20x"] };
+  const x = { verification: { form: { z: "*1", c: "${username}" } } };
+  const w = await world(t, { more: { named: entry("BASIC", { proxy: { base_url: `${server}/api`, headers, verification, retry }, x }) } });
+  const seen = [];
+  const encode = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  const canonical = (pairs) => pairs.map(([k, v]) => `${encode(k)}=${encode(v)}`).sort().join("&");
+  const answer = (json) => ({ method, path, query, headers: h, body }) => {
+    const form = h["content-type"]?.startsWith("application/x-www-form-urlencoded") ? [...new URLSearchParams(body)] : [];
+    const text = [h.date, method, h.host, path, canonical([...query, ...form])].join("\n");
+    const mac = createHmac("sha1", "pass-s3cret").update(text).digest("hex");
+    const wire = query.size ? `${path}?${path.endsWith("/me") ? "b=2&a=1%20x" : query}` : path;
+    const parts = [wire, h["content-type"] ?? "", canonical([...query]), canonical(form)].join(" ");
+    const ok = h.authorization === basic("someone", mac) && h["x-parts"] === createHash("sha256").update(parts).digest("hex");
+    seen.push([method, path, ok, h["x-plain"]]);
+    return ok ? { json: typeof json === "function" ? json(query) : json } : { status: 401, json: {} };
+  };
+  w.provider.reply("POST /api/me", answer({}));
+  w.provider.reply("GET /api/items", answer((query) => pages[Number(query.get("page")) - 1] ?? []));
+  await w.integrate("named");
+  const made = await w.connect("named", { type: "BASIC", username: "someone", password: "pass-s3cret" });
+  assert.equal(made.status, 200, made.text);
+  const { token } = await session(w.nangod);
+  const tried = await w.nangod.call("POST", `/api-auth/basic/named?connect_session_token=${token}${param(w.provider.url)}`, { key: null, body: { username: "someone", password: "pass-s3cret" } });
+  assert.equal(tried.status, 200, tried.text);
+  assert.equal((await runItems(t, w, "named")).status, "SUCCESS", JSON.stringify(seen));
+  assert.ok(seen.length >= 4 && seen.every((s) => s[2] && s[3] === "plain"), JSON.stringify(seen));
 });
 
 test("AWS_SIGV4: an integration without keys, without a service, or with an STS of its own", async (t) => {

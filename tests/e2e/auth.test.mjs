@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { basic, form, providers, world } from "./lib/auth.mjs";
 import { buildItems } from "./lib/items.mjs";
-import { children, psql, scratch, start, until } from "./lib/nangod.mjs";
+import { children, psql, scratch, serve, start, until } from "./lib/nangod.mjs";
 
 const { cc } = providers;
 const client = { type: "OAUTH2_CC", client_id: "the-client", client_secret: "s3cret/+&" };
@@ -98,13 +98,97 @@ test("a grant that nobody uses is renewed once a day, and one that cannot be is 
   await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at });
   let n = 0;
   provider.reply("POST /token", () => ({ json: { access_token: `at-${++n}`, refresh_token: `rt-${n}`, expires_in: 60 * 86_400 } }));
+  // Time that passes between an answer and its storing would not count.
+  const stored = () => psql(nangod, "SELECT credentials_version FROM nango.connection WHERE connection_id = 'acme'");
   for (let day = 1; day <= 3; day++) {
     await pass("23 hours");
     assert.equal(n, day - 1, "not within a day");
     await pass("2 hours");
-    await until(() => n === day, () => `${n} renewals on day ${day}\n${nangod.log()}`);
+    await until(async () => (await stored()) === String(day), () => `${n} renewals on day ${day}\n${nangod.log()}`);
   }
   assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1", "rt-2"]);
+});
+
+test("more idle grants than one batch holds are renewed in one go", async (t) => {
+  const sweep_ms = 6000;
+  const { integrate, connect, pass, provider, tokens, nangod } = await world(t, { env: { NANGO_REFRESH_SWEEP_MS: String(sweep_ms) } });
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  const expires_at = new Date(Date.now() + 60 * 86_400_000).toISOString();
+  const times = [];
+  provider.reply("POST /token", () => {
+    times.push(Date.now());
+    return { json: { access_token: "at-1", expires_in: 60 * 86_400 } };
+  });
+  for (let n = 0; n < 250; n++) await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: `rt-${n}`, expires_at }, { connection_id: `one-${n}` });
+  await pass("25 hours");
+  await until(() => tokens().length === 250, () => `${tokens().length} renewals\n${nangod.log()}`, 60);
+  // One batch a look, 250 would be spread over two pauses.
+  assert.ok(times.at(-1) - times[0] < 2 * sweep_ms, `${times.at(-1) - times[0]} ms`);
+});
+
+test("a grant whose token never expires is renewed once a day, too, and keys that cannot be are opened once", async (t) => {
+  const { integrate, connect, pass, tokens, provider, nangod } = await world(t, { env: { NANGO_REFRESH_SWEEP_MS: "100" } });
+  await integrate("code", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await connect("code", { type: "OAUTH2", access_token: "x" }, { connection_id: "bare" });
+  await connect("code", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0" });
+  let n = 0;
+  provider.reply("POST /token", () => ({ json: { access_token: `at-${++n}`, refresh_token: `rt-${n}` } }));
+  const left = () => psql(nangod, "SELECT count(*) FROM nango.connection WHERE idle_version IS DISTINCT FROM credentials_version AND connection_id = 'bare'");
+  const stored = () => psql(nangod, "SELECT credentials_version FROM nango.connection WHERE connection_id = 'acme'");
+  for (let day = 1; day <= 2; day++) {
+    await pass("25 hours");
+    await until(async () => (await stored()) === String(day), () => `${n} renewals on day ${day}\n${nangod.log()}`);
+  }
+  assert.deepEqual(tokens().map((r) => form(r).refresh_token), ["rt-0", "rt-1"]);
+  await until(async () => (await left()) === "0", "the bare token is opened again and again");
+});
+
+test("a renewal of several requests ends as one, while its lease lasts", async (t) => {
+  const slow = { slow: { ...providers.code, display_name: "slow", x: { token_request: { then: [{ url: "${connectionConfig.server}/more" }] } } } };
+  const { nangod, integrate, connect, show, provider, tokens, env } = await world(t, { more: slow, env: { NANGO_RENEWAL_MS: "1000" } });
+  const other = await serve(t, nangod, env);
+  await integrate("slow", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  await connect("slow", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0", expires_at: new Date(Date.now() + 60_000).toISOString() });
+  const asked = Promise.withResolvers();
+  provider.reply("POST /token", { json: { access_token: "at-1", refresh_token: "rt-1", expires_in: 3600 } });
+  for (const method of ["GET", "POST"]) provider.reply(`${method} /more`, () => {
+    asked.resolve();
+    return new Promise(() => {}); // never
+  });
+  const began = Date.now();
+  const first = show("slow", "&force_refresh=true");
+  await asked.promise;
+  const lease = await psql(nangod, "SELECT refresh_lease_until - nango.clock_now() > interval '20 s' FROM nango.connection");
+  assert.equal(lease, "t", "there is time left to store what came");
+  const answers = await Promise.all([first, show("slow", "&force_refresh=true", other)]);
+  assert.deepEqual(answers.map((a) => [a.status, a.body.error?.code]), [[424, "refresh_token_external_error"], [424, "refresh_token_external_error"]]);
+  assert.ok(Date.now() - began < 15_000, `${Date.now() - began} ms: a request is given no more than is left`);
+  assert.equal(tokens().length, 1, "the second node did not use the refresh token, too");
+});
+
+test("token_headers go with each request for a token, and what does not resolve is left out", async (t) => {
+  const token_headers = { "x-tenant": "${connectionConfig.tenant}", "x-gone": "${connectionConfig.nope}", accept: "application/vnd.token+json" };
+  const { integrate, connect, show, provider, tokens } = await world(t, { more: { cch: { ...providers.cc, token_headers }, codeh: { ...providers.code, token_headers } } });
+  provider.reply("POST /token", { json: { access_token: "at-1", expires_in: 3600 } });
+  await integrate("cch");
+  await integrate("codeh", { type: "OAUTH2", client_id: "app-id", client_secret: "app-s3cret" });
+  const settings = { connection_config: { server: provider.url, tenant: "acme" } };
+  assert.equal((await connect("cch", client, settings)).status, 200);
+  await connect("codeh", { type: "OAUTH2", access_token: "at-0", refresh_token: "rt-0" }, settings);
+  assert.equal((await show("codeh", "&force_refresh=true")).status, 200);
+  const sent = tokens().map(({ headers: h }) => [h["x-tenant"], h["x-gone"], h.accept, h["content-type"]]);
+  assert.deepEqual(sent, Array(2).fill(["acme", undefined, "application/vnd.token+json", "application/x-www-form-urlencoded"]));
+});
+
+test("a token URL's settings are percent-encoded unless the template says otherwise", async (t) => {
+  const at = (more) => ({ ...providers.cc, token_url: "${connectionConfig.server}/${connectionConfig.place}/token", ...more });
+  const { integrate, connect, provider } = await world(t, { more: { coded: at(), plain: at({ token_url_skip_encode: ["base_url"] }) } });
+  for (const [name, path] of [["coded", "/a%2Fb/token"], ["plain", "/a/b/token"]]) {
+    provider.reply(`POST ${path}`, { json: { access_token: name } });
+    await integrate(name);
+    const made = await connect(name, client, { connection_config: { server: provider.url, place: "a/b" } });
+    assert.equal(made.body.credentials?.token, name, made.text);
+  }
 });
 
 test("a run begins with credentials that last, and renews them while it is under way", async (t) => {

@@ -199,12 +199,53 @@ test_wait(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wait_cases) / sizeof(wait_cases[0]); i++) {
 		struct json_object *rules = rules_of(wait_cases[i].rules);
-		int64_t wait = fetch_wait_ms(rules, wait_cases[i].status, wait_cases[i].headers,
-					     wait_cases[i].attempt, NOW, wait_cases[i].random);
+		int64_t wait =
+		    fetch_wait_ms(rules, wait_cases[i].status, wait_cases[i].headers, NULL,
+				  wait_cases[i].attempt, NOW, wait_cases[i].random);
 
 		if (wait != wait_cases[i].wait)
 			fail_msg("%s: %lld", wait_cases[i].why, (long long)wait);
 		json_object_put(rules);
+	}
+}
+
+#define IN_BODY(value) "{\"in_body\":{\"path\":\"error.message\",\"value\":\"" value "\"}}"
+
+static const struct {
+	const char *why, *rules, *body;
+	int64_t asked;
+} body_cases[] = {
+    {"a date in the text", IN_BODY("Retry after (.*)"),
+     "{\"error\":{\"message\":\"Slow down. Retry after 2026-11-23T20:26:00.000Z\"}}", 60000},
+    {"slashes around the pattern", IN_BODY("/Retry after (.*)/"),
+     " {\"error\":{\"message\":\"Retry after 2026-11-23T20:26:00Z\"}} ", 60000},
+    {"epoch seconds as a number, and no group", IN_BODY("^[0-9]+$"),
+     "{\"error\":{\"message\":1795465560}}", 60000},
+    {"another text", IN_BODY("Retry after (.*)"), "{\"error\":{\"message\":\"no\"}}", -1},
+    {"no time", IN_BODY("Retry after (.*)"), "{\"error\":{\"message\":\"Retry after lunch\"}}",
+     -1},
+    {"a list there", IN_BODY("Retry after (.*)"), "{\"error\":{\"message\":[]}}", -1},
+    {"no JSON", IN_BODY("Retry after (.*)"), "<p>Retry after 2026-11-23T20:26:00Z", -1},
+    {"nothing", IN_BODY("Retry after (.*)"), "", -1},
+    {"a pattern that does not compile", IN_BODY("("), "{\"error\":{\"message\":\"x\"}}", -1},
+    {"without the rule", "{}", "{\"error\":{\"message\":\"x\"}}", -1},
+};
+
+static void
+test_in_body(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(body_cases) / sizeof(body_cases[0]); i++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct json_object *rules = rules_of(body_cases[i].rules);
+		const char *told =
+		    fetch_told(mem, rules, body_cases[i].body, strlen(body_cases[i].body));
+		int64_t asked = fetch_asked_ms(rules, 429, NULL, told, NOW);
+
+		if (asked != body_cases[i].asked)
+			fail_msg("%s: %lld", body_cases[i].why, (long long)asked);
+		json_object_put(rules);
+		talloc_free(mem);
 	}
 }
 
@@ -422,8 +463,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_may_repeat), cmocka_unit_test(test_wait),
-	    cmocka_unit_test(test_url),	       cmocka_unit_test(test_headers),
-	    cmocka_unit_test(test_visible),
+	    cmocka_unit_test(test_in_body),    cmocka_unit_test(test_url),
+	    cmocka_unit_test(test_headers),    cmocka_unit_test(test_visible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

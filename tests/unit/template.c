@@ -339,6 +339,27 @@ test_rules(void **state)
 	}
 }
 
+/* What nothing carries out yet is loaded, and said. */
+static void
+test_checked_only(void **state)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct place place = {0};
+	struct templates *templates;
+	struct error err;
+
+	(void)state;
+	place_write(&place, "shop.yaml",
+		    OWN "webhook_allowed_query_params: [a]\nwebhook_response_metadata: [b]\n");
+	if (templates_load(mem, place.dir, NULL, &templates, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(templates_findings(templates)->warnings, 2);
+	assert_true(is_found(templates, "shop.yaml:8:1: webhook_allowed_query_params is not "
+					"carried out yet [E0702]"));
+	place_remove(&place);
+	talloc_free(mem);
+}
+
 /* What would be refused of ours is loaded from others, and said once. */
 static void
 test_tolerance(void **state)
@@ -482,11 +503,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_merge),     cmocka_unit_test(test_place_of_fault),
-	    cmocka_unit_test(test_chain),     cmocka_unit_test(test_override),
-	    cmocka_unit_test(test_refusals),  cmocka_unit_test(test_rules),
-	    cmocka_unit_test(test_tolerance), cmocka_unit_test(test_unreadable),
-	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_merge),      cmocka_unit_test(test_place_of_fault),
+	    cmocka_unit_test(test_chain),      cmocka_unit_test(test_override),
+	    cmocka_unit_test(test_refusals),   cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_tolerance),  cmocka_unit_test(test_checked_only),
+	    cmocka_unit_test(test_unreadable), cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests_name("template", tests, NULL, NULL);
