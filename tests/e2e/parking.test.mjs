@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run that its provider makes wait for long gives its process back, and goes on later.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { deployItems, item, key } from "./lib/items.mjs";
-import { children, psql, until } from "./lib/nangod.mjs";
+import { children, psql, scratch, until } from "./lib/nangod.mjs";
 
 /** Pages as a list; the first request for page 2 is answered 429. */
 function limited(provider, retryAfter) {
@@ -38,6 +40,18 @@ test("a long Retry-After parks the run; it goes on behind its last page", async 
   assert.deepEqual(asked, [1, 2, 2, 3], "page 1 is not asked for again");
   assert.equal(await psql(nangod, "SELECT attempts FROM nango.run"), "1", "a parking is no failed attempt");
   assert.equal(await psql(nangod, "SELECT requests FROM nango.run"), "4", "what was asked for before the parking is counted, too");
+});
+
+test("a time in the body of a refusal parks the run, too", async (t) => {
+  const file = join(scratch(t), "providers.yaml");
+  const retry = { in_body: { path: "error.message", value: "Retry after (\\S+)" } };
+  writeFileSync(file, JSON.stringify({ [key]: { display_name: key, docs: "https://example.com", auth_mode: "NONE", proxy: { base_url: "${connectionConfig.baseUrl}", retry } } }));
+  const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_PARK_MS: "5000", NANGO_PROVIDERS: file } });
+  provider.reply("GET /items", () => ({ status: 429, json: { error: { message: `Limit reached. Retry after ${new Date(Date.now() + 3_600_000).toISOString()}` } } }));
+  await connect();
+  const row = "SELECT is_parked, round(extract(epoch FROM due_at - nango.clock_now()) / 60) FROM nango.queue";
+  await until(async () => (await psql(nangod, row)) === "t|60", async () => `${await psql(nangod, row)}\n${nangod.log()}`);
+  assert.equal(provider.requests.length, 1);
 });
 
 test("a short wait keeps the process", async (t) => {

@@ -18,15 +18,17 @@ export const program = (name) => join(build, name);
 
 const endings = new WeakMap();
 
-/** Secrets of tests hold this text: no log of any node of the whole suite may. */
-const SECRET = "s3cret";
+/** Secrets of tests hold this text: no log of any node of the whole suite may, no refusal of its API,
+ * and no webhook to the app (provider.mjs looks at those). */
+export const SECRET = "s3cret";
 
-/** A node is stopped at the end of its test, and its log looked through. */
+/** A node is stopped at the end of its test, and its log and refusals looked through. */
 function endOf(t, nangod) {
   ending(t).stops.push(async () => {
     await nangod.kill("SIGTERM");
     const line = nangod.log().split("\n").find((l) => l.includes(SECRET));
     if (line) throw new Error(`a secret is in the log: ${line}`);
+    if (nangod.leaks.length > 0) throw new Error(`a secret is in a refusal: ${nangod.leaks[0]}`);
   });
 }
 
@@ -117,7 +119,7 @@ export const isAlive = (pid) => {
 
 export class Nangod {
   constructor(child, ready, log) {
-    Object.assign(this, { child, log, pid: child.pid }, ready);
+    Object.assign(this, { child, log, pid: child.pid, leaks: [] }, ready);
     this.closed = new Promise((done) => child.once("close", done));
     this.key = ready.environments.dev.secret_key;
   }
@@ -136,6 +138,7 @@ export class Nangod {
       body: body === undefined || isBytes || typeof body === "string" ? body : JSON.stringify(body),
     });
     const text = await response.text();
+    if (response.status >= 400 && text.includes(SECRET)) this.leaks.push(`${method} ${path}: ${response.status} ${text}`);
     return { status: response.status, headers: response.headers, text, body: raw ? text : text ? JSON.parse(text) : null };
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A provider's API on loopback: says what it was asked, answers what the test told it to.
 import { createServer } from "node:http";
+import { SECRET } from "./nangod.mjs";
 
 export async function provider(t) {
   const routes = new Map();
@@ -23,6 +24,8 @@ export async function provider(t) {
   t.after(() => {
     server.closeAllConnections();
     server.close();
+    const told = requests.find((r) => r.headers["webhook-id"] && r.body.includes(SECRET));
+    if (told) throw new Error(`a secret is in a webhook: ${told.body}`);
   });
   return {
     url: `http://127.0.0.1:${server.address().port}`,
