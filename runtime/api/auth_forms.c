@@ -50,6 +50,7 @@ read_form(struct call *call, struct connect_flow *flow, struct error *err)
 		given = json_own(call->mem, json_object_new_object());
 	if (!json_object_is_type(given, json_type_object))
 		return error_set_at(err, ERR_INVALID_BODY, "", "the body must be an object");
+	template_drop_automated(auth->template, "credentials", given);
 	template_fill_fields(auth->template, "credentials", given);
 	if (flow->grant.scheme->validate(call->mem, auth->template, given, &auth->credentials,
 					 err) < 0)

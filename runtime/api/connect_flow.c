@@ -137,11 +137,7 @@ drop_foreign(const struct template *template, struct json_object *config)
 				json_object_object_del(config, name);
 		}
 	}
-	if (asked != NULL) {
-		json_object_object_foreach (asked, name, schema)
-			if (json_boolean(schema, "automated", false))
-				json_object_object_del(config, name);
-	}
+	template_drop_automated(template, "connection_config", config);
 }
 
 /* What the app presets a browser cannot change. */

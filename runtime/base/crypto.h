@@ -7,6 +7,7 @@
 #define NANGO_BASE_CRYPTO_H
 
 #include "base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <talloc.h>
@@ -69,6 +70,13 @@ enum crypto_signature { CRYPTO_RS256, CRYPTO_PS256, CRYPTO_ES256, CRYPTO_EDDSA }
 MUST_CHECK int crypto_key_sign(TALLOC_CTX *mem, const struct crypto_key *key,
 			       enum crypto_signature kind, const void *data, size_t length,
 			       unsigned char **out, size_t *out_length, struct error *err);
+
+/*
+ * Is it the signature of somebody whose public key this is: PEM, or of Ed25519 64 hexadecimal
+ * digits? kind is CRYPTO_RS256 or CRYPTO_EDDSA.
+ */
+bool crypto_verify(const char *public_key, enum crypto_signature kind, const void *data,
+		   size_t length, const unsigned char *signature, size_t signature_length);
 
 /* With the text of a key, a public one too for the fingerprint. -1 when it is no such key. */
 MUST_CHECK int crypto_ed25519_sign(unsigned char out[CRYPTO_ED25519_BYTES],

@@ -21,6 +21,8 @@ struct check {
 	const struct hooks_received *received;
 	const char *value;     /* of the signature's header */
 	const char *timestamp; /* NULL: none */
+	const char *secret;    /* or a public key */
+	struct buf text;       /* what is signed */
 	unsigned char sum[CRYPTO_HASH_MAX];
 	size_t length;
 };
@@ -117,29 +119,38 @@ write_signed(const struct check *c, struct buf *out)
 	buf_adds(out, text);
 }
 
+static bool
+is_by_key(const struct check *c)
+{
+	return is(c->rules, "scheme", "rsa") || is(c->rules, "scheme", "ed25519");
+}
+
 static void
-sum_up(struct check *c, const char *secret)
+sum_up(struct check *c)
 {
 	enum crypto_hash hash = is(c->rules, "algorithm", "sha1") ? CRYPTO_SHA1 : CRYPTO_SHA256;
+	bool is_hash = is(c->rules, "scheme", "hash");
 	static const char whsec[] = "whsec_";
+	const char *secret = c->secret;
 	unsigned char *bytes = NULL;
 	size_t length = strlen(secret);
-	struct buf text;
 
-	buf_init(&text, c->mem, c->received->body_length + 256);
-	if (is(c->rules, "scheme", "hash")) {
-		buf_adds(&text, secret);
-		write_signed(c, &text);
-		c->length = crypto_digest(c->sum, hash, text.data, text.length);
-		crypto_wipe(text.data, text.length);
+	buf_init(&c->text, c->mem, c->received->body_length + 256);
+	if (is_hash)
+		buf_adds(&c->text, secret);
+	write_signed(c, &c->text);
+	if (is_hash) {
+		c->length = crypto_digest(c->sum, hash, c->text.data, c->text.length);
+		crypto_wipe(c->text.data, c->text.length);
 		return;
 	}
-	write_signed(c, &text);
+	if (is_by_key(c))
+		return;
 	if (strncmp(secret, whsec, strlen(whsec)) == 0 && is(c->rules, "format", "standard"))
 		bytes = crypto_unbase64(c->mem, secret + strlen(whsec), &length);
 	c->length =
 	    crypto_hmac(c->sum, hash, bytes == NULL ? (const void *)secret : bytes,
-			bytes == NULL ? strlen(secret) : length, text.data, text.length);
+			bytes == NULL ? strlen(secret) : length, c->text.data, c->text.length);
 	if (bytes != NULL)
 		crypto_wipe(bytes, length);
 }
@@ -157,7 +168,13 @@ equals(const struct check *c, const char *signature)
 		return false;
 	bytes = is_base64 ? crypto_unbase64(c->mem, signature, &length)
 			  : crypto_unhex(c->mem, signature, &length);
-	return bytes != NULL && length == c->length && crypto_equal(bytes, c->sum, length);
+	if (bytes == NULL)
+		return false;
+	if (is_by_key(c))
+		return crypto_verify(
+		    c->secret, is(c->rules, "scheme", "rsa") ? CRYPTO_RS256 : CRYPTO_EDDSA,
+		    c->text.data, c->text.length, bytes, length);
+	return length == c->length && crypto_equal(bytes, c->sum, length);
 }
 
 /* Several are sent while a secret is changed; one that fits is enough. */
@@ -221,6 +238,8 @@ hooks_in_verify(TALLOC_CTX *mem, struct json_object *rules, const char *secret,
 
 	if (rules == NULL)
 		return 0;
+	if (json_string(rules, "key") != NULL)
+		secret = json_string(rules, "key");
 	if (secret == NULL || secret[0] == '\0')
 		return error_set(err, ERR_WEBHOOK_SIGNATURE,
 				 "the integration has no %s, without which no webhook is "
@@ -235,8 +254,9 @@ hooks_in_verify(TALLOC_CTX *mem, struct json_object *rules, const char *secret,
 		return is_the_token(&c, secret)
 			   ? 0
 			   : error_set(err, ERR_WEBHOOK_SIGNATURE, "%s is another", header);
+	c.secret = secret;
 	find_timestamp(&c);
-	sum_up(&c, secret);
+	sum_up(&c);
 	if (!any_equals(&c))
 		return error_set(err, ERR_WEBHOOK_SIGNATURE,
 				 "%s is not the signature of this body", header);

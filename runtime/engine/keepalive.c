@@ -22,7 +22,7 @@ struct keepalive {
 
 /* What one look found. */
 struct batch {
-	int64_t *rows;
+	struct refresh_row *rows;
 	size_t count;
 };
 
@@ -40,7 +40,7 @@ static void
 shuffle(struct batch *b)
 {
 	for (size_t i = b->count; i > 1; i--) {
-		int64_t row = b->rows[i - 1];
+		struct refresh_row row = b->rows[i - 1];
 		uint32_t other;
 
 		crypto_random(&other, sizeof(other));
@@ -62,7 +62,8 @@ renew_all(struct keepalive *k, struct batch *b)
 		struct error err;
 
 		/* What failed is written down and told by freshen. */
-		if (freshen(k->node, mem, b->rows[i], FRESHEN_IDLE, &c, &err) < 0)
+		if (freshen(k->node, mem, b->rows[i].connection_row, FRESHEN_IDLE, &c, &err) <
+		    0)
 			log_debug("auth", "keeping a grant alive: %s", err.message);
 		else
 			b->rows[done++] = b->rows[i];
@@ -112,7 +113,7 @@ look_in_pool(void *arg)
 		log_warn("auth", "cannot look for idle grants: %s", err.message);
 	} else {
 		k->is_full = b.count == KEEPALIVE_BATCH;
-		k->last_row = k->is_full ? b.rows[b.count - 1] : 0;
+		k->last_row = k->is_full ? b.rows[b.count - 1].connection_row : 0;
 		shuffle(&b);
 		renew_all(k, &b);
 		if (leave_alone(k, &b, &err) < 0)

@@ -103,6 +103,19 @@ check_field(const char *field, struct json_object *schema, struct json_object *v
 }
 
 void
+template_drop_automated(const struct template *template, const char *section,
+			struct json_object *values)
+{
+	struct json_object *schemas = json_object_in(template_body(template), section);
+
+	if (schemas == NULL || values == NULL)
+		return;
+	json_object_object_foreach (schemas, field, schema)
+		if (json_boolean(schema, "automated", false))
+			json_object_object_del(values, field);
+}
+
+void
 template_fill_fields(const struct template *template, const char *section,
 		     struct json_object *values)
 {

@@ -251,7 +251,7 @@ static const struct schema_key own_verification[] = {
     END,
 };
 
-static const char *const webhook_schemes[] = {"hmac", "hash", "token", NULL};
+static const char *const webhook_schemes[] = {"hmac", "hash", "token", "rsa", "ed25519", NULL};
 static const char *const webhook_formats[] = {"plain", "pairs", "standard", NULL};
 static const char *const webhook_hashes[] = {"sha256", "sha1", NULL};
 static const char *const webhook_encodings[] = {"hex", "base64", NULL};
@@ -270,6 +270,7 @@ static const struct schema_key webhook_verify[] = {
     {"timestamp", SCHEMA_TEXT, 0, NULL},
     {"tolerance", SCHEMA_INTEGER, 0, NULL},
     {"secret", SCHEMA_WORD, 0, webhook_secrets},
+    {"key", SCHEMA_TEXT, 0, NULL},
     END,
 };
 

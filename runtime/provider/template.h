@@ -49,6 +49,10 @@ struct json_object *template_body(const struct template *template);
 struct json_object *template_definition(const struct template *template,
 					const char *server_url);
 
+/* Fields that the server fills are nobody's to give in a form. */
+void template_drop_automated(const struct template *template, const char *section,
+			     struct json_object *values);
+
 /* The defaults, empty ones too, of what was not given: before a mode reads its fields. */
 void template_fill_fields(const struct template *template, const char *section,
 			  struct json_object *values);

@@ -85,11 +85,12 @@ refresh_lease(struct db *db, int64_t connection_row, int64_t version, int64_t le
 }
 
 int
-refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit, int64_t **rows,
-	     size_t *count, struct error *err)
+refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit,
+	     struct refresh_row **rows, size_t *count, struct error *err)
 {
 	static const char sql[] =
-	    "SELECT id FROM nango.connection WHERE id > $1 AND deleted_at IS NULL "
+	    "SELECT id, credentials_version FROM nango.connection "
+	    "WHERE id > $1 AND deleted_at IS NULL "
 	    "    AND (credentials_expire_at IS NOT NULL "
 	    "         OR idle_version IS DISTINCT FROM credentials_version) "
 	    "    AND credentials_at < nango.clock_now() - interval '1 day' "
@@ -102,31 +103,37 @@ refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit, i
 		    DB_PARAMS(DB_INTEGER(after_row), DB_INTEGER(limit))) < 0)
 		return -1;
 	*count = db_rows(r);
-	*rows = talloc_zero_array(mem, int64_t, (unsigned)*count + 1);
+	*rows = talloc_zero_array(mem, struct refresh_row, (unsigned)*count + 1);
 	if (*rows == NULL)
 		abort();
 	for (size_t i = 0; i < *count; i++)
-		(*rows)[i] = db_integer(r, i, 0);
+		(*rows)[i] = (struct refresh_row){db_integer(r, i, 0), db_integer(r, i, 1)};
 	return 0;
 }
 
 int
-refresh_lasting(struct db *db, const int64_t *rows, size_t count, struct error *err)
+refresh_lasting(struct db *db, const struct refresh_row *rows, size_t count, struct error *err)
 {
 	static const char sql[] =
-	    "UPDATE nango.connection SET idle_version = credentials_version "
-	    "WHERE id = ANY($1::int8[]) AND credentials_expire_at IS NULL "
-	    "    AND credentials_at < nango.clock_now() - interval '1 day' "
-	    "    AND refresh_failed_at IS NULL AND refresh_lease IS NULL";
+	    "UPDATE nango.connection c SET idle_version = c.credentials_version "
+	    "FROM unnest($1::int8[], $2::int8[]) AS seen (id, version) "
+	    "WHERE c.id = seen.id AND c.credentials_version = seen.version "
+	    "    AND c.credentials_expire_at IS NULL "
+	    "    AND c.refresh_failed_at IS NULL AND c.refresh_lease IS NULL";
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct buf list;
+	struct buf list, versions;
 	int result;
 
 	buf_init(&list, mem, 256);
-	for (size_t i = 0; i < count; i++)
-		buf_addf(&list, "%c%" PRId64, i == 0 ? '{' : ',', rows[i]);
+	buf_init(&versions, mem, 256);
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(&list, "%c%" PRId64, i == 0 ? '{' : ',', rows[i].connection_row);
+		buf_addf(&versions, "%c%" PRId64, i == 0 ? '{' : ',', rows[i].version);
+	}
 	buf_adds(&list, count == 0 ? "{}" : "}");
-	result = db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(list.data)));
+	buf_adds(&versions, count == 0 ? "{}" : "}");
+	result = db_exec(db, NULL, NULL, err, sql,
+			 DB_PARAMS(DB_TEXT(list.data), DB_TEXT(versions.data)));
 	talloc_free(mem);
 	return result;
 }

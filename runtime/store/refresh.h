@@ -34,11 +34,14 @@ MUST_CHECK int refresh_lease(struct db *db, int64_t connection_row, int64_t vers
 
 /* Connections behind a row whose credentials are a day old, and that did not fail today: those
  * without an end until refresh_lasting() was told that they cannot be renewed. */
+struct refresh_row {
+	int64_t connection_row, version;
+};
 MUST_CHECK int refresh_idle(TALLOC_CTX *mem, struct db *db, int64_t after_row, int64_t limit,
-			    int64_t **rows, size_t *count, struct error *err);
+			    struct refresh_row **rows, size_t *count, struct error *err);
 
-/* Of these, looked at without a failure, those that are as old as before cannot be renewed. */
-MUST_CHECK int refresh_lasting(struct db *db, const int64_t *rows, size_t count,
+/* Of these, looked at without a failure, those of the same version cannot be renewed. */
+MUST_CHECK int refresh_lasting(struct db *db, const struct refresh_row *rows, size_t count,
 			       struct error *err);
 
 struct refresh_result {

@@ -69,6 +69,8 @@ test("an option is not kept: once the assertion is over, the connection must be 
   const over = await short.get("&force_refresh=true");
   assert.equal(over.status, 424, over.text);
   assert.match(over.text, /key, which is not kept: connect it anew/);
+  const brought = await w.post({ clientId: "c", assertion: "of somebody else" });
+  assert.match(brought.text, /connect it anew/, "what the server fills is not taken from a form");
   const none = await w.post({ clientId: "c" });
   assert.equal(none.status, 400, none.text);
   assert.match(none.text, /connect it anew/);

@@ -2,7 +2,7 @@
 // Webhooks from providers: signatures of every form, challenges, whom they are about, and how the app
 // is told. Providers are signed for by Node's crypto and by the standardwebhooks package.
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { providers, world as authWorld } from "./lib/auth.mjs";
@@ -45,7 +45,7 @@ async function listening(t, nangod, names) {
 
 test("signatures: every scheme and form; nothing else is believed", async (t) => {
   const standard = new Webhook(secret, { format: "raw" });
-  const stamped = { "x-time": () => `${now()}` };
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }), ed25519 = generateKeyPairSync("ed25519");
   const forms = {
     plain: [{ scheme: "hmac", header: "x-sig" }, (b) => ({ "x-sig": hmac(b) })],
     prefixed: [{ scheme: "hmac", header: "x-sig", prefix: "sha256=" }, (b) => ({ "x-sig": `sha256=${hmac(b)}` })],
@@ -57,31 +57,34 @@ test("signatures: every scheme and form; nothing else is believed", async (t) =>
     stamped: [{ scheme: "hmac", header: "x-sig", prefix: "v0=", signed: "v0:${timestamp}:${body}", timestamp: "x-time" }, (b, at = now()) => ({ "x-time": `${at}`, "x-sig": `v0=${hmac(`v0:${at}:${b}`)}` })],
     milliseconds: [{ scheme: "hmac", header: "x-sig", signed: "${timestamp}${body}", timestamp: "x-time", tolerance: 60 }, (b, at = now()) => ({ "x-time": `${at * 1000}`, "x-sig": hmac(`${at * 1000}${b}`) })],
     pairs: [{ scheme: "hmac", header: "x-sig", format: "pairs", signed: "${timestamp}.${body}" }, (b, at = now()) => ({ "x-sig": `t=${at},v1=${hmac(`${at}.${b}`)},v0=old` })],
+    rsa: [{ scheme: "rsa", header: "x-sig", encoding: "base64", key: rsa.publicKey.export({ type: "spki", format: "pem" }) }, (b) => ({ "x-sig": sign("sha256", b, rsa.privateKey).toString("base64") })],
+    ed25519: [{ scheme: "ed25519", header: "x-sig", signed: "${timestamp}${body}", timestamp: "x-time", key: ed25519.publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("hex") },
+      (b, at = now()) => ({ "x-time": `${at}`, "x-sig": sign(null, Buffer.from(`${at}${b}`), ed25519.privateKey).toString("hex") })],
     standard: [{ scheme: "hmac", header: "webhook-signature", format: "standard", encoding: "base64", id: "webhook-id", timestamp: "webhook-timestamp", signed: "${id}.${timestamp}.${body}" },
       (b, at = now()) => ({ "webhook-id": "msg_1", "webhook-timestamp": `${at}`, "webhook-signature": `v1,AAAA ${standard.sign("msg_1", new Date(at * 1000), b)}` })],
   };
   const w = await world(t, Object.fromEntries(Object.entries(forms).map(([name, [verify]]) => [name, { verify }])));
   const body = '{"account": "none", "n": 1}';
   let good = 0;
-  for (const [name, [rules, sign]] of Object.entries(forms)) {
-    const right = await w.send(name, body, sign(body));
+  for (const [name, [rules, signed]] of Object.entries(forms)) {
+    const right = await w.send(name, body, signed(body));
     assert.deepEqual([right.status, right.text], [200, '{"status":"success"}'], name);
     good++;
     if (rules.scheme !== "token") {
-      const other = await w.send(name, `${body} `, sign(body));
+      const other = await w.send(name, `${body} `, signed(body));
       assert.deepEqual([other.status, other.code], [401, "webhook_invalid_signature"], `${name}: ${other.text}`);
     }
     const header = rules.header;
-    const sent = sign(body)[header];
+    const sent = signed(body)[header];
     const spoilt = ["list", "pairs"].includes(name) ? sent.replace(/v1=(.{9})./g, "v1=$1g") : `${sent.slice(0, -3)}A`;
     for (const value of ["", "x", spoilt]) {
-      const wrong = await w.send(name, body, { ...sign(body), [header]: value });
+      const wrong = await w.send(name, body, { ...signed(body), [header]: value });
       assert.equal(wrong.status, 401, `${name} ${value}: ${wrong.text}`);
     }
-    const { [header]: _, ...without } = sign(body);
+    const { [header]: _, ...without } = signed(body);
     assert.equal((await w.send(name, body, without)).code, "webhook_missing_signature", name);
-    for (const off of sign.length > 1 ? [-400, 400] : []) {
-      const late = await w.send(name, body, sign(body, now() + off));
+    for (const off of signed.length > 1 ? [-400, 400] : []) {
+      const late = await w.send(name, body, signed(body, now() + off));
       assert.match(late.text, /another time/, `${name} ${off}`);
     }
   }
