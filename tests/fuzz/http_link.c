@@ -16,9 +16,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const rules[] = {
-    "{\"type\":\"link\",\"link_rel_in_response_header\":\"next\",\"link_path_in_response_"
-    "body\":"
-    "\"a.next\",\"response_path\":\"a[0].b\"}",
+    ("{\"type\":\"link\",\"link_rel_in_response_header\":\"next\","
+     "\"link_path_in_response_body\":\"a.next\",\"response_path\":\"a[0].b\"}"),
     "{\"type\":\"cursor\",\"cursor_path_in_response\":\"a.b[1].c\",\"cursor_name_in_request\":"
     "\"c\"}",
     "{\"type\":\"offset\",\"offset_name_in_request\":\"o\",\"response_path\":\"a.b\"}",
