@@ -169,8 +169,8 @@ authorization(TALLOC_CTX *mem, struct json_object *credentials)
 	return auth_bearer(mem, json_string(credentials, "access_token"));
 }
 
-static int
-begin(struct auth_grant *grant, const struct auth_flow *flow, char **url, struct error *err)
+int
+app_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url, struct error *err)
 {
 	return app_install_url(grant, "state", flow->state, url, err);
 }
@@ -192,7 +192,7 @@ const struct auth_scheme auth_app = {
     .authorization = authorization,
     .obtain = obtain,
     .renew = obtain,
-    .begin = begin,
+    .begin = app_begin,
     .complete = complete,
 };
 

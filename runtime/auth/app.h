@@ -12,6 +12,10 @@
 MUST_CHECK int app_install_url(struct auth_grant *grant, const char *parameter,
 			       const char *state, char **url, struct error *err);
 
+/* The scheme's begin: that page, with the state. */
+MUST_CHECK int app_begin(struct auth_grant *grant, const struct auth_flow *flow, char **url,
+			 struct error *err);
+
 /*
  * {access_token, expires_at, raw} of the installation that the connection's settings name,
  * for a JWT that the app's key signs. *out belongs to the grant. *expires_ms is its end.

@@ -71,12 +71,6 @@ ask_user(struct auth_grant *grant, struct json_object *before, struct json_objec
 	return 0;
 }
 
-static int
-begin(struct auth_grant *grant, const struct auth_flow *flow, char **url, struct error *err)
-{
-	return app_install_url(grant, "state", flow->state, url, err);
-}
-
 /* Without a code the app was installed, but nobody signed in: its own token is enough. */
 static int
 complete(struct auth_grant *grant, const struct auth_flow *flow, struct json_object *query,
@@ -144,6 +138,6 @@ const struct auth_scheme auth_custom = {
     .authorization = authorization,
     .obtain = obtain,
     .renew = renew,
-    .begin = begin,
+    .begin = app_begin,
     .complete = complete,
 };

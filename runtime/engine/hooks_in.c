@@ -72,16 +72,15 @@ hooks_in_read(struct hooks_in *in, struct error *err)
 	const char *text;
 
 	in->payload = NULL;
-	if (is_form(in)) {
-		if (token_from_form(in->mem, r->body, &in->payload) < 0)
-			return 0;
+	if (is_form(in) && token_from_form(in->mem, r->body, &in->payload) == 0) {
 		text = json_text(in->mem, in->payload); /* is it UTF-8? */
 		if (json_parse(in->mem, text, strlen(text), &in->payload, err) < 0)
 			return payload_error(err);
 		in->payload = unwrap(in, in->payload);
-	} else if (r->body_length > 0 &&
-		   json_parse(in->mem, r->body, r->body_length, &in->payload, err) < 0) {
-		return payload_error(err);
+	} else if (r->body_length > 0) { /* also what only calls itself a form */
+		if (json_parse(in->mem, r->body, r->body_length, &in->payload, err) < 0)
+			return payload_error(err);
+		in->is_json = true;
 	}
 	in->challenge = find_challenge(in);
 	return 0;
@@ -175,11 +174,10 @@ forward_all(struct hooks_in *in, struct db *db, struct error *err)
 {
 	const char *path = json_string(in->rules, "events");
 	struct json_object *list = path == NULL ? NULL : token_at(in->payload, path);
-	bool is_json = in->payload != NULL && !is_form(in);
 
 	if (!json_object_is_type(list, json_type_array))
 		return forward(in, db, in->payload,
-			       is_json		     ? in->received.body
+			       in->is_json	     ? in->received.body
 			       : in->payload != NULL ? json_text(in->mem, in->payload)
 						     : "null",
 			       err);

@@ -22,7 +22,8 @@ struct hooks_in {
 	struct hooks_received received;
 	const struct http_field *query; /* ends with a NULL name */
 	/* Out: */
-	struct json_object *payload; /* the body, a form as an object; NULL: neither */
+	struct json_object *payload; /* the body, a form as an object; NULL: it is empty */
+	bool is_json;		     /* the body's own text is passed on */
 	const char *challenge;	     /* to be sent back as it is; NULL: none was asked for */
 };
 

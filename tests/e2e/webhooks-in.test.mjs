@@ -158,6 +158,9 @@ test("several events in one, forms, challenges, and bodies that are none", async
   const form = { "content-type": "application/x-www-form-urlencoded" };
   await w.send("nested", `payload=${encodeURIComponent('{"account":"A1","n":5}')}`, form);
   assert.deepEqual((await w.told(5)).map(of).at(-1), ["nested-1", 5]);
+  const mistaken = await w.send("nested", { challenge: "c-2" }, form);
+  assert.equal(mistaken.text, "c-2", "JSON that calls itself a form");
+  assert.equal((await w.send("nested", "neither form nor JSON", form)).code, "webhook_invalid_payload");
   await w.send("nested", "account=A1&n=6&b=a+b", form);
   assert.deepEqual((await w.told(6)).at(-1).payload, { account: "A1", n: "6", b: "a b" });
 
