@@ -169,6 +169,12 @@ start(struct upstream_call *call)
 
 	up->running++;
 	call->deadline_ms = clock_monotonic_ms() + call->timeout_ms;
+	if (call->err.code != ERR_NONE) {
+		struct error err = call->err;
+
+		tell_failure(call, &err);
+		return;
+	}
 	if (idle != NULL) {
 		link_give(idle, call);
 		call_link_ready(call);
@@ -385,7 +391,8 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 {
 	struct upstream_call *call =
 	    talloc_pooled_object(NULL, struct upstream_call, 8, CALL_POOL_BYTES);
-	bool is_quick;
+	char why[ADDRESS_WHY_MAX];
+	bool is_quick, has_way;
 
 	if (call == NULL)
 		abort();
@@ -396,6 +403,12 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	call->origin = origin_for(up, request->place);
 	call->origin->calls++;
 	call->queued.host = call->origin->place->key;
+	has_way = address_may_name(up->rules, call->origin->place->host, why) &&
+		  via_find(up, call->origin->place, &call->origin->via, &call->err) == 0;
+	if (!has_way && call->err.code == ERR_NONE)
+		error_set(&call->err, ERR_EGRESS,
+			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges",
+			  call->origin->place->host, why);
 	call->timeout_ms = request->timeout_ms;
 	call->deadline_ms = clock_monotonic_ms() + request->queue_ms;
 	call->is_chunked = request->is_chunked;
@@ -403,9 +416,12 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	call->is_finished = !request->has_body;
 	call->may_repeat = request->may_repeat;
 	buf_init(&call->out, call, request->head_length + 1);
-	buf_add(&call->out, request->head, request->head_length);
+	if (call->origin->via != NULL && !call->origin->place->is_tls)
+		via_add_head(call->origin, &call->out, request->head, request->head_length);
+	else
+		buf_add(&call->out, request->head, request->head_length);
 	TAILQ_INSERT_TAIL(&up->calls, call, entry);
-	is_quick = call_queue_waiting(up->queue) == 0 && !TAILQ_EMPTY(&call->origin->idle) &&
+	is_quick = has_way && call_queue_waiting(up->queue) == 0 && !TAILQ_EMPTY(&call->origin->idle) &&
 		   up->running < up->config.connections_max;
 	call_queue_add(up->queue, &call->queued, request->group == NULL ? "" : request->group);
 	if (is_quick && call_queue_next(up->queue) == &call->queued)

@@ -34,12 +34,19 @@ struct upstream_place {
 	char *certificate, *private_key;
 };
 
+struct via { /* the company's proxy */
+	char *host;
+	int port;
+	char *authorization; /* a header line, or NULL */
+};
+
 struct origin {
 	UT_hash_handle hh;
 	struct upstream *upstream;
 	struct upstream_place *place;
 	SSL_CTX *ssl; /* of its own, with a certificate; NULL: everybody's */
 	SSL_SESSION *session;
+	struct via *via; /* NULL: it is reached without one */
 	TAILQ_HEAD(, link) idle; /* newest first */
 	size_t links;
 	size_t calls; /* that name it */
@@ -48,7 +55,8 @@ struct origin {
 enum link_state {
 	LINK_RESOLVING,
 	LINK_CONNECTING,
-	LINK_SHAKING, /* TLS */
+	LINK_TUNNELING, /* the company's proxy is asked for a way */
+	LINK_SHAKING,	/* TLS */
 	LINK_READY,
 };
 
@@ -71,6 +79,7 @@ struct link {
 	bool is_reused;	     /* it has answered before */
 	bool wants_read_to_write;
 	bool is_closing; /* after this answer */
+	struct http_parser *tunnel; /* of what the proxy answers */
 	char why[ADDRESS_WHY_MAX];
 };
 
@@ -90,6 +99,7 @@ struct upstream_call {
 	bool is_out_sent; /* out went to the link */
 	bool was_sent, has_answer, is_held, is_clogged;
 	bool is_telling, is_cancelled; /* an event runs; and ended the call */
+	struct error err; /* found before there was a link */
 	bool is_checked;	       /* by the sweep that is under way */
 };
 
@@ -97,6 +107,7 @@ struct upstream {
 	struct upstream_config config;
 	struct address_rules *rules;
 	struct client_proxy *proxy;
+	struct via *via; /* NULL: not needed yet */
 	struct resolver *resolver;
 	struct call_queue *queue;
 	struct origin *origins;
@@ -122,6 +133,14 @@ void call_sent(struct upstream_call *call);
 
 /* upstream_place.c */
 struct upstream_place *place_copy(const struct upstream_place *from);
+
+/* upstream_via.c */
+/* *out NULL: the place is reached without a proxy. ERR_UNSUPPORTED. */
+MUST_CHECK int via_find(struct upstream *up, const struct upstream_place *place,
+			struct via **out, struct error *err);
+void via_ask(const struct link *link, struct buf *out); /* for a tunnel */
+void via_add_head(const struct origin *origin, struct buf *out, const char *head,
+		  size_t length); /* a request for a host without TLS */
 
 /* upstream_link.c */
 /* May fail, and tell the call so, before it returns. */

@@ -16,6 +16,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,6 +68,7 @@ link_close(struct link *link)
 	close_socket(link);
 	evbuffer_free(link->output);
 	free(link->addresses);
+	talloc_free(link->tunnel);
 	link->origin->links--;
 	up->links--;
 	free(link);
@@ -132,7 +134,7 @@ flush(struct link *link)
 		}
 		evbuffer_drain(link->output, (size_t)n);
 	}
-	if (link->call != NULL)
+	if (link->call != NULL && link->state == LINK_READY)
 		call_sent(link->call);
 }
 
@@ -262,19 +264,82 @@ shake(struct link *link)
 }
 
 static void
-connected(struct link *link)
+begin_shaking(struct link *link)
 {
 	struct error err;
 
-	if (!link->origin->place->is_tls) {
-		become_ready(link);
-		return;
-	}
 	link->state = LINK_SHAKING;
 	if (tls_begin(link, &err) < 0)
 		link_lost(link, &err);
 	else
 		shake(link);
+}
+
+static void
+lose_tunnel(struct link *link, const char *why)
+{
+	struct error err;
+
+	error_set(&err, ERR_NETWORK, "the proxy does not connect to %s: %s",
+		  link->origin->place->host, why);
+	link_lost(link, &err);
+}
+
+/* What the company's proxy answers. Nothing may come behind it: TLS has not begun. */
+static void
+read_tunnel(struct link *link)
+{
+	struct http_parser *p = link->tunnel;
+	struct http_event event;
+	char status[32];
+	size_t length, used = 0;
+
+	if (receive(link, &length) < 0) {
+		lose_tunnel(link, "it closed the connection");
+		return;
+	}
+	while (used < length && !http_parser_is_done(p)) {
+		used += http_parser_feed(p, link->upstream->scratch + used, length - used, &event);
+		if (event.type == HTTP_EVENT_FAULT) {
+			lose_tunnel(link, p->error.message);
+			return;
+		}
+	}
+	if (!http_parser_is_done(p))
+		return;
+	snprintf(status, sizeof(status), "it answered %d", p->status);
+	if (p->status / 100 != 2 || used < length)
+		lose_tunnel(link, status);
+	else
+		begin_shaking(link);
+}
+
+static void
+begin_tunnel(struct link *link)
+{
+	struct buf out;
+
+	link->state = LINK_TUNNELING;
+	link->tunnel = talloc(NULL, struct http_parser);
+	if (link->tunnel == NULL)
+		abort();
+	http_parser_init_answer(link->tunnel, link->tunnel, true);
+	buf_init(&out, link->tunnel, 256);
+	via_ask(link, &out);
+	event_del(link->writable);
+	event_add(link->readable, NULL);
+	link_send(link, out.data, out.length);
+}
+
+static void
+connected(struct link *link)
+{
+	if (!link->origin->place->is_tls)
+		become_ready(link);
+	else if (link->origin->via != NULL)
+		begin_tunnel(link);
+	else
+		begin_shaking(link);
 }
 
 static void
@@ -284,7 +349,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (link->state == LINK_SHAKING)
+	if (link->state == LINK_TUNNELING)
+		read_tunnel(link);
+	else if (link->state == LINK_SHAKING)
 		shake(link);
 	else if (link->call == NULL)
 		read_idle(link);
@@ -302,7 +369,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (link->state == LINK_SHAKING) {
 		shake(link);
-	} else if (link->state == LINK_READY) {
+	} else if (link->state == LINK_READY || link->state == LINK_TUNNELING) {
 		flush(link);
 	} else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
 		errno = error;
@@ -347,7 +414,9 @@ connect_next(struct link *link)
 		const struct sockaddr *address =
 		    (const void *)&link->addresses->addresses[link->next_address++];
 
-		if (!address_may_connect(link->upstream->rules, address, link->why))
+		/* A proxy is the operator's own. */
+		if (link->origin->via == NULL &&
+		    !address_may_connect(link->upstream->rules, address, link->why))
 			continue;
 		link->why[0] = '\0';
 		link->address_ms = clock_monotonic_ms() + UPSTREAM_ADDRESS_MS;
@@ -388,10 +457,11 @@ static void
 begin(struct link *link)
 {
 	const struct upstream_place *place = link->origin->place;
+	const struct via *via = link->origin->via;
 	struct resolver_list list = {0};
 
-	link->ask = resolver_find(link->upstream->resolver, place->host, place->port, &list,
-				  resolved, link);
+	link->ask = resolver_find(link->upstream->resolver, via != NULL ? via->host : place->host,
+				  via != NULL ? via->port : place->port, &list, resolved, link);
 	if (link->ask == NULL)
 		resolved(link, &list);
 }
