@@ -46,7 +46,7 @@ struct origin {
 	struct upstream_place *place;
 	SSL_CTX *ssl; /* of its own, with a certificate; NULL: everybody's */
 	SSL_SESSION *session;
-	struct via *via; /* NULL: it is reached without one */
+	struct via *via;	 /* NULL: it is reached without one */
 	TAILQ_HEAD(, link) idle; /* newest first */
 	size_t links;
 	size_t calls; /* that name it */
@@ -78,7 +78,7 @@ struct link {
 	int64_t address_ms;  /* of this address */
 	bool is_reused;	     /* it has answered before */
 	bool wants_read_to_write;
-	bool is_closing; /* after this answer */
+	bool is_closing;	    /* after this answer */
 	struct http_parser *tunnel; /* of what the proxy answers */
 	char why[ADDRESS_WHY_MAX];
 };
@@ -99,7 +99,7 @@ struct upstream_call {
 	bool is_out_sent; /* out went to the link */
 	bool was_sent, has_answer, is_held, is_clogged;
 	bool is_telling, is_cancelled; /* an event runs; and ended the call */
-	struct error err; /* found before there was a link */
+	struct error err;	       /* found before there was a link */
 	bool is_checked;	       /* by the sweep that is under way */
 };
 

@@ -299,7 +299,8 @@ read_tunnel(struct link *link)
 		return;
 	}
 	while (used < length && !http_parser_is_done(p)) {
-		used += http_parser_feed(p, link->upstream->scratch + used, length - used, &event);
+		used +=
+		    http_parser_feed(p, link->upstream->scratch + used, length - used, &event);
 		if (event.type == HTTP_EVENT_FAULT) {
 			lose_tunnel(link, p->error.message);
 			return;
@@ -460,8 +461,9 @@ begin(struct link *link)
 	const struct via *via = link->origin->via;
 	struct resolver_list list = {0};
 
-	link->ask = resolver_find(link->upstream->resolver, via != NULL ? via->host : place->host,
-				  via != NULL ? via->port : place->port, &list, resolved, link);
+	link->ask =
+	    resolver_find(link->upstream->resolver, via != NULL ? via->host : place->host,
+			  via != NULL ? via->port : place->port, &list, resolved, link);
 	if (link->ask == NULL)
 		resolved(link, &list);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/upstream_via -- through the company's proxy: a tunnel to https hosts (RFC 9110 9.3.6), and
- * requests with their whole URL to http ones.
+ * http/upstream_via -- through the company's proxy: a tunnel to https hosts (RFC 9110 9.3.6),
+ * and requests with their whole URL to http ones.
  */
 #include "http/upstream_internal.h"
 
@@ -53,9 +53,10 @@ via_find(struct upstream *up, const struct upstream_place *place, struct via **o
 	if (text[0] == '\0')
 		return 0;
 	if (strncasecmp(text, "http://", 7) != 0)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "requests are not passed on through a proxy that is spoken to with "
-				 "TLS: NANGO_HTTPS_PROXY must begin with http:// for that");
+		return error_set(
+		    err, ERR_UNSUPPORTED,
+		    "requests are not passed on through a proxy that is spoken to with "
+		    "TLS: NANGO_HTTPS_PROXY must begin with http:// for that");
 	if (up->via == NULL) {
 		up->via = talloc_zero(up, struct via);
 		url = curl_url();
@@ -76,7 +77,8 @@ via_ask(const struct link *link, struct buf *out)
 {
 	const struct via *via = link->origin->via;
 	const struct upstream_place *place = link->origin->place;
-	const char *name = place->url + strlen("https://"); /* with the port, also the usual one */
+	const char *name =
+	    place->url + strlen("https://"); /* with the port, also the usual one */
 
 	buf_addf(out, "CONNECT %s HTTP/1.1\r\nhost: %s\r\n", name, name);
 	if (via->authorization != NULL)
