@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADERS_MAX 32
 
@@ -42,11 +43,22 @@ scalar_text(TALLOC_CTX *mem, struct json_object *value)
 	return json_text_shared(mem, value);
 }
 
+/* A header without a placeholder says how the API is spoken to, not who speaks: a request may
+ * have its own. Who we say that we are is the template's. */
+static bool
+is_default(const char *name, const char *template)
+{
+	return strstr(template, "${") == NULL && strcasecmp(name, "user-agent") != 0;
+}
+
 /* A section of name: template pairs. One that does not resolve is left out. */
 static int
 expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope,
-	      struct http_field *out, size_t *count, struct error *err)
+	      struct http_field *out, size_t *count, struct http_field *defaults,
+	      struct error *err)
 {
+	size_t defaults_count = 0;
+
 	if (section == NULL)
 		return 0;
 	json_object_object_foreach (section, name, value) {
@@ -55,6 +67,11 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 
 		if (template == NULL)
 			continue;
+		if (defaults != NULL && defaults_count < HEADERS_MAX &&
+		    is_default(name, template)) {
+			defaults[defaults_count++] = (struct http_field){name, template};
+			continue;
+		}
 		if (*count == HEADERS_MAX)
 			return error_set(err, ERR_TEMPLATE,
 					 "a template puts in over %d headers", HEADERS_MAX);
@@ -92,21 +109,24 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 {
 	struct http_field *headers = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	struct http_field *query = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
+	struct http_field *defaults =
+	    talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	size_t headers_count = 0, query_count = 0;
 	const char *authorization = NULL;
 
-	if (headers == NULL || query == NULL)
+	if (headers == NULL || query == NULL || defaults == NULL)
 		abort();
 	if (scheme->authorization != NULL && !says_who(json_object_in(proxy, "headers")))
 		authorization = scheme->authorization(mem, scope->credentials);
 	if (authorization != NULL)
 		headers[headers_count++] = (struct http_field){"authorization", authorization};
 	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count,
-			  err) < 0 ||
-	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count,
+			  defaults, err) < 0 ||
+	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count, NULL,
 			  err) < 0)
 		return -1;
 	out->headers = headers;
+	out->defaults = defaults;
 	out->query = query;
 	return 0;
 }
@@ -163,6 +183,11 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 	out->certificate = json_string(grant->auth.credentials, "client_certificate");
 	out->private_key = json_string(grant->auth.credentials, "client_private_key");
 	out->retry = json_object_in(proxy, "retry");
+	out->decodes = json_boolean(proxy, "decompress", false);
+	out->follows_with_all = json_boolean(proxy, "forward_headers_on_redirect", false);
+	out->is_renewable =
+	    grant->scheme->renew != NULL &&
+	    (grant->scheme->is_renewable == NULL || grant->scheme->is_renewable(&grant->auth));
 	if (grant->scheme->sign != NULL) {
 		out->sign = sign;
 		out->sign_arg = talloc_memdup(mem, grant, sizeof(*grant));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/parser_line -- what a whole line of a request means: request line, field, chunk size,
- * trailer. Each refusal says in its message which rule was broken.
+ * http/parser_line -- what a whole line of a message means: request or status line, field,
+ * chunk size, trailer. Each refusal says in its message which rule was broken.
  */
 #include "http/parser_line.h"
 #include "http/syntax.h"
@@ -91,6 +91,28 @@ parse_request_line(struct http_parser *p, char *line, char *end)
 	return 0;
 }
 
+/*
+ * "HTTP/1.1 200 OK"; the words behind the status are for people, and may be missing with their
+ * space (RFC 9112 4).
+ */
+static int
+parse_status_line(struct http_parser *p, char *line, char *end)
+{
+	char *space = memchr(line, ' ', (size_t)(end - line));
+	char *status = space == NULL ? end : space + 1;
+
+	if (space != NULL)
+		*space = '\0';
+	if (parse_version(p, line) < 0)
+		return -1;
+	if (strspn(status, "0123456789") != 3 || (status[3] != '\0' && status[3] != ' ') ||
+	    status[0] == '0' || !http_is_field_value(status, (size_t)(end - status)))
+		return error_set(&p->error, ERR_BAD_REQUEST, "the status line has no status");
+	p->status = (int)strtol(status, NULL, 10);
+	p->state = PARSER_FIELD;
+	return 0;
+}
+
 /* Splits "Name: value" in place; also used for trailers. */
 static int
 split_field(struct http_parser *p, char *line, char *end, char **name, char **value)
@@ -153,6 +175,8 @@ see_coding(struct http_parser *p, const char *value)
 static int
 see_host(struct http_parser *p, const char *value)
 {
+	if (p->is_answer)
+		return 0;
 	if (p->has_host)
 		return error_set(&p->error, ERR_BAD_REQUEST, "there are two Host fields");
 	if (!http_is_host(value))
@@ -172,6 +196,8 @@ see_connection(struct http_parser *p, const char *value)
 static int
 see_expect(struct http_parser *p, const char *value)
 {
+	if (p->is_answer)
+		return 0;
 	if (strcasecmp(value, "100-continue") != 0)
 		return error_set(&p->error, ERR_EXPECTATION,
 				 "the only expectation understood is 100-continue");
@@ -246,23 +272,83 @@ split_absolute(struct http_parser *p)
 	return 0;
 }
 
-/* What only the whole header can tell. */
 static int
-finish_head(struct http_parser *p)
+check_framing(struct http_parser *p)
 {
-	char *question;
-
-	p->method = p->head.data; /* the bytes may have moved while they were collected */
-	p->target = p->head.data + p->target_at;
-	place_fields(p);
-	if (!p->has_host && p->minor == 1)
-		return error_set(&p->error, ERR_BAD_REQUEST, "Host is missing");
 	if (p->is_chunked && p->has_length)
 		return error_set(&p->error, ERR_BAD_REQUEST,
 				 "Content-Length and Transfer-Encoding exclude each other");
 	if (p->is_chunked && p->minor == 0)
 		return error_set(&p->error, ERR_BAD_REQUEST,
 				 "HTTP/1.0 has no Transfer-Encoding");
+	return 0;
+}
+
+static void
+enter_body(struct http_parser *p)
+{
+	p->is_complete = true;
+	p->remaining = p->content_length;
+	if (!p->has_body)
+		p->state = PARSER_END;
+	else
+		p->state = p->is_chunked ? PARSER_CHUNK_SIZE : PARSER_BODY;
+}
+
+/* An interim answer: the next one is read in its place. */
+static int
+drop_interim(struct http_parser *p)
+{
+	if (p->status == 101)
+		return error_set(
+		    &p->error, ERR_BAD_REQUEST,
+		    "the answer changes to another protocol, which nobody asked for");
+	if (p->interims++ == HTTP_INTERIM_MAX)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "there are over %d interim answers", HTTP_INTERIM_MAX);
+	p->state = PARSER_START;
+	p->fields_count = p->fields_bytes = 0;
+	p->has_length = p->is_chunked = p->wants_close = p->wants_keep_alive = false;
+	p->content_length = 0;
+	buf_reset(&p->head);
+	return 0;
+}
+
+/* RFC 9112 6.3: where an answer ends. */
+static int
+finish_answer(struct http_parser *p)
+{
+	if (check_framing(p) < 0)
+		return -1;
+	if (p->status < 200)
+		return drop_interim(p);
+	place_fields(p);
+	if (p->is_bodiless || p->status == 204 || p->status == 304) {
+		p->has_body = false;
+	} else {
+		p->has_body = p->is_chunked || !p->has_length || p->content_length > 0;
+	}
+	enter_body(p);
+	if (p->has_body && !p->is_chunked && !p->has_length)
+		p->state = PARSER_CLOSE;
+	return 0;
+}
+
+/* What only the whole header can tell. */
+static int
+finish_head(struct http_parser *p)
+{
+	char *question;
+
+	if (p->is_answer)
+		return finish_answer(p);
+	p->method = p->head.data; /* the bytes may have moved while they were collected */
+	p->target = p->head.data + p->target_at;
+	place_fields(p);
+	if (!p->has_host && p->minor == 1)
+		return error_set(&p->error, ERR_BAD_REQUEST, "Host is missing");
+	if (check_framing(p) < 0)
+		return -1;
 	p->path = talloc_strdup(p->head.owner, p->target);
 	if (p->path == NULL)
 		abort();
@@ -274,11 +360,7 @@ finish_head(struct http_parser *p)
 		p->query = question + 1;
 	}
 	p->has_body = p->is_chunked || p->content_length > 0;
-	p->remaining = p->content_length;
-	if (!p->has_body)
-		p->state = PARSER_END;
-	else
-		p->state = p->is_chunked ? PARSER_CHUNK_SIZE : PARSER_BODY;
+	enter_body(p);
 	return 0;
 }
 
@@ -356,7 +438,8 @@ parser_line_judge(struct http_parser *p, char *line, char *end)
 	switch (p->state) {
 	case PARSER_START:
 		if (line != end)
-			return parse_request_line(p, line, end);
+			return p->is_answer ? parse_status_line(p, line, end)
+					    : parse_request_line(p, line, end);
 		if (p->seen_empty_line)
 			return error_set(&p->error, ERR_BAD_REQUEST,
 					 "there are empty lines before the request");

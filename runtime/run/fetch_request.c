@@ -177,6 +177,11 @@ fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 		if (add_field(fields, &n, put->name, put->value, err) < 0)
 			return -1;
 	fields[n] = (struct http_field){NULL, NULL};
+	for (put = target->defaults; put != NULL && put->name != NULL; put++)
+		if (!has_field(fields, put->name, false) &&
+		    add_field(fields, &n, put->name, put->value, err) < 0)
+			return -1;
+	fields[n] = (struct http_field){NULL, NULL};
 	if (request->body_length > 0 && !has_field(fields, "content-type", false) &&
 	    add_field(fields, &n, "Content-Type",
 		      request->content_type != NULL ? request->content_type
