@@ -254,10 +254,12 @@ relay_write(struct request *req, const void *data, size_t length)
 	}
 	if (out->length > 0 && out->length + length > GATHER_MAX)
 		relay_flush(req);
-	if (length > GATHER_MAX / 2 && !req->is_reply_chunked)
+	if (length > GATHER_MAX / 2 && !req->is_reply_chunked) {
+		relay_flush(req); /* what was gathered goes first */
 		conn_send(req->conn, data, length);
-	else
+	} else {
 		buf_add(out, data, length);
+	}
 	if (req->is_reply_chunked)
 		buf_add(out, "\r\n", 2);
 	if (relay_unsent(req) > RELAY_HIGH)

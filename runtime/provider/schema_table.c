@@ -95,6 +95,8 @@ static const struct schema_key paginate[] = {
     {"limit_name_in_request", SCHEMA_TEXT, 0, NULL},
     {"limit", SCHEMA_INTEGER, 0, NULL},
     {"response_path", SCHEMA_TEXT, 0, NULL},
+    {"more_path_in_response", SCHEMA_TEXT, 0, NULL},
+    {"in_body", SCHEMA_BOOLEAN, 0, NULL},
     END,
 };
 
