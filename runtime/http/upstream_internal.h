@@ -121,7 +121,8 @@ struct upstream {
 	char scratch[UPSTREAM_READ_BYTES];
 };
 
-/* upstream.c */
+/* upstream_call.c */
+void call_take_turn(struct upstream_call *call); /* its turn has come */
 void call_fail(struct upstream_call *call, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void call_link_ready(struct upstream_call *call);
@@ -152,6 +153,18 @@ void link_send(struct link *link, const void *data, size_t length);
 void link_hold(struct link *link, bool is_held);
 void link_check(struct link *link, int64_t now_ms);
 size_t link_unsent(const struct link *link);
+
+/* between upstream_link.c and upstream_open.c */
+void link_lost(struct link *link, const struct error *err);
+void link_close_socket(struct link *link);
+void link_want_write(struct link *link);
+void link_flush(struct link *link);
+void link_read_idle(struct link *link);
+void link_read_answer(struct link *link);
+/* What came, into the upstream's scratch: 0, or -1 at the end of the connection. */
+MUST_CHECK int link_receive(struct link *link, size_t *length);
+/* The next address that may be connected to; errno is that of the one before. */
+void link_connect_next(struct link *link);
 
 /* upstream_tls.c */
 MUST_CHECK int tls_context(SSL_CTX **out, const char *ca_file, const char *certificate,
