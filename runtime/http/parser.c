@@ -78,7 +78,8 @@ take_line(struct http_parser *p, const char *data, size_t length, size_t *taken)
 static size_t
 take_body(struct http_parser *p, const char *data, size_t length, struct http_event *event)
 {
-	size_t n = length < p->remaining ? length : (size_t)p->remaining;
+	bool is_all = p->state == PARSER_CLOSE || length < p->remaining;
+	size_t n = is_all ? length : (size_t)p->remaining;
 
 	*event = (struct http_event){HTTP_EVENT_BODY, data, n};
 	if (p->state == PARSER_CLOSE)
