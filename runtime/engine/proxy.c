@@ -10,6 +10,7 @@
 #include "engine/proxy.h"
 #include "engine/proxy_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,18 @@ proxy_refuse(struct proxy *proxy, const struct error *err)
 bool
 proxy_may_repeat_method(const struct proxy *proxy)
 {
-	return !http_method_is_unsafe(proxy->method);
+	const char *header = proxy->target->target.idempotency_header;
+	char name[256];
+
+	if (!http_method_is_unsafe(proxy->method))
+		return true;
+	if (header == NULL)
+		return false;
+	snprintf(name, sizeof(name), "nango-proxy-%s", header);
+	for (char *c = name; *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return request_header(proxy->req, name) != NULL;
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "engine/proxy_internal.h"
 #include "http/syntax.h"
 #include "http/url.h"
+#include "run/fetch_body.h"
 #include "run/fetch_request.h"
 
 #include <stdlib.h>
@@ -61,6 +62,15 @@ has_field(const struct http_field *fields, const char *name)
 	return false;
 }
 
+/* Of the body; as it is named for the provider, if it is. */
+static const char *
+type_of(const struct proxy *proxy)
+{
+	const char *named = request_header(proxy->req, PREFIX "content-type");
+
+	return named != NULL ? named : request_header(proxy->req, "content-type");
+}
+
 bool
 proxy_is_listed(const struct http_field *fields, const char *name)
 {
@@ -74,7 +84,10 @@ proxy_is_listed(const struct http_field *fields, const char *name)
 bool
 proxy_needs_whole_body(const struct proxy *proxy)
 {
-	return proxy->target->target.sign != NULL;
+	const struct fetch_target *target = &proxy->target->target;
+
+	return target->sign != NULL ||
+	       fetch_body_is_filled(target, proxy->method, type_of(proxy));
 }
 
 /* ---- where ---- */
@@ -257,6 +270,10 @@ put_usual(struct proxy *proxy, struct fields *fields)
 	for (const struct http_field *f = target->defaults; f != NULL && f->name != NULL; f++)
 		if (!has_field(fields->list, f->name))
 			put(fields, f->name, f->value);
+	if (proxy->body.length > 0 && !has_field(fields->list, "content-type") &&
+	    !relay_has_body(proxy->req))
+		put(fields, "content-type",
+		    "application/json"); /* what was put in is all of it */
 	if (!has_field(fields->list, "accept"))
 		put(fields, "accept", "*/*");
 	if (!has_field(fields->list, "user-agent"))
@@ -319,6 +336,29 @@ add_framing(struct proxy *proxy, struct buf *head)
 		buf_add(head, "\r\n", 2);
 }
 
+/* Once: a body that was filled is the same when it is filled again. */
+static int
+fill_body(struct proxy *proxy, struct error *err)
+{
+	const struct fetch_target *target = &proxy->target->target;
+	TALLOC_CTX *mem;
+	const char *made;
+	size_t length;
+	int result;
+
+	if (!fetch_body_is_filled(target, proxy->method, type_of(proxy)))
+		return 0;
+	mem = talloc_new(proxy);
+	result = fetch_body(mem, target, type_of(proxy), proxy->body.data, proxy->body.length,
+			    &made, &length, err);
+	if (result == 0) {
+		buf_reset(&proxy->body);
+		buf_add(&proxy->body, made, length);
+	}
+	talloc_free(mem);
+	return result;
+}
+
 int
 proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error *err)
 {
@@ -330,6 +370,8 @@ proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error 
 	struct fields fields = {.list = list};
 
 	list[0].name = NULL;
+	if (!proxy->is_foreign && fill_body(proxy, err) < 0)
+		return -1;
 	put_named(proxy, put_in, &fields);
 	put_of_body(proxy, put_in, &fields);
 	if (put_in_all(put_in, &fields, err) < 0)

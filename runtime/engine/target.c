@@ -83,6 +83,48 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 	return 0;
 }
 
+#define BODY_DEPTH_MAX 8
+
+/* A tree with its texts filled in; what does not resolve is left out. NULL: nothing is left. */
+static struct json_object *
+expand_tree(TALLOC_CTX *mem, struct json_object *tree, const struct expand_scope *scope,
+	    int depth)
+{
+	struct json_object *made;
+	struct error err;
+	char *text;
+
+	if (json_object_is_type(tree, json_type_object) && depth < BODY_DEPTH_MAX) {
+		made = json_object_new_object();
+		json_object_object_foreach (tree, name, value) {
+			struct json_object *part = expand_tree(mem, value, scope, depth + 1);
+
+			if (part != NULL)
+				json_object_object_add(made, name, part);
+		}
+		return made;
+	}
+	if (!json_object_is_type(tree, json_type_string)) /* shared: a copy by its text */
+		return json_tokener_parse(json_text_shared(mem, tree));
+	if (expand(mem, json_object_get_string(tree), scope, EXPAND_TEXT, &text, &err) < 0)
+		return NULL;
+	return json_object_new_string(text);
+}
+
+static const char *
+expand_body(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope)
+{
+	struct json_object *made;
+	const char *text;
+
+	if (section == NULL)
+		return NULL;
+	made = expand_tree(mem, section, scope, 0);
+	text = json_text(mem, made);
+	json_object_put(made);
+	return text;
+}
+
 /* A template whose headers carry the token, or the cookies of a login, needs no other. */
 static bool
 says_who(struct json_object *headers)
@@ -183,6 +225,9 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 	out->certificate = json_string(grant->auth.credentials, "client_certificate");
 	out->private_key = json_string(grant->auth.credentials, "client_private_key");
 	out->retry = json_object_in(proxy, "retry");
+	out->body = expand_body(mem, json_object_in(proxy, "body"), scope);
+	out->idempotency_header = json_string(
+	    json_object_in(template_body(grant->auth.template), "x"), "idempotency_header");
 	out->decodes = json_boolean(proxy, "decompress", false);
 	out->follows_with_all = json_boolean(proxy, "forward_headers_on_redirect", false);
 	out->is_renewable =

@@ -34,12 +34,19 @@ struct upstream_place {
 	char *certificate, *private_key;
 };
 
+struct via { /* the company's proxy */
+	char *host;
+	int port;
+	char *authorization; /* a header line, or NULL */
+};
+
 struct origin {
 	UT_hash_handle hh;
 	struct upstream *upstream;
 	struct upstream_place *place;
 	SSL_CTX *ssl; /* of its own, with a certificate; NULL: everybody's */
 	SSL_SESSION *session;
+	struct via *via;	 /* NULL: it is reached without one */
 	TAILQ_HEAD(, link) idle; /* newest first */
 	size_t links;
 	size_t calls; /* that name it */
@@ -48,7 +55,8 @@ struct origin {
 enum link_state {
 	LINK_RESOLVING,
 	LINK_CONNECTING,
-	LINK_SHAKING, /* TLS */
+	LINK_TUNNELING, /* the company's proxy is asked for a way */
+	LINK_SHAKING,	/* TLS */
 	LINK_READY,
 };
 
@@ -70,7 +78,8 @@ struct link {
 	int64_t address_ms;  /* of this address */
 	bool is_reused;	     /* it has answered before */
 	bool wants_read_to_write;
-	bool is_closing; /* after this answer */
+	bool is_closing;	    /* after this answer */
+	struct http_parser *tunnel; /* of what the proxy answers */
 	char why[ADDRESS_WHY_MAX];
 };
 
@@ -90,6 +99,7 @@ struct upstream_call {
 	bool is_out_sent; /* out went to the link */
 	bool was_sent, has_answer, is_held, is_clogged;
 	bool is_telling, is_cancelled; /* an event runs; and ended the call */
+	struct error err;	       /* found before there was a link */
 	bool is_checked;	       /* by the sweep that is under way */
 };
 
@@ -97,6 +107,7 @@ struct upstream {
 	struct upstream_config config;
 	struct address_rules *rules;
 	struct client_proxy *proxy;
+	struct via *via; /* NULL: not needed yet */
 	struct resolver *resolver;
 	struct call_queue *queue;
 	struct origin *origins;
@@ -110,7 +121,8 @@ struct upstream {
 	char scratch[UPSTREAM_READ_BYTES];
 };
 
-/* upstream.c */
+/* upstream_call.c */
+void call_take_turn(struct upstream_call *call); /* its turn has come */
 void call_fail(struct upstream_call *call, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void call_link_ready(struct upstream_call *call);
@@ -123,6 +135,14 @@ void call_sent(struct upstream_call *call);
 /* upstream_place.c */
 struct upstream_place *place_copy(const struct upstream_place *from);
 
+/* upstream_via.c */
+/* *out NULL: the place is reached without a proxy. ERR_UNSUPPORTED. */
+MUST_CHECK int via_find(struct upstream *up, const struct upstream_place *place,
+			struct via **out, struct error *err);
+void via_ask(const struct link *link, struct buf *out); /* for a tunnel */
+void via_add_head(const struct origin *origin, struct buf *out, const char *head,
+		  size_t length); /* a request for a host without TLS */
+
 /* upstream_link.c */
 /* May fail, and tell the call so, before it returns. */
 void link_open(struct origin *origin, struct upstream_call *call);
@@ -133,6 +153,18 @@ void link_send(struct link *link, const void *data, size_t length);
 void link_hold(struct link *link, bool is_held);
 void link_check(struct link *link, int64_t now_ms);
 size_t link_unsent(const struct link *link);
+
+/* between upstream_link.c and upstream_open.c */
+void link_lost(struct link *link, const struct error *err);
+void link_close_socket(struct link *link);
+void link_want_write(struct link *link);
+void link_flush(struct link *link);
+void link_read_idle(struct link *link);
+void link_read_answer(struct link *link);
+/* What came, into the upstream's scratch: 0, or -1 at the end of the connection. */
+MUST_CHECK int link_receive(struct link *link, size_t *length);
+/* The next address that may be connected to; errno is that of the one before. */
+void link_connect_next(struct link *link);
 
 /* upstream_tls.c */
 MUST_CHECK int tls_context(SSL_CTX **out, const char *ca_file, const char *certificate,

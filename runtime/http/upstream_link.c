@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/upstream_link -- one connection to a provider: name, socket, TLS, bytes.
- *
- *   RESOLVING -> CONNECTING (one address after the other) -> SHAKING (TLS) -> READY
+ * http/upstream_link -- one connection to a provider: bytes out and in, and its end; how it
+ * comes about is upstream_open's.
  *
  * The read event stays registered while a link is idle: that is how its end is noticed before a
  * request is sent into it. Sending is tried at once; only what the socket did not take is kept.
@@ -16,14 +15,13 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define READS_A_TURN 8 /* of one link, before others have theirs */
-
-static void connect_next(struct link *link);
 
 size_t
 link_unsent(const struct link *link)
@@ -33,8 +31,8 @@ link_unsent(const struct link *link)
 
 /* ---- the end ---- */
 
-static void
-close_socket(struct link *link)
+void
+link_close_socket(struct link *link)
 {
 	if (link->readable != NULL)
 		event_free(link->readable);
@@ -64,16 +62,17 @@ link_close(struct link *link)
 		link->call->link = NULL;
 	}
 	resolver_cancel(link->ask);
-	close_socket(link);
+	link_close_socket(link);
 	evbuffer_free(link->output);
 	free(link->addresses);
+	talloc_free(link->tunnel);
 	link->origin->links--;
 	up->links--;
 	free(link);
 }
 
 /* The call hears of it, and may have another link by then. */
-static void
+void
 link_lost(struct link *link, const struct error *err)
 {
 	struct upstream_call *call = link->call;
@@ -85,8 +84,8 @@ link_lost(struct link *link, const struct error *err)
 
 /* ---- bytes ---- */
 
-static void
-want_write(struct link *link)
+void
+link_want_write(struct link *link)
 {
 	event_add(link->writable, NULL);
 }
@@ -114,8 +113,8 @@ send_some(struct link *link, const void *data, size_t length)
 }
 
 /* A write that fails is heard of by reading: the answer may have come before the end. */
-static void
-flush(struct link *link)
+void
+link_flush(struct link *link)
 {
 	struct evbuffer_iovec piece;
 	ssize_t n;
@@ -123,7 +122,7 @@ flush(struct link *link)
 	while (link_unsent(link) > 0 && evbuffer_peek(link->output, -1, NULL, &piece, 1) > 0) {
 		n = send_some(link, piece.iov_base, piece.iov_len);
 		if (n == 0) {
-			want_write(link);
+			link_want_write(link);
 			break;
 		}
 		if (n < 0) {
@@ -132,7 +131,7 @@ flush(struct link *link)
 		}
 		evbuffer_drain(link->output, (size_t)n);
 	}
-	if (link->call != NULL)
+	if (link->call != NULL && link->state == LINK_READY)
 		call_sent(link->call);
 }
 
@@ -154,12 +153,12 @@ link_send(struct link *link, const void *data, size_t length)
 	if (length == 0)
 		return;
 	evbuffer_add(link->output, from, length);
-	want_write(link);
+	link_want_write(link);
 }
 
 /* What came: 0, or -1 at the end of the connection. */
-static int
-receive(struct link *link, size_t *length)
+int
+link_receive(struct link *link, size_t *length)
 {
 	char *scratch = link->upstream->scratch;
 	ssize_t n;
@@ -169,7 +168,7 @@ receive(struct link *link, size_t *length)
 		enum tls_result result = tls_read(link, scratch, UPSTREAM_READ_BYTES, length);
 
 		if (result == TLS_WANTS_WRITE)
-			want_write(link);
+			link_want_write(link);
 		return result == TLS_EOF || result == TLS_FAILED ? -1 : 0;
 	}
 	n = recv(link->fd, scratch, UPSTREAM_READ_BYTES, 0);
@@ -182,23 +181,23 @@ receive(struct link *link, size_t *length)
 }
 
 /* Bytes of an idle connection are no answer to anything. */
-static void
-read_idle(struct link *link)
+void
+link_read_idle(struct link *link)
 {
 	size_t length;
 
-	if (receive(link, &length) < 0 || length > 0)
+	if (link_receive(link, &length) < 0 || length > 0)
 		link_close(link);
 }
 
-static void
-read_answer(struct link *link)
+void
+link_read_answer(struct link *link)
 {
 	struct upstream_call *call = link->call;
 	size_t length;
 
 	for (int i = 0; i < READS_A_TURN; i++) {
-		if (receive(link, &length) < 0) {
+		if (link_receive(link, &length) < 0) {
 			call_eof(call);
 			return;
 		}
@@ -225,197 +224,6 @@ link_hold(struct link *link, bool is_held)
 	event_add(link->readable, NULL);
 	if (link->ssl != NULL)
 		event_active(link->readable, EV_READ, 1);
-}
-
-/* ---- the beginning ---- */
-
-static void
-become_ready(struct link *link)
-{
-	link->state = LINK_READY;
-	free(link->addresses);
-	link->addresses = NULL;
-	event_del(link->writable);
-	event_add(link->readable, NULL);
-	call_link_ready(link->call);
-}
-
-static void
-shake(struct link *link)
-{
-	struct error err;
-
-	switch (tls_shake(link, &err)) {
-	case TLS_DONE:
-		become_ready(link);
-		return;
-	case TLS_WANTS_READ:
-		event_del(link->writable);
-		event_add(link->readable, NULL);
-		return;
-	case TLS_WANTS_WRITE:
-		want_write(link);
-		return;
-	default:
-		link_lost(link, &err);
-	}
-}
-
-static void
-connected(struct link *link)
-{
-	struct error err;
-
-	if (!link->origin->place->is_tls) {
-		become_ready(link);
-		return;
-	}
-	link->state = LINK_SHAKING;
-	if (tls_begin(link, &err) < 0)
-		link_lost(link, &err);
-	else
-		shake(link);
-}
-
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct link *link = arg;
-
-	(void)fd;
-	(void)what;
-	if (link->state == LINK_SHAKING)
-		shake(link);
-	else if (link->call == NULL)
-		read_idle(link);
-	else
-		read_answer(link);
-}
-
-static void
-on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct link *link = arg;
-	socklen_t size = sizeof(int);
-	int error = 0;
-
-	(void)what;
-	if (link->state == LINK_SHAKING) {
-		shake(link);
-	} else if (link->state == LINK_READY) {
-		flush(link);
-	} else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
-		errno = error;
-		connect_next(link);
-	} else {
-		connected(link);
-	}
-}
-
-static int
-open_socket(struct link *link, const struct sockaddr *address)
-{
-	struct event_base *base = loop_base(link->upstream->config.loop);
-	socklen_t length = address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-							  : sizeof(struct sockaddr_in);
-	int one = 1;
-
-	link->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (link->fd < 0)
-		return -1;
-	setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	link->readable = event_new(base, link->fd, EV_READ | EV_PERSIST, on_readable, link);
-	link->writable = event_new(base, link->fd, EV_WRITE, on_writable, link);
-	if (link->readable == NULL || link->writable == NULL)
-		abort();
-	if (connect(link->fd, address, length) < 0 && errno != EINPROGRESS)
-		return -1;
-	want_write(link);
-	return 0;
-}
-
-/* The next address that may be connected to; errno is that of the one before. */
-static void
-connect_next(struct link *link)
-{
-	const char *host = link->origin->place->host;
-	struct error err;
-	int why = errno;
-
-	close_socket(link);
-	while (link->next_address < link->addresses->count) {
-		const struct sockaddr *address =
-		    (const void *)&link->addresses->addresses[link->next_address++];
-
-		if (!address_may_connect(link->upstream->rules, address, link->why))
-			continue;
-		link->why[0] = '\0';
-		link->address_ms = clock_monotonic_ms() + UPSTREAM_ADDRESS_MS;
-		if (open_socket(link, address) == 0)
-			return;
-		why = errno;
-		close_socket(link);
-	}
-	if (link->why[0] != '\0' && why == 0)
-		error_set(&err, ERR_EGRESS,
-			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges", host,
-			  link->why);
-	else
-		error_set(&err, ERR_NETWORK, "cannot connect to %s: %s", host, strerror(why));
-	link_lost(link, &err);
-}
-
-static void
-resolved(void *arg, const struct resolver_list *list)
-{
-	struct link *link = arg;
-
-	link->ask = NULL;
-	if (list->count == 0) {
-		link_lost(link, &list->err);
-		return;
-	}
-	link->addresses = malloc(sizeof(*link->addresses));
-	if (link->addresses == NULL)
-		abort();
-	*link->addresses = *list;
-	link->state = LINK_CONNECTING;
-	errno = 0;
-	connect_next(link);
-}
-
-static void
-begin(struct link *link)
-{
-	const struct upstream_place *place = link->origin->place;
-	struct resolver_list list = {0};
-
-	link->ask = resolver_find(link->upstream->resolver, place->host, place->port, &list,
-				  resolved, link);
-	if (link->ask == NULL)
-		resolved(link, &list);
-}
-
-void
-link_open(struct origin *origin, struct upstream_call *call)
-{
-	struct link *link = calloc(1, sizeof(*link));
-
-	if (link == NULL)
-		abort();
-	link->upstream = origin->upstream;
-	link->origin = origin;
-	link->call = call;
-	call->link = link;
-	link->fd = -1;
-	link->output = evbuffer_new();
-	if (link->output == NULL)
-		abort();
-	link->deadline_ms = clock_monotonic_ms() + UPSTREAM_CONNECT_MS;
-	link->address_ms = INT64_MAX;
-	origin->links++;
-	origin->upstream->links++;
-	begin(link);
 }
 
 void
@@ -453,6 +261,6 @@ link_check(struct link *link, int64_t now_ms)
 	} else if (link->state == LINK_CONNECTING && now_ms >= link->address_ms &&
 		   link->next_address < link->addresses->count) {
 		errno = ETIMEDOUT;
-		connect_next(link);
+		link_connect_next(link);
 	}
 }

@@ -44,6 +44,9 @@ struct fetch_target {
 	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
 	fetch_sign_fn *sign;		       /* NULL: requests are not signed */
 	void *sign_arg;
+	const char *body; /* JSON object that is put into bodies, or NULL */
+	/* A header by which the provider knows a request that came before; NULL: none. */
+	const char *idempotency_header;
 	struct json_object *retry; /* the template's proxy.retry, or NULL */
 	bool is_renewable;	   /* its credentials can be made anew */
 	bool decodes;		   /* answers are wanted without their content coding */
