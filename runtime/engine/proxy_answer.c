@@ -32,7 +32,7 @@ field(const struct http_field *fields, const char *name)
 
 /* Of the connection, or of whom the browser that asks belongs to. */
 static bool
-stays_here(const char *name, const char *connection)
+stays_here(const char *name, const struct http_field *listing)
 {
 	static const char *const names[] = {
 	    "connection", "keep-alive", "transfer-encoding", "content-length",
@@ -43,7 +43,7 @@ stays_here(const char *name, const char *connection)
 		if (strcmp(names[i], name) == 0)
 			return true;
 	return strncmp(name, cors, sizeof(cors) - 1) == 0 ||
-	       (connection != NULL && http_list_has(connection, name));
+	       (listing != NULL && proxy_is_listed(listing, name));
 }
 
 static void
@@ -68,13 +68,14 @@ pass_head(struct proxy *proxy, const struct upstream_answer *answer)
 	TALLOC_CTX *mem = talloc_new(proxy);
 	struct http_field *fields =
 	    fetch_visible(mem, &proxy->target->target, NULL, answer->fields);
-	const char *connection = field(answer->fields, "connection");
+	const struct http_field *listing =
+	    field(answer->fields, "connection") == NULL ? NULL : answer->fields;
 	int64_t length = answer->length;
 	size_t n = 0;
 
 	begin_decoding(proxy, answer);
 	for (size_t i = 0; fields[i].name != NULL; i++)
-		if (!stays_here(fields[i].name, connection) &&
+		if (!stays_here(fields[i].name, listing) &&
 		    !is_of_coding(proxy, fields[i].name))
 			fields[n++] = fields[i];
 	fields[n].name = NULL;

@@ -55,6 +55,9 @@ struct proxy {
 
 /* proxy_request.c */
 bool proxy_needs_whole_body(const struct proxy *proxy);
+
+/* Whether a Connection field names it: it is of that connection only (RFC 9110 7.6.1). */
+bool proxy_is_listed(const struct http_field *fields, const char *name);
 MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
 /* The head of the request, in *head; it belongs to mem. */
 MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head,

@@ -72,6 +72,16 @@ type_of(const struct proxy *proxy)
 }
 
 bool
+proxy_is_listed(const struct http_field *fields, const char *name)
+{
+	for (; fields->name != NULL; fields++)
+		if (strcmp(fields->name, "connection") == 0 &&
+		    http_list_has(fields->value, name))
+			return true;
+	return false;
+}
+
+bool
 proxy_needs_whole_body(const struct proxy *proxy)
 {
 	const struct fetch_target *target = &proxy->target->target;
@@ -214,7 +224,8 @@ put_named(const struct proxy *proxy, const struct http_field *put_in, struct fie
 
 		if (strncmp(f->name, PREFIX, strlen(PREFIX)) != 0 || *name == '\0' ||
 		    is_among(not_the_callers, COUNT(not_the_callers), name) ||
-		    has_field(put_in, name))
+		    has_field(put_in, name) ||
+		    proxy_is_listed(request_headers(proxy->req), f->name))
 			continue;
 		if (proxy->is_foreign && is_among(not_for_others, COUNT(not_for_others), name))
 			continue;
