@@ -23,6 +23,7 @@ struct http_client;
 struct http_waits;
 struct freshener;
 struct fetcher;
+struct budget;
 struct catalogue;
 struct worker;
 struct retention;
@@ -50,6 +51,7 @@ struct node {
 	struct http_waits *waits;    /* for calls of pool threads */
 	struct freshener *freshener; /* of credentials */
 	struct fetcher *fetcher;
+	struct budget *budget; /* run/budget.h; the loop's thread */
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */
 	struct manifest_budget manifests;

@@ -9,14 +9,11 @@
 #ifndef NANGO_RUN_BUDGET_LIMIT_H
 #define NANGO_RUN_BUDGET_LIMIT_H
 
+#include "provider/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define BUDGET_LIMITS_MAX 16	    /* of a template */
-#define BUDGET_METHODS_MAX 8	    /* of a limit */
-#define BUDGET_REQUESTS_MAX 1000000 /* of a limit */
-#define BUDGET_SECONDS_MAX 86400
 
 enum budget_per { BUDGET_PER_CONNECTION, BUDGET_PER_CLIENT, BUDGET_PER_ENVIRONMENT };
 
@@ -30,7 +27,7 @@ struct budget_shape {
 struct budget_limit {
 	enum budget_per per;
 	const char *key;			     /* of the bucket: scope, its id, class */
-	const char *methods[BUDGET_METHODS_MAX + 1]; /* none: all */
+	const char *methods[LIMITS_METHODS_MAX + 1]; /* none: all */
 	const char
 	    *path; /* a pattern of the path below base_url, with * for any text; NULL: all */
 	bool is_apart; /* what it counts is not counted by the limits without a class */
