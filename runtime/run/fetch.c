@@ -255,6 +255,7 @@ on_turn(void *arg)
 	fetch_leave_waiting(fetch);
 	fetch->asking =
 	    (struct budget_call){fetch->target->budget, fetch->request.method, fetch->url};
+	fetch->asked_ms = clock_monotonic_ms();
 	fetch->ticket = budget_take(fetch->fetcher->budget, &fetch->asking, on_go, fetch);
 	if (fetch->ticket == NULL)
 		send_try(fetch);

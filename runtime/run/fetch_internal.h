@@ -34,6 +34,7 @@ struct fetch {
 	int64_t until_ms;	      /* of a long wait, by the monotonic clock */
 	int status;		      /* that asked for it */
 	struct budget_call asking;    /* of the try that is next, or under way */
+	int64_t asked_ms;	      /* for its turn, by the monotonic clock */
 	struct budget_ticket *ticket; /* while it waits for its turn within the limits */
 	const struct fetch_target *target;
 	struct run_request request; /* its strings live until done */

@@ -9,7 +9,8 @@
 
 #include <stdio.h>
 
-#define PARK_LOOK_MS 250 /* between two looks whether a run does nothing but wait */
+#define PARK_LOOK_MS 250    /* between two looks whether a run does nothing but wait */
+#define PARK_TICKET_MS 2000 /* a block that was lifted is known by then (BUDGET_LOOK_MS) */
 
 void
 fetch_leave_waiting(struct fetch *fetch)
@@ -67,7 +68,8 @@ look_at_waiting(struct fetch_scope *scope, bool *again)
 		if (f->ticket != NULL) {
 			f->until_ms = now + budget_wait_ms(scope->fetcher->budget, f->ticket);
 			*again = true;
-			if (f->until_ms <= now + scope->park_after_ms)
+			if (f->until_ms <= now + scope->park_after_ms ||
+			    now - f->asked_ms < PARK_TICKET_MS)
 				continue;
 		}
 		waiting++;
