@@ -88,7 +88,7 @@ test("the deadline is the run's, not the attempt's: after a parking what is left
   provider.reply("GET /items", () => (provider.requests.length === 1 ? { status: 429, headers: { "retry-after": "3600" }, json: {} } : new Promise(() => {})));
   await connect();
   await until(async () => (await psql(nangod, "SELECT is_parked FROM nango.queue")) === "t", () => nangod.log());
-  await psql(nangod, "UPDATE nango.queue SET due_at = nango.clock_now(), started_at = nango.clock_now() - interval '2 hours' + interval '5 seconds'; NOTIFY nango, 'due test'");
+  await psql(nangod, "DELETE FROM nango.budget; UPDATE nango.queue SET due_at = nango.clock_now(), started_at = nango.clock_now() - interval '2 hours' + interval '5 seconds'; NOTIFY nango, 'due test'");
   const { latestError } = await nangod.settled(key, "acme", "items");
   assert.equal(latestError.cause, "deadline");
   assert.ok(Number(/its limit: (\d+) ms/.exec(latestError.message)[1]) <= 5000, latestError.message);
