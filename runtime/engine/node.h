@@ -25,6 +25,7 @@ struct cache;
 struct http_waits;
 struct freshener;
 struct fetcher;
+struct budget;
 struct catalogue;
 struct worker;
 struct retention;
@@ -54,6 +55,7 @@ struct node {
 	struct http_waits *waits;    /* for calls of pool threads */
 	struct freshener *freshener; /* of credentials */
 	struct fetcher *fetcher;
+	struct budget *budget; /* run/budget.h; the loop's thread */
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */
 	struct manifest_budget manifests;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/notice -- hints between nodes by NOTIFY: "due" (look at the queue), "gone" (ask for
- * your leases). A hint is sent after the commit it tells of, in a transaction of its own that
- * does not wait for the disk; at most one of a kind is on its way. Without them work is found
- * by the tick.
+ * your leases), "budget" (a provider refuses calls: sent with the row that says so). A hint is
+ * sent after the commit it tells of, in a transaction of its own that does not wait for the
+ * disk; at most one of a kind is on its way. Without them work is found by the tick.
  */
 #include "base/crypto.h"
 #include "base/log.h"
 #include "db/listen.h"
+#include "engine/budget.h"
 #include "engine/worker_internal.h"
 
 #include <poll.h>
@@ -22,8 +23,8 @@
 #define CHANNEL "nango"
 #define RECONNECT_MS 5000
 
-enum notice { NOTICE_DUE, NOTICE_GONE, NOTICES };
-static const char *const words[NOTICES] = {"due", "gone"};
+enum notice { NOTICE_DUE, NOTICE_GONE, NOTICE_BUDGET, NOTICES };
+static const char *const words[NOTICES] = {"due", "gone", "budget"};
 
 struct notices {
 	struct node *node;
@@ -104,9 +105,15 @@ heed_gone(void *arg)
 }
 
 static void
+heed_budget(void *arg)
+{
+	budget_look(arg);
+}
+
+static void
 heed(struct notices *notices, const char *payload)
 {
-	static loop_fn *const heeds[NOTICES] = {heed_due, heed_gone};
+	static loop_fn *const heeds[NOTICES] = {heed_due, heed_gone, heed_budget};
 
 	for (size_t i = 0; i < NOTICES; i++) {
 		size_t n = strlen(words[i]);

@@ -3,6 +3,7 @@
  * engine/target -- see target.h.
  */
 #include "engine/target.h"
+#include "engine/budget.h"
 #include "engine/grant.h"
 #include "engine/template_sign.h"
 
@@ -258,6 +259,8 @@ target_open(TALLOC_CTX *mem, struct node *node, const struct connection *c,
 		return -1;
 	proxy = json_object_in(template_body(grant.auth.template), "proxy");
 	out->group = talloc_asprintf(mem, "%" PRId64, c->id);
+	out->budget =
+	    budget_scopes_of(mem, template_body(grant.auth.template), c, out->base_url);
 	paginate = json_object_in(proxy, "paginate");
 	*paginate_json = paginate == NULL ? NULL : json_text_shared(mem, paginate);
 	return 0;

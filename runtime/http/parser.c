@@ -78,11 +78,11 @@ take_line(struct http_parser *p, const char *data, size_t length, size_t *taken)
 static size_t
 take_body(struct http_parser *p, const char *data, size_t length, struct http_event *event)
 {
-	bool is_all = p->state == PARSER_CLOSE || length < p->remaining;
-	size_t n = is_all ? length : (size_t)p->remaining;
+	bool has_end = p->state != PARSER_CLOSE;
+	size_t n = has_end && length > p->remaining ? (size_t)p->remaining : length;
 
 	*event = (struct http_event){HTTP_EVENT_BODY, data, n};
-	if (p->state == PARSER_CLOSE)
+	if (!has_end)
 		return n;
 	p->remaining -= n;
 	if (p->remaining == 0)

@@ -4,8 +4,10 @@
  * placeholders that nothing fills.
  */
 #include "provider/expand.h"
+#include "provider/limits.h"
 #include "provider/schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- keys that need each other ---- */
@@ -153,6 +155,53 @@ check_secrets(struct schema_walk *walk)
 	}
 }
 
+static void
+check_range(struct schema_walk *walk, const struct yaml_node *limit, const char *name,
+	    long most)
+{
+	const struct yaml_node *value = yaml_get(limit, name);
+	long number = value == NULL || value->kind != YAML_SCALAR ? 1 : atol(value->text);
+
+	if (number < 1 || number > most)
+		schema_fault(walk, value, "E0704", "%s of a limit is 1 to %ld", name, most);
+}
+
+static void
+check_limit(struct schema_walk *walk, const struct yaml_node *limit)
+{
+	const struct yaml_node *match = yaml_get(limit, "match");
+	const char *path = yaml_text(match, "path");
+	const struct yaml_node *methods = yaml_get(match, "method");
+
+	check_range(walk, limit, "requests", LIMITS_REQUESTS_MAX);
+	check_range(walk, limit, "seconds", LIMITS_SECONDS_MAX);
+	check_range(walk, limit, "burst", LIMITS_REQUESTS_MAX);
+	if (match != NULL && path == NULL && methods == NULL)
+		schema_fault(walk, match, "E0709", "match of a limit needs method or path");
+	if (path != NULL && (strchr("/*", path[0]) == NULL || strlen(path) > LIMITS_PATH_MAX))
+		schema_fault(walk, yaml_get(match, "path"), "E0704",
+			     "path of a limit begins with / or *, and is at most %d bytes",
+			     LIMITS_PATH_MAX);
+	if (methods != NULL && methods->count > LIMITS_METHODS_MAX)
+		schema_fault(walk, methods, "E0704", "a limit has at most %d methods",
+			     LIMITS_METHODS_MAX);
+}
+
+static void
+check_limits(struct schema_walk *walk)
+{
+	const struct yaml_node *limits = yaml_get(yaml_get(walk->root, "x"), "limits");
+
+	if (limits == NULL || limits->kind != YAML_SEQUENCE)
+		return;
+	if (limits->count > LIMITS_MAX)
+		schema_fault(walk, limits, "E0704", "a template has at most %d limits",
+			     LIMITS_MAX);
+	for (size_t i = 0; i < limits->count; i++)
+		if (limits->items[i]->kind == YAML_MAPPING)
+			check_limit(walk, limits->items[i]);
+}
+
 void
 schema_check_rules(struct schema_walk *walk)
 {
@@ -163,6 +212,7 @@ schema_check_rules(struct schema_walk *walk)
 	check_mode(walk);
 	check_paginate(walk);
 	check_verification(walk);
+	check_limits(walk);
 }
 
 /* ---- placeholders ---- */

@@ -297,6 +297,26 @@ static const struct schema_key webhook[] = {
     END,
 };
 
+static const char *const limit_scopes[] = {"client", "connection", "environment", NULL};
+static const char *const limit_methods[] = {"GET",    "POST", "PUT",	 "PATCH",
+					    "DELETE", "HEAD", "OPTIONS", NULL};
+
+static const struct schema_key limit_match[] = {
+    {"method", SCHEMA_WORDS, 0, limit_methods},
+    {"path", SCHEMA_TEXT, 0, NULL},
+    {"apart", SCHEMA_BOOLEAN, 0, NULL},
+    END,
+};
+
+static const struct schema_key limit[] = {
+    {"per", SCHEMA_WORD, SCHEMA_REQUIRED, limit_scopes},
+    {"requests", SCHEMA_INTEGER, SCHEMA_REQUIRED, NULL},
+    {"seconds", SCHEMA_INTEGER, SCHEMA_REQUIRED, NULL},
+    {"burst", SCHEMA_INTEGER, 0, NULL},
+    {"match", SCHEMA_MAPPING, 0, limit_match},
+    END,
+};
+
 /* All that is ours. A key that is read by nobody does not belong here yet. */
 static const struct schema_key ours[] = {
     {"source", SCHEMA_TEXT, SCHEMA_REQUIRED, NULL}, /* the vendor's documentation */
@@ -310,6 +330,7 @@ static const struct schema_key ours[] = {
     {"verification", SCHEMA_MAPPING, 0, own_verification},
     {"webhook", SCHEMA_MAPPING, 0, webhook},
     {"idempotency_header", SCHEMA_TEXT, 0, NULL},
+    {"limits", SCHEMA_LIST, 0, limit},
     END,
 };
 

@@ -3,6 +3,7 @@
  * run/fetch -- see fetch.h. One struct fetch lives from fetch_send until its done; between
  * tries it holds a timer, during one a call. A try that may have reached the provider is
  * repeated only where that is harmless: the method is safe to repeat, or the provider said 429.
+ * Before each there may be a ticket: the provider's limit leaves it no turn yet.
  */
 #include "run/fetch.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 struct fetcher {
 	struct loop *loop;
 	struct http_client *client;
+	struct budget *budget; /* NULL: no limits */
 	int64_t hurry;
 };
 
@@ -40,8 +42,10 @@ struct fetch {
 	struct fetch_scope *scope;
 	struct fetch *next_waiting;
 	bool is_waiting;
-	int64_t until_ms; /* of a long wait, by the monotonic clock */
-	int status;	  /* that asked for it */
+	int64_t until_ms;	      /* of a long wait, by the monotonic clock */
+	int status;		      /* that asked for it */
+	struct budget_call asking;    /* of the try that is next, or under way */
+	struct budget_ticket *ticket; /* while it waits for its turn within the limits */
 	const struct fetch_target *target;
 	struct run_request request; /* its strings live until done */
 	run_fetch_done *done;
@@ -77,6 +81,7 @@ fetch_destructor(struct fetch *fetch)
 	fetch->scope->active--;
 	if (fetch->scope->waiting != NULL)
 		loop_timer_set(fetch->scope->parking, 0);
+	budget_cancel(fetch->fetcher->budget, fetch->ticket);
 	http_call_cancel(fetch->call);
 	loop_timer_free(fetch->timer);
 	return 0;
@@ -118,6 +123,15 @@ may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 	return fetch_may_repeat(fetch->target->retry, answer->status, answer->headers);
 }
 
+static void
+enter_waiting(struct fetch *fetch)
+{
+	fetch->is_waiting = true;
+	fetch->next_waiting = fetch->scope->waiting;
+	fetch->scope->waiting = fetch;
+	loop_timer_set(fetch->scope->parking, PARK_LOOK_MS);
+}
+
 /* The plugin asks for nothing new while it waits, so the look comes in a later turn: what is
  * under way beside this request may still bring it to a commit. */
 static void
@@ -135,35 +149,67 @@ note_long_wait(struct fetch *fetch, const struct http_incoming *answer, const ch
 	fetch->until_ms =
 	    clock_monotonic_ms() + (asked > FETCH_PARK_MAX_MS ? FETCH_PARK_MAX_MS : asked);
 	fetch->status = answer->status;
-	fetch->is_waiting = true;
-	fetch->next_waiting = scope->waiting;
-	scope->waiting = fetch;
-	loop_timer_set(scope->parking, PARK_LOOK_MS);
+	enter_waiting(fetch);
+}
+
+/* How long a call waits for its turn changes with every other; how long for a header does not.
+ * The one that waits the longest, when all that is under way does so too long; else NULL. */
+static struct fetch *
+look_at_waiting(struct fetch_scope *scope, bool *again)
+{
+	struct fetch *longest = NULL;
+	size_t waiting = 0;
+	int64_t now = clock_monotonic_ms();
+
+	*again = false;
+	for (struct fetch *f = scope->waiting; f != NULL; f = f->next_waiting) {
+		if (f->ticket != NULL) {
+			f->until_ms = now + budget_wait_ms(scope->fetcher->budget, f->ticket);
+			*again = true;
+			if (f->until_ms <= now + scope->park_after_ms)
+				continue;
+		}
+		waiting++;
+		if (longest == NULL || f->until_ms > longest->until_ms)
+			longest = f;
+	}
+	return waiting < scope->active ? NULL : longest;
+}
+
+static void
+say_why(char *out, size_t size, const struct fetch *fetch, int64_t wait_ms)
+{
+	long long seconds = (wait_ms + 999) / 1000;
+
+	if (fetch->ticket != NULL)
+		snprintf(out, size,
+			 "%s %.150s waits %lld s for its turn in the provider's limit",
+			 fetch->request.method, fetch->request.path, seconds);
+	else
+		snprintf(out, size, "%s %.150s answered %d and asks for a wait of %lld s",
+			 fetch->request.method, fetch->request.path, fetch->status, seconds);
 }
 
 static void
 on_parking(void *arg)
 {
 	struct fetch_scope *scope = arg;
-	struct fetch *longest = scope->waiting;
-	size_t waiting = 0;
 	char message[256];
+	bool again;
+	struct fetch *longest;
 	int64_t wait;
 
-	for (struct fetch *f = scope->waiting; f != NULL; f = f->next_waiting, waiting++)
-		if (f->until_ms > longest->until_ms)
-			longest = f;
-	if (waiting == 0 || waiting < scope->active)
+	if (scope->park_after_ms == 0)
 		return;
-	wait = longest->until_ms - clock_monotonic_ms();
-	if (wait <= 0)
-		return;
-	snprintf(message, sizeof(message),
-		 "%s %.150s answered %d and asks for a wait of %lld s", longest->request.method,
-		 longest->request.path, longest->status, (long long)(wait + 999) / 1000);
-	if (scope->park(scope->park_arg, wait, message))
-		scope->park_after_ms = 0;
-	else
+	longest = look_at_waiting(scope, &again);
+	wait = longest == NULL ? 0 : longest->until_ms - clock_monotonic_ms();
+	if (wait > 0) {
+		say_why(message, sizeof(message), longest, wait);
+		again = !scope->park(scope->park_arg, wait, message);
+		if (!again)
+			scope->park_after_ms = 0;
+	}
+	if (again)
 		loop_timer_set(scope->parking, PARK_LOOK_MS);
 }
 
@@ -225,6 +271,26 @@ follow(struct fetch *fetch, const struct http_incoming *answer)
 }
 
 static void
+note(const struct fetch *fetch, const struct http_incoming *answer)
+{
+	TALLOC_CTX *mem;
+	const char *told;
+	int64_t asked = -1;
+
+	if (fetch->fetcher->budget == NULL || fetch->target->budget == NULL)
+		return;
+	if (answer->status >= 400) {
+		mem = talloc_new(NULL);
+		told = fetch_told(mem, fetch->target->retry, answer->body, answer->body_length);
+		asked = fetch_asked_ms(fetch->target->retry, answer->status, answer->headers,
+				       told, clock_wall_ms());
+		talloc_free(mem);
+	}
+	budget_note(fetch->fetcher->budget, &fetch->asking, answer->status, answer->headers,
+		    asked);
+}
+
+static void
 on_answer(void *arg, const struct http_incoming *answer, const struct error *err)
 {
 	struct fetch *fetch = arg;
@@ -232,8 +298,10 @@ on_answer(void *arg, const struct http_incoming *answer, const struct error *err
 	struct run_response response;
 
 	fetch->call = NULL;
-	if (err == NULL)
+	if (err == NULL) {
 		fetch->scope->received += answer->body_length;
+		note(fetch, answer);
+	}
 	if (may_repeat(fetch, answer, err)) {
 		fetch_later(fetch, answer, err);
 		return;
@@ -284,11 +352,9 @@ sign(void *arg, const struct http_field **out, struct error *err)
 	return fetch_overlay(fetch->try, fetch->headers, fetch->with, out, err);
 }
 
-/* The timer's turn: the first try, the next one, or the error that was found at the start. */
 static void
-on_turn(void *arg)
+send_try(struct fetch *fetch)
 {
-	struct fetch *fetch = arg;
 	struct http_outgoing outgoing = {
 	    .method = fetch->request.method,
 	    .url = fetch->url,
@@ -304,6 +370,29 @@ on_turn(void *arg)
 	    .private_key = fetch->target->private_key,
 	    .group = fetch->target->group,
 	};
+
+	fetch->scope->sent += fetch->request.body_length;
+	fetch->call = http_client_send(fetch->fetcher->client, &outgoing, on_answer, fetch);
+}
+
+static void
+on_go(void *arg, const struct error *err)
+{
+	struct fetch *fetch = arg;
+
+	fetch->ticket = NULL;
+	leave_waiting(fetch);
+	if (err == NULL)
+		send_try(fetch);
+	else
+		fetch_finish(fetch, NULL, err);
+}
+
+/* The timer's turn: the first try, the next one, or the error that was found at the start. */
+static void
+on_turn(void *arg)
+{
+	struct fetch *fetch = arg;
 	struct error err;
 
 	if (fetch->err.code != ERR_NONE) {
@@ -312,8 +401,13 @@ on_turn(void *arg)
 		return;
 	}
 	leave_waiting(fetch);
-	fetch->scope->sent += fetch->request.body_length;
-	fetch->call = http_client_send(fetch->fetcher->client, &outgoing, on_answer, fetch);
+	fetch->asking =
+	    (struct budget_call){fetch->target->budget, fetch->request.method, fetch->url};
+	fetch->ticket = budget_take(fetch->fetcher->budget, &fetch->asking, on_go, fetch);
+	if (fetch->ticket == NULL)
+		send_try(fetch);
+	else if (fetch->scope->park_after_ms > 0)
+		enter_waiting(fetch);
 }
 
 struct fetcher *
@@ -327,6 +421,12 @@ fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client)
 	fetcher->client = client;
 	fetcher->hurry = 1;
 	return fetcher;
+}
+
+void
+fetcher_set_budget(struct fetcher *fetcher, struct budget *budget)
+{
+	fetcher->budget = budget;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "http/client.h"
 #include "run/backend.h"
+#include "run/budget.h"
 
 #define FETCH_RETRIES_MAX 20
 #define FETCH_BACKOFF_MS 3000	   /* doubles with each try, with jitter */
@@ -52,9 +53,13 @@ struct fetch_target {
 	bool decodes;		   /* answers are wanted without their content coding */
 	bool follows_with_all;	   /* what is put in goes along to another host */
 	const char *group;	   /* for the fair queue of upstream connections */
+	const struct budget_scopes *budget; /* whose limits its calls count in; NULL: none */
 };
 
 struct fetcher *fetcher_new(TALLOC_CTX *mem, struct loop *loop, struct http_client *client);
+
+/* Asked before every try, and told of every answer; NULL (as at first): no limits. */
+void fetcher_set_budget(struct fetcher *fetcher, struct budget *budget);
 
 /* For tests: waits between tries are this many times shorter. */
 void fetcher_hurry(struct fetcher *fetcher, int64_t divisor);

@@ -53,23 +53,23 @@ fetch_status_matches(const char *code, int status)
 	return *rest == '\0' && status >= first && status <= last;
 }
 
-enum budget { BUDGET_UNKNOWN, BUDGET_LEFT, BUDGET_USED_UP };
+enum left { LEFT_UNKNOWN, LEFT_SOME, LEFT_NONE };
 
 /* What the `remaining` headers say of the provider's limit. */
-static enum budget
-budget_of(struct json_object *rules, const struct http_field *headers)
+static enum left
+what_is_left(struct json_object *rules, const struct http_field *headers)
 {
-	enum budget budget = BUDGET_UNKNOWN;
+	enum left left = LEFT_UNKNOWN;
 	const char *name, *value;
 
 	for (size_t i = 0; (name = text_at(rules, "remaining", i)) != NULL; i++) {
 		value = header_value(headers, name);
 		if (value != NULL && strcmp(value, "0") == 0)
-			return BUDGET_USED_UP;
+			return LEFT_NONE;
 		if (value != NULL)
-			budget = BUDGET_LEFT;
+			left = LEFT_SOME;
 	}
-	return budget;
+	return left;
 }
 
 static bool
@@ -86,12 +86,12 @@ has_any(struct json_object *rules, const char *key, const struct http_field *hea
 bool
 fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers)
 {
-	enum budget budget = budget_of(rules, headers);
+	enum left left = what_is_left(rules, headers);
 	const char *code;
 
-	if (status >= 400 && budget == BUDGET_USED_UP)
+	if (status >= 400 && left == LEFT_NONE)
 		return true;
-	if (status == 403 && budget == BUDGET_LEFT && !has_any(rules, "after", headers))
+	if (status == 403 && left == LEFT_SOME && !has_any(rules, "after", headers))
 		return false;
 	if (text_at(rules, "error_code", 0) == NULL)
 		return status >= 500 || status == 429 || status == 401;
@@ -99,6 +99,21 @@ fetch_may_repeat(struct json_object *rules, int status, const struct http_field 
 		if (fetch_status_matches(code, status))
 			return true;
 	return false;
+}
+
+bool
+fetch_is_used_up(struct json_object *rules, const struct http_field *headers)
+{
+	return what_is_left(rules, headers) == LEFT_NONE;
+}
+
+bool
+fetch_is_refused(struct json_object *rules, int status, const struct http_field *headers)
+{
+	if (status == 429 || (status >= 400 && fetch_is_used_up(rules, headers)))
+		return true;
+	return (status == 403 || status == 503) && text_at(rules, "error_code", 0) != NULL &&
+	       has_any(rules, "after", headers) && fetch_may_repeat(rules, status, headers);
 }
 
 /* Whole or decimal digits only; -1 otherwise. */
@@ -181,7 +196,7 @@ fetch_asked_ms(struct json_object *rules, int status, const struct http_field *h
 {
 	int64_t after = asked_ms(rules, "after", headers, now_wall_ms);
 	bool is_no_limit = status == 500 || status == 502 || status == 504 ||
-			   budget_of(rules, headers) == BUDGET_LEFT;
+			   what_is_left(rules, headers) == LEFT_SOME;
 	int64_t at = is_no_limit ? -1 : asked_ms(rules, "at", headers, now_wall_ms);
 
 	int64_t in_body = told == NULL ? -1 : until_ms(told, false, now_wall_ms);

@@ -25,6 +25,13 @@ bool fetch_status_matches(const char *code, int status);
 
 bool fetch_may_repeat(struct json_object *rules, int status, const struct http_field *headers);
 
+/* Do the `remaining` headers say that the provider's limit is used up? */
+bool fetch_is_used_up(struct json_object *rules, const struct http_field *headers);
+
+/* Was this request refused for a limit: 429, a refusal with the limit used up, or a 403 or 503
+ * that `error_code` names and an `after` header goes with. */
+bool fetch_is_refused(struct json_object *rules, int status, const struct http_field *headers);
+
 /* The time that in_body finds in an answer's body, as text; NULL: none. */
 char *fetch_told(TALLOC_CTX *mem, struct json_object *rules, const char *body, size_t length);
 
