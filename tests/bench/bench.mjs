@@ -2,6 +2,7 @@
 // Runs the benchmarks that are named, or all, and prints one table. Figures never fail it.
 import { machine, reserveHugePages, table, within } from "./lib/measure.mjs";
 import { memory } from "./memory.mjs";
+import { proxy } from "./proxy.mjs";
 import { records } from "./records.mjs";
 import { queue } from "./queue.mjs";
 import { runs } from "./runs.mjs";
@@ -10,7 +11,7 @@ import { start } from "./start.mjs";
 import { read, sync } from "./sync.mjs";
 import { tiny } from "./tiny.mjs";
 
-const all = { start, memory, runs, schedules, queue, sync, records, read, tiny };
+const all = { start, memory, runs, schedules, queue, sync, records, read, proxy, tiny };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(all, name));
 if (unknown.length > 0) {

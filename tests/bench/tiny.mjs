@@ -5,7 +5,7 @@ import { repeat, row, startNangod, within } from "./lib/measure.mjs";
 
 export async function tiny(times) {
   const there = await run("wrk", ["--version"]).catch(() => null);
-  if (!there) return [row("GET /ready: skipped, wrk is not installed (apt-get install wrk)", "", [])];
+  if (!there) return [row("GET /ready: skipped, wrk is not installed (sh tools/dev/setup bench)", "", [])];
   return within(async (t) => {
     const nangod = await startNangod(t);
     const once = async () => {

@@ -9,7 +9,7 @@ import { run, scratch, until } from "./nangod.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((done) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
@@ -21,7 +21,7 @@ const freePort = () =>
  * A server that ends with the test, with its children: PHP's workers outlive their master. It is
  * over when its pipes are closed, that is when the last of them has gone.
  */
-function serve(t, file, args, options) {
+export function serve(t, file, args, options) {
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, ...options });
   const closed = new Promise((done) => child.once("close", done));
   let log = "";
