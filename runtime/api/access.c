@@ -24,12 +24,10 @@ scope_holds(const char *given, size_t length, const char *wanted)
 }
 
 bool
-call_may(const struct call *call, const char *scope)
+access_scopes_hold(const char *scopes, const char *scope)
 {
-	const char *p = call->key == NULL ? "" : call->key->scopes;
+	const char *p = scopes;
 
-	if (scope[0] == '\0')
-		return call->key != NULL;
 	while (*p != '\0') {
 		size_t length = strcspn(p, " ");
 
@@ -40,9 +38,16 @@ call_may(const struct call *call, const char *scope)
 	return false;
 }
 
-/* The key as the header has it, if it looks like one. */
-static int
-read_key(struct request *req, const char **key, struct error *err)
+bool
+call_may(const struct call *call, const char *scope)
+{
+	if (scope[0] == '\0' || call->key == NULL)
+		return call->key != NULL;
+	return access_scopes_hold(call->key->scopes, scope);
+}
+
+int
+access_read_key(struct request *req, const char **key, struct error *err)
 {
 	const char *header = request_header(req, "authorization");
 
@@ -66,7 +71,7 @@ check_key(struct call *call, const struct api_route *route, struct error *err)
 	const char *key;
 	struct db *db;
 
-	if (read_key(call->req, &key, err) < 0)
+	if (access_read_key(call->req, &key, err) < 0)
 		return -1;
 	apikey_hash(hash, key);
 	if (call_db(call, &db, err) < 0 ||
@@ -199,7 +204,7 @@ access_admit(struct request *req, struct node *node, struct error *err)
 		return 0;
 	/* Every other route with a body needs a key or a session: without one nothing is
 	 * buffered. */
-	if (has_body(req) && !names_session(req) && read_key(req, &key, err) < 0)
+	if (has_body(req) && !names_session(req) && access_read_key(req, &key, err) < 0)
 		return -1;
 	if (!node->is_dev)
 		return 0;

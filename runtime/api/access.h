@@ -11,6 +11,12 @@
 MUST_CHECK int access_check(struct call *call, const struct api_route *route,
 			    struct error *err);
 
+/* The key as the header has it; ERR_MISSING_AUTH, ERR_MALFORMED_AUTH, ERR_KEY_FORMAT. */
+MUST_CHECK int access_read_key(struct request *req, const char **key, struct error *err);
+
+/* Do these scopes, separated by spaces, hold this one? */
+bool access_scopes_hold(const char *scopes, const char *scope);
+
 /* A connect session's token in the header or the query: call->session and call->env. */
 MUST_CHECK int access_session(struct call *call, struct error *err);
 

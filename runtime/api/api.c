@@ -20,9 +20,17 @@ static const struct api_route routes[] = {
 	 .doc = doc_},
 #define ROUTE(...) ROUTE_ROW(__VA_ARGS__, false)
 #define ROUTE_ASKS(...) ROUTE_ROW(__VA_ARGS__, true)
+#define ROUTE_RELAY(method_, pattern_, access_, scope_, relay_, doc_) \
+	{.method = #method_,                                          \
+	 .pattern = pattern_,                                         \
+	 .access = API_##access_,                                     \
+	 .scope = scope_,                                             \
+	 .relay = &relay_,                                            \
+	 .doc = doc_},
 #include "api/routes.def"
 #undef ROUTE
 #undef ROUTE_ASKS
+#undef ROUTE_RELAY
 };
 
 #define ROUTES_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -104,6 +112,7 @@ api_start(struct node *node, struct loop *loop, struct http_server **out, struct
 					.pattern = routes[i].pattern,
 					.body_max = routes[i].body_max,
 					.data = &routes[i],
+					.relay = routes[i].relay,
 					.pool = routes[i].asks ? node->auth_pool : NULL};
 	return http_server_new(out, &config, err);
 }

@@ -41,6 +41,7 @@ struct api_route {
 	size_t body_max;   /* bytes */
 	api_handler *handler;
 	const char *doc;
+	const struct http_relay *relay; /* stays on the loop, and checks access itself */
 	bool asks; /* a provider: its handler waits, on threads of its own */
 };
 
@@ -67,8 +68,11 @@ bool call_may(const struct call *call, const char *scope);
 
 #define ROUTE(method, pattern, access, scope, body, handler, doc) api_handler handler;
 #define ROUTE_ASKS ROUTE
+#define ROUTE_RELAY(method, pattern, access, scope, relay, doc) \
+	extern const struct http_relay relay;
 #include "api/routes.def"
 #undef ROUTE
 #undef ROUTE_ASKS
+#undef ROUTE_RELAY
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "command/front.h"
 #include "api/api.h"
+#include "engine/cache.h"
+#include "http/upstream.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -22,9 +24,22 @@ turn(void *arg)
 int
 front_open(struct front *front, struct node *node, struct error *err)
 {
+	const struct config *config = node->config;
+	struct upstream_config upstream = {.egress_allow = config->egress_allow,
+					   .ca_file = config->ca_file,
+					   .proxy = config->https_proxy,
+					   .direct = config->no_proxy,
+					   .connections_max = (size_t)config->upstream_max,
+					   .per_host_max = (size_t)config->upstream_host_max};
+
 	if (loop_new(&front->loop, err) < 0)
 		return -1;
+	upstream.loop = front->loop;
+	front->node = node;
 	node->front = front->loop;
+	if (upstream_new(&node->upstream, &upstream, err) < 0)
+		return -1;
+	node->cache = cache_new(node, front->loop);
 	if (api_start(node, front->loop, &front->server, err) < 0)
 		return -1;
 	return http_server_listen(front->server, node->config->listen, err);
@@ -104,6 +119,12 @@ front_close(struct front *front)
 void
 front_free(struct front *front)
 {
+	if (front->node != NULL) { /* what threads loaded for the cache is there now */
+		upstream_free(front->node->upstream);
+		cache_free(front->node->cache);
+		front->node->upstream = NULL;
+		front->node->cache = NULL;
+	}
 	if (front->loop != NULL)
 		loop_free(front->loop);
 	front->loop = NULL;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 struct front {
+	struct node *node; /* once it is open */
 	struct loop *loop; /* NULL: not opened */
 	struct http_server *server;
 	pthread_t thread;

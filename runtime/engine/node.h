@@ -20,6 +20,8 @@
 
 struct run_host;
 struct http_client;
+struct upstream;
+struct cache;
 struct http_waits;
 struct freshener;
 struct fetcher;
@@ -48,6 +50,8 @@ struct node {
 	struct vault *vault;
 	struct catalogue *catalogue; /* of templates */
 	struct http_client *http;
+	struct upstream *upstream;   /* of the proxy, on the front loop; NULL without it */
+	struct cache *cache;	     /* likewise */
 	struct http_waits *waits;    /* for calls of pool threads */
 	struct freshener *freshener; /* of credentials */
 	struct fetcher *fetcher;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADERS_MAX 32
 
@@ -43,11 +44,22 @@ scalar_text(TALLOC_CTX *mem, struct json_object *value)
 	return json_text_shared(mem, value);
 }
 
+/* A header without a placeholder says how the API is spoken to, not who speaks: a request may
+ * have its own. Who we say that we are is the template's. */
+static bool
+is_default(const char *name, const char *template)
+{
+	return strstr(template, "${") == NULL && strcasecmp(name, "user-agent") != 0;
+}
+
 /* A section of name: template pairs. One that does not resolve is left out. */
 static int
 expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope,
-	      struct http_field *out, size_t *count, struct error *err)
+	      struct http_field *out, size_t *count, struct http_field *defaults,
+	      struct error *err)
 {
+	size_t defaults_count = 0;
+
 	if (section == NULL)
 		return 0;
 	json_object_object_foreach (section, name, value) {
@@ -56,6 +68,11 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 
 		if (template == NULL)
 			continue;
+		if (defaults != NULL && defaults_count < HEADERS_MAX &&
+		    is_default(name, template)) {
+			defaults[defaults_count++] = (struct http_field){name, template};
+			continue;
+		}
 		if (*count == HEADERS_MAX)
 			return error_set(err, ERR_TEMPLATE,
 					 "a template puts in over %d headers", HEADERS_MAX);
@@ -65,6 +82,48 @@ expand_fields(TALLOC_CTX *mem, struct json_object *section, const struct expand_
 			return -1;
 	}
 	return 0;
+}
+
+#define BODY_DEPTH_MAX 8
+
+/* A tree with its texts filled in; what does not resolve is left out. NULL: nothing is left. */
+static struct json_object *
+expand_tree(TALLOC_CTX *mem, struct json_object *tree, const struct expand_scope *scope,
+	    int depth)
+{
+	struct json_object *made;
+	struct error err;
+	char *text;
+
+	if (json_object_is_type(tree, json_type_object) && depth < BODY_DEPTH_MAX) {
+		made = json_object_new_object();
+		json_object_object_foreach (tree, name, value) {
+			struct json_object *part = expand_tree(mem, value, scope, depth + 1);
+
+			if (part != NULL)
+				json_object_object_add(made, name, part);
+		}
+		return made;
+	}
+	if (!json_object_is_type(tree, json_type_string)) /* shared: a copy by its text */
+		return json_tokener_parse(json_text_shared(mem, tree));
+	if (expand(mem, json_object_get_string(tree), scope, EXPAND_TEXT, &text, &err) < 0)
+		return NULL;
+	return json_object_new_string(text);
+}
+
+static const char *
+expand_body(TALLOC_CTX *mem, struct json_object *section, const struct expand_scope *scope)
+{
+	struct json_object *made;
+	const char *text;
+
+	if (section == NULL)
+		return NULL;
+	made = expand_tree(mem, section, scope, 0);
+	text = json_text(mem, made);
+	json_object_put(made);
+	return text;
 }
 
 /* A template whose headers carry the token, or the cookies of a login, needs no other. */
@@ -93,21 +152,24 @@ make_headers(TALLOC_CTX *mem, const struct auth_scheme *scheme, struct json_obje
 {
 	struct http_field *headers = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	struct http_field *query = talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
+	struct http_field *defaults =
+	    talloc_zero_array(mem, struct http_field, HEADERS_MAX + 2);
 	size_t headers_count = 0, query_count = 0;
 	const char *authorization = NULL;
 
-	if (headers == NULL || query == NULL)
+	if (headers == NULL || query == NULL || defaults == NULL)
 		abort();
 	if (scheme->authorization != NULL && !says_who(json_object_in(proxy, "headers")))
 		authorization = scheme->authorization(mem, scope->credentials);
 	if (authorization != NULL)
 		headers[headers_count++] = (struct http_field){"authorization", authorization};
 	if (expand_fields(mem, json_object_in(proxy, "headers"), scope, headers, &headers_count,
-			  err) < 0 ||
-	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count,
+			  defaults, err) < 0 ||
+	    expand_fields(mem, json_object_in(proxy, "query"), scope, query, &query_count, NULL,
 			  err) < 0)
 		return -1;
 	out->headers = headers;
+	out->defaults = defaults;
 	out->query = query;
 	return 0;
 }
@@ -164,6 +226,14 @@ target_of_grant(TALLOC_CTX *mem, const struct grant *grant, const struct expand_
 	out->certificate = json_string(grant->auth.credentials, "client_certificate");
 	out->private_key = json_string(grant->auth.credentials, "client_private_key");
 	out->retry = json_object_in(proxy, "retry");
+	out->body = expand_body(mem, json_object_in(proxy, "body"), scope);
+	out->idempotency_header = json_string(
+	    json_object_in(template_body(grant->auth.template), "x"), "idempotency_header");
+	out->decodes = json_boolean(proxy, "decompress", false);
+	out->follows_with_all = json_boolean(proxy, "forward_headers_on_redirect", false);
+	out->is_renewable =
+	    grant->scheme->renew != NULL &&
+	    (grant->scheme->is_renewable == NULL || grant->scheme->is_renewable(&grant->auth));
 	if (grant->scheme->sign != NULL) {
 		out->sign = sign;
 		out->sign_arg = talloc_memdup(mem, grant, sizeof(*grant));

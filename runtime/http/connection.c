@@ -42,6 +42,10 @@ conn_forget_request(struct http_conn *conn)
 {
 	struct request *req = conn->req;
 
+	if (req != NULL && conn->state == CONN_RELAY) {
+		relay_gone(conn);
+		return;
+	}
 	conn->req = NULL;
 	if (req == NULL)
 		return;
@@ -59,6 +63,8 @@ conn_close(struct http_conn *conn)
 
 	conn_forget_request(conn);
 	TAILQ_REMOVE(&server->conns, conn, entry);
+	if (conn->is_resuming)
+		TAILQ_REMOVE(&server->resuming, conn, resume_entry);
 	server->conns_count--;
 	event_free(conn->readable);
 	event_free(conn->writable);
@@ -106,6 +112,8 @@ conn_progress(struct http_conn *conn)
 	conn->progress_ms = clock_monotonic_ms();
 	if (conn->req != NULL && conn->req->res.stream != NULL)
 		stream_sent(conn->req->res.stream, conn_unsent(conn));
+	if (conn->state == CONN_RELAY)
+		relay_progress(conn);
 	if (conn_unsent(conn) == 0 && conn->state == CONN_LINGER)
 		conn_shut(conn);
 }
@@ -274,7 +282,7 @@ conn_check(struct http_conn *conn, int64_t now_ms)
 	}
 	if (conn->deadline_ms == 0 || now_ms < conn->deadline_ms)
 		return;
-	if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
+	if (conn->state == CONN_HEAD || conn->state == CONN_BODY || conn->state == CONN_RELAY)
 		exchange_timeout(conn);
 	else
 		conn_close(conn);

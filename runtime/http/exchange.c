@@ -56,7 +56,7 @@ send_stream_end(struct http_conn *conn, struct request *req)
 }
 
 /* The reply is complete: sends it, and the connection goes on or ends. */
-static void
+void
 exchange_answer(struct http_conn *conn)
 {
 	struct request *req = conn->req;
@@ -68,6 +68,8 @@ exchange_answer(struct http_conn *conn)
 		req->parser.method = talloc_strdup(req, ""); /* refused before it had one */
 	if (req->res.is_broken)
 		conn_abort(conn); /* a reset, so that half a reply is never taken for a whole */
+	else if (req->is_replying)
+		conn_flush(conn); /* a relay has written it */
 	else if (req->res.stream != NULL)
 		send_stream_end(conn, req);
 	else
@@ -143,7 +145,7 @@ check_body(const struct request *req, struct error *err)
 	const struct http_parser *parser = &req->parser;
 	size_t max = req->match.route->body_max;
 
-	if (!parser->has_body)
+	if (!parser->has_body || req->match.route->relay != NULL)
 		return 0;
 	if (max > HTTP_BODY_MAX)
 		max = HTTP_BODY_MAX;
@@ -183,11 +185,15 @@ on_head(struct http_conn *conn)
 		exchange_refuse(conn, &err, !parser->has_body);
 		return;
 	}
-	if (!parser->has_body)
-		return;
-	if (parser->expects_continue && parser->minor == 1)
+	if (parser->has_body && parser->expects_continue && parser->minor == 1)
 		conn_send(conn, go_on, sizeof(go_on) - 1);
 	req->body_since_ms = clock_monotonic_ms();
+	if (req->match.route->relay != NULL) {
+		relay_begin(conn);
+		return;
+	}
+	if (!parser->has_body)
+		return;
 	conn_enter(conn, CONN_BODY, conn->server->limits.body_ms);
 }
 
@@ -243,6 +249,10 @@ on_body(struct http_conn *conn, const struct http_event *event)
 static void
 exchange_event(struct http_conn *conn, const struct http_event *event)
 {
+	if (conn->state == CONN_RELAY) {
+		relay_event(conn, event);
+		return;
+	}
 	switch (event->type) {
 	case HTTP_EVENT_HEAD:
 		on_head(conn);
@@ -273,6 +283,8 @@ may_read(const struct http_conn *conn)
 		return false;
 	if (conn->state == CONN_IDLE) /* who does not read replies gets no more of them */
 		return conn_unsent(conn) <= HTTP_PIPELINE_OUTPUT_MAX;
+	if (conn->state == CONN_RELAY)
+		return relay_may_read(conn);
 	return conn->state == CONN_HEAD || conn->state == CONN_BODY;
 }
 
@@ -309,6 +321,10 @@ exchange_eof(struct http_conn *conn)
 	}
 	if (conn->state == CONN_LINGER)
 		return;
+	if (conn->state == CONN_RELAY) {
+		conn_close(conn); /* nobody waits for the reply */
+		return;
+	}
 	error_set(&err, ERR_BAD_REQUEST, "the connection ended inside the request");
 	exchange_refuse(conn, &err, false);
 }
@@ -318,6 +334,10 @@ exchange_timeout(struct http_conn *conn)
 {
 	struct error err;
 
+	if (conn->state == CONN_RELAY) {
+		conn_close(conn);
+		return;
+	}
 	error_set(&err, ERR_TIMEOUT, "the %s of the request did not arrive in time",
 		  conn->state == CONN_HEAD ? "header" : "body");
 	exchange_refuse(conn, &err, false);

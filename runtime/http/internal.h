@@ -70,9 +70,13 @@ struct request {
 	struct buf body;
 	size_t body_charge; /* bytes of the shared budget */
 	int64_t body_since_ms;
+	void *relay_arg;
 	char id[ID_UUID_MAX];
 	char peer[HTTP_PEER_MAX];
 	bool keeps_alive;
+	bool is_held;	 /* a relay takes no more of the body now */
+	bool is_clogged; /* its reply is over RELAY_HIGH */
+	bool is_replying, is_reply_chunked;
 };
 
 enum conn_state {
@@ -80,11 +84,12 @@ enum conn_state {
 	CONN_HEAD,   /* a request's header is arriving */
 	CONN_BODY,   /* its body is */
 	CONN_BUSY,   /* a handler has it */
+	CONN_RELAY,  /* a relay has it, on this loop */
 	CONN_LINGER, /* the last reply is on its way; what still arrives is dropped */
 };
 
 struct http_conn {
-	TAILQ_ENTRY(http_conn) entry;
+	TAILQ_ENTRY(http_conn) entry, resume_entry;
 	struct http_server *server;
 	int fd;
 	struct event *readable, *writable;
@@ -95,7 +100,7 @@ struct http_conn {
 	int64_t deadline_ms; /* of the state; 0: none */
 	int64_t progress_ms; /* when output last went out */
 	char peer[HTTP_PEER_MAX];
-	bool has_eof, is_shut, is_dead, is_paused;
+	bool has_eof, is_shut, is_dead, is_paused, is_resuming;
 };
 
 struct http_listener {
@@ -127,13 +132,15 @@ struct http_server {
 	struct http_listener *listeners;
 	struct loop_timer *sweep;
 	int64_t sweep_ms;
-	TAILQ_HEAD(http_conns, http_conn) conns;
+	TAILQ_HEAD(http_conns, http_conn) conns, resuming;
+	struct loop_timer *resume; /* looks at what came meanwhile, of those in resuming */
 	size_t conns_count, requests_count, bodies_charge;
 	int port;
 	char date[32];
 	int64_t date_s;
 	bool is_draining, is_freed, is_paused;
 	char scratch[HTTP_READ_BYTES]; /* what was just read, by whichever connection */
+	struct buf gathered;	       /* of the relay that writes just now, until it flushes */
 };
 
 /* request.c */
@@ -146,6 +153,7 @@ MUST_CHECK int request_charge(struct request *req, size_t bytes, struct error *e
 void response_init(struct response *res, struct request *req);
 void response_add_head(struct buf *out, struct response *res, bool keeps_alive);
 bool response_may_have_body(const struct response *res);
+const char *response_phrase(int status);
 
 /* stream.c */
 void stream_pump(void *req); /* on the loop: takes over what was written */
@@ -158,6 +166,16 @@ void exchange_eof(struct http_conn *conn);
 void exchange_timeout(struct http_conn *conn);
 
 void exchange_handle(struct request *req); /* on a pool thread */
+
+/* relay.c */
+void relay_resume(void *server); /* a timer's */
+bool relay_may_read(const struct http_conn *conn);
+void relay_begin(struct http_conn *conn);
+void relay_event(struct http_conn *conn, const struct http_event *event);
+void relay_gone(struct http_conn *conn); /* tells its owner, and frees the request */
+void relay_progress(struct http_conn *conn);
+
+void exchange_answer(struct http_conn *conn); /* the reply is complete: on, or the end */
 
 /* dispatch.c */
 void dispatch_init(struct http_server *server);

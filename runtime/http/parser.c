@@ -47,7 +47,7 @@ check_limits(struct http_parser *p, size_t line_length, size_t added)
 static int
 take_line(struct http_parser *p, const char *data, size_t length, size_t *taken)
 {
-	bool is_head = p->path == NULL;
+	bool is_head = !p->is_complete;
 	struct buf *buf = is_head ? &p->head : &p->tail;
 	const char *newline = memchr(data, '\n', length);
 	size_t n = newline == NULL ? length : (size_t)(newline - data) + 1;
@@ -70,7 +70,7 @@ take_line(struct http_parser *p, const char *data, size_t length, size_t *taken)
 		return -1;
 	if (!is_head)
 		buf_reset(buf);
-	p->line = p->path == NULL ? buf->length : 0;
+	p->line = p->is_complete ? 0 : buf->length;
 	return 0;
 }
 
@@ -78,9 +78,12 @@ take_line(struct http_parser *p, const char *data, size_t length, size_t *taken)
 static size_t
 take_body(struct http_parser *p, const char *data, size_t length, struct http_event *event)
 {
-	size_t n = length < p->remaining ? length : (size_t)p->remaining;
+	bool has_end = p->state != PARSER_CLOSE;
+	size_t n = has_end && length > p->remaining ? (size_t)p->remaining : length;
 
 	*event = (struct http_event){HTTP_EVENT_BODY, data, n};
+	if (!has_end)
+		return n;
 	p->remaining -= n;
 	if (p->remaining == 0)
 		p->state = p->is_chunked ? PARSER_CHUNK_CR : PARSER_END;
@@ -101,7 +104,7 @@ static size_t
 fault(struct http_parser *p, size_t taken, struct http_event *event)
 {
 	p->state = PARSER_FAULT;
-	if (p->path == NULL)
+	if (!p->is_complete)
 		p->method = NULL; /* its bytes may have moved */
 	*event = (struct http_event){HTTP_EVENT_FAULT, NULL, 0};
 	return taken;
@@ -114,6 +117,27 @@ http_parser_init(struct http_parser *parser, TALLOC_CTX *mem)
 	memset((char *)parser + offsetof(struct http_parser, remaining), 0,
 	       sizeof(*parser) - offsetof(struct http_parser, remaining));
 	buf_init(&parser->head, mem, 1024);
+}
+
+void
+http_parser_init_answer(struct http_parser *parser, TALLOC_CTX *mem, bool is_to_head)
+{
+	http_parser_init(parser, mem);
+	parser->is_answer = true;
+	parser->is_bodiless = is_to_head;
+}
+
+int
+http_parser_eof(struct http_parser *parser)
+{
+	if (parser->state == PARSER_CLOSE)
+		parser->state = PARSER_END;
+	if (parser->state == PARSER_END)
+		return 0;
+	if (parser->state == PARSER_FAULT)
+		return -1;
+	parser->state = PARSER_FAULT;
+	return error_set(&parser->error, ERR_BAD_REQUEST, "the message is cut off");
 }
 
 /* States that go on without a byte of input. True: the event is set. */
@@ -136,7 +160,7 @@ size_t
 http_parser_feed(struct http_parser *p, const char *data, size_t length,
 		 struct http_event *event)
 {
-	bool was_complete = p->path != NULL;
+	bool was_complete = p->is_complete;
 	size_t used = 0, taken = 0;
 
 	*event = (struct http_event){HTTP_EVENT_MORE, NULL, 0};
@@ -144,6 +168,7 @@ http_parser_feed(struct http_parser *p, const char *data, size_t length,
 		switch (p->state) {
 		case PARSER_BODY:
 		case PARSER_CHUNK_DATA:
+		case PARSER_CLOSE:
 			return used + take_body(p, data + used, length - used, event);
 		case PARSER_CHUNK_CR:
 		case PARSER_CHUNK_LF:
@@ -154,7 +179,7 @@ http_parser_feed(struct http_parser *p, const char *data, size_t length,
 			if (take_line(p, data + used, length - used, &taken) < 0)
 				return fault(p, used + taken, event);
 			used += taken;
-			if (!was_complete && p->path != NULL) {
+			if (!was_complete && p->is_complete) {
 				event->type = HTTP_EVENT_HEAD;
 				return used;
 			}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/parser_line -- what a whole line of a request means: request line, field, chunk size,
- * trailer. Each refusal says in its message which rule was broken.
+ * http/parser_line -- what a whole line of a message means: request or status line, field,
+ * chunk size, trailer. Each refusal says in its message which rule was broken.
  */
 #include "http/parser_line.h"
 #include "http/syntax.h"
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define LENGTH_DIGITS_MAX 15 /* far over HTTP_BODY_MAX, far under 2^63 */
 #define CHUNK_DIGITS_MAX 8
 
 /* What a method must be: the IANA registry, less CONNECT (no tunnels) and TRACE (echoes
@@ -91,139 +90,26 @@ parse_request_line(struct http_parser *p, char *line, char *end)
 	return 0;
 }
 
-/* Splits "Name: value" in place; also used for trailers. */
+/*
+ * "HTTP/1.1 200 OK"; the words behind the status are for people, and may be missing with their
+ * space (RFC 9112 4).
+ */
 static int
-split_field(struct http_parser *p, char *line, char *end, char **name, char **value)
+parse_status_line(struct http_parser *p, char *line, char *end)
 {
-	char *colon = memchr(line, ':', (size_t)(end - line));
-	char *from, *to = end;
+	char *space = memchr(line, ' ', (size_t)(end - line));
+	char *status = space == NULL ? end : space + 1;
 
-	if (*line == ' ' || *line == '\t')
-		return error_set(&p->error, ERR_BAD_REQUEST, "folded header lines are refused");
-	if (colon == NULL)
-		return error_set(&p->error, ERR_BAD_REQUEST, "a header line has no colon");
-	if (colon == line || !http_is_token(line, (size_t)(colon - line)))
-		return error_set(&p->error, ERR_BAD_REQUEST,
-				 "a header name holds a byte that does not belong there");
-	from = colon + 1;
-	while (from < to && (*from == ' ' || *from == '\t'))
-		from++;
-	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
-		to--;
-	if (!http_is_field_value(from, (size_t)(to - from)))
-		return error_set(&p->error, ERR_BAD_REQUEST,
-				 "a header value holds a control byte");
-	*colon = *to = '\0';
-	for (char *c = line; c < colon; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-	*name = line;
-	*value = from;
-	return 0;
-}
-
-static int
-see_length(struct http_parser *p, const char *value)
-{
-	size_t digits = strspn(value, "0123456789");
-
-	if (p->has_length)
-		return error_set(&p->error, ERR_BAD_REQUEST,
-				 "there are two Content-Length fields");
-	if (digits == 0 || value[digits] != '\0' || digits > LENGTH_DIGITS_MAX)
-		return error_set(&p->error, ERR_BAD_REQUEST, "Content-Length is not a number");
-	p->has_length = true;
-	p->content_length = strtoull(value, NULL, 10);
-	return 0;
-}
-
-static int
-see_coding(struct http_parser *p, const char *value)
-{
-	if (p->is_chunked)
-		return error_set(&p->error, ERR_BAD_REQUEST,
-				 "there are two Transfer-Encoding fields");
-	if (strcasecmp(value, "chunked") != 0)
-		return error_set(&p->error, ERR_UNSUPPORTED,
-				 "the only transfer coding understood is chunked");
-	p->is_chunked = true;
-	return 0;
-}
-
-static int
-see_host(struct http_parser *p, const char *value)
-{
-	if (p->has_host)
-		return error_set(&p->error, ERR_BAD_REQUEST, "there are two Host fields");
-	if (!http_is_host(value))
-		return error_set(&p->error, ERR_BAD_REQUEST, "Host is not a name with a port");
-	p->has_host = true;
-	return 0;
-}
-
-static int
-see_connection(struct http_parser *p, const char *value)
-{
-	p->wants_close |= http_list_has(value, "close");
-	p->wants_keep_alive |= http_list_has(value, "keep-alive");
-	return 0;
-}
-
-static int
-see_expect(struct http_parser *p, const char *value)
-{
-	if (strcasecmp(value, "100-continue") != 0)
-		return error_set(&p->error, ERR_EXPECTATION,
-				 "the only expectation understood is 100-continue");
-	p->expects_continue = true;
-	return 0;
-}
-
-/* The fields that the parser itself acts upon. */
-static const struct {
-	const char *name;
-	int (*see)(struct http_parser *p, const char *value);
-} known[] = {
-    {"content-length", see_length},
-    {"transfer-encoding", see_coding},
-    {"host", see_host},
-    {"connection", see_connection},
-    {"expect", see_expect},
-};
-
-static int
-parse_field(struct http_parser *p, char *line, char *end)
-{
-	char *name, *value;
-
-	if (p->fields_count == HTTP_HEADER_FIELDS_MAX)
-		return error_set(&p->error, ERR_HEADERS_TOO_LARGE,
-				 "there are over %d header fields", HTTP_HEADER_FIELDS_MAX);
-	if (split_field(p, line, end, &name, &value) < 0)
+	if (space != NULL)
+		*space = '\0';
+	if (parse_version(p, line) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i].name, name) == 0 && known[i].see(p, value) < 0)
-			return -1;
-	p->places[p->fields_count][0] = (uint32_t)(name - p->head.data);
-	p->places[p->fields_count][1] = (uint32_t)(value - p->head.data);
-	p->fields_count++;
+	if (strspn(status, "0123456789") != 3 || (status[3] != '\0' && status[3] != ' ') ||
+	    status[0] == '0' || !http_is_field_value(status, (size_t)(end - status)))
+		return error_set(&p->error, ERR_BAD_REQUEST, "the status line has no status");
+	p->status = (int)strtol(status, NULL, 10);
+	p->state = PARSER_FIELD;
 	return 0;
-}
-
-static void
-place_fields(struct http_parser *p)
-{
-	p->fields =
-	    talloc_array(p->head.owner, struct http_field, (unsigned)p->fields_count + 1);
-	if (p->fields == NULL)
-		abort();
-	for (size_t i = 0; i < p->fields_count; i++) {
-		p->fields[i].name = p->head.data + p->places[i][0];
-		p->fields[i].value = p->head.data + p->places[i][1];
-		if (strcmp(p->fields[i].name, "host") == 0)
-			p->host = p->fields[i].value;
-	}
-	p->fields[p->fields_count] = (struct http_field){NULL, NULL};
 }
 
 /*
@@ -246,23 +132,83 @@ split_absolute(struct http_parser *p)
 	return 0;
 }
 
-/* What only the whole header can tell. */
 static int
-finish_head(struct http_parser *p)
+check_framing(struct http_parser *p)
 {
-	char *question;
-
-	p->method = p->head.data; /* the bytes may have moved while they were collected */
-	p->target = p->head.data + p->target_at;
-	place_fields(p);
-	if (!p->has_host && p->minor == 1)
-		return error_set(&p->error, ERR_BAD_REQUEST, "Host is missing");
 	if (p->is_chunked && p->has_length)
 		return error_set(&p->error, ERR_BAD_REQUEST,
 				 "Content-Length and Transfer-Encoding exclude each other");
 	if (p->is_chunked && p->minor == 0)
 		return error_set(&p->error, ERR_BAD_REQUEST,
 				 "HTTP/1.0 has no Transfer-Encoding");
+	return 0;
+}
+
+static void
+enter_body(struct http_parser *p)
+{
+	p->is_complete = true;
+	p->remaining = p->content_length;
+	if (!p->has_body)
+		p->state = PARSER_END;
+	else
+		p->state = p->is_chunked ? PARSER_CHUNK_SIZE : PARSER_BODY;
+}
+
+/* An interim answer: the next one is read in its place. */
+static int
+drop_interim(struct http_parser *p)
+{
+	if (p->status == 101)
+		return error_set(
+		    &p->error, ERR_BAD_REQUEST,
+		    "the answer changes to another protocol, which nobody asked for");
+	if (p->interims++ == HTTP_INTERIM_MAX)
+		return error_set(&p->error, ERR_BAD_REQUEST,
+				 "there are over %d interim answers", HTTP_INTERIM_MAX);
+	p->state = PARSER_START;
+	p->fields_count = p->fields_bytes = 0;
+	p->has_length = p->is_chunked = p->wants_close = p->wants_keep_alive = false;
+	p->content_length = 0;
+	buf_reset(&p->head);
+	return 0;
+}
+
+/* RFC 9112 6.3: where an answer ends. */
+static int
+finish_answer(struct http_parser *p)
+{
+	if (check_framing(p) < 0)
+		return -1;
+	if (p->status < 200)
+		return drop_interim(p);
+	parser_field_place(p);
+	if (p->is_bodiless || p->status == 204 || p->status == 304) {
+		p->has_body = false;
+	} else {
+		p->has_body = p->is_chunked || !p->has_length || p->content_length > 0;
+	}
+	enter_body(p);
+	if (p->has_body && !p->is_chunked && !p->has_length)
+		p->state = PARSER_CLOSE;
+	return 0;
+}
+
+/* What only the whole header can tell. */
+static int
+finish_head(struct http_parser *p)
+{
+	char *question;
+
+	if (p->is_answer)
+		return finish_answer(p);
+	p->method = p->head.data; /* the bytes may have moved while they were collected */
+	p->target = p->head.data + p->target_at;
+	parser_field_place(p);
+	if (!p->has_host && p->minor == 1)
+		return error_set(&p->error, ERR_BAD_REQUEST, "Host is missing");
+	if (check_framing(p) < 0)
+		return -1;
 	p->path = talloc_strdup(p->head.owner, p->target);
 	if (p->path == NULL)
 		abort();
@@ -274,11 +220,7 @@ finish_head(struct http_parser *p)
 		p->query = question + 1;
 	}
 	p->has_body = p->is_chunked || p->content_length > 0;
-	p->remaining = p->content_length;
-	if (!p->has_body)
-		p->state = PARSER_END;
-	else
-		p->state = p->is_chunked ? PARSER_CHUNK_SIZE : PARSER_BODY;
+	enter_body(p);
 	return 0;
 }
 
@@ -342,8 +284,8 @@ parse_trailer(struct http_parser *p, char *line, char *end)
 		p->state = PARSER_END;
 		return 0;
 	}
-	return split_field(p, line, end, &name,
-			   &value); /* dropped: nobody here may trust one */
+	return parser_field_split(p, line, end, &name,
+				  &value); /* dropped: nobody here may trust one */
 }
 
 int
@@ -356,7 +298,8 @@ parser_line_judge(struct http_parser *p, char *line, char *end)
 	switch (p->state) {
 	case PARSER_START:
 		if (line != end)
-			return parse_request_line(p, line, end);
+			return p->is_answer ? parse_status_line(p, line, end)
+					    : parse_request_line(p, line, end);
 		if (p->seen_empty_line)
 			return error_set(&p->error, ERR_BAD_REQUEST,
 					 "there are empty lines before the request");
@@ -364,7 +307,7 @@ parser_line_judge(struct http_parser *p, char *line, char *end)
 		buf_reset(&p->head);
 		return 0;
 	case PARSER_FIELD:
-		return line == end ? finish_head(p) : parse_field(p, line, end);
+		return line == end ? finish_head(p) : parser_field_add(p, line, end);
 	case PARSER_CHUNK_SIZE:
 		return parse_chunk_size(p, line, end);
 	default:

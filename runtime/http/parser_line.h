@@ -13,4 +13,10 @@
  */
 MUST_CHECK int parser_line_judge(struct http_parser *parser, char *line, char *end);
 
+/* "Name: value" in place; trailers, too. */
+MUST_CHECK int parser_field_split(struct http_parser *parser, char *line, char *end,
+				  char **name, char **value);
+MUST_CHECK int parser_field_add(struct http_parser *parser, char *line, char *end);
+void parser_field_place(struct http_parser *parser); /* the header is complete */
+
 #endif

@@ -45,8 +45,8 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
-static const char *
-phrase_for(int status)
+const char *
+response_phrase(int status)
 {
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
 		if (phrases[i].status == status)
@@ -84,8 +84,8 @@ response_add_head(struct buf *out, struct response *res, bool keeps_alive)
 {
 	const struct http_server *server = res->req->server;
 
-	buf_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", res->status, phrase_for(res->status),
-		 server_date(res->req->server));
+	buf_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", res->status,
+		 response_phrase(res->status), server_date(res->req->server));
 	if (server->config.server_name != NULL)
 		buf_addf(out, "Server: %s\r\n", server->config.server_name);
 	buf_addf(out, "X-Request-Id: %s\r\n", res->req->id);

@@ -20,7 +20,7 @@ struct node {
 	struct node *next; /* literal sibling */
 	const char *literal;
 	size_t length;
-	struct node *children, *param;
+	struct node *children, *param, *rest; /* rest: whatever follows */
 	struct row *rows, **last_row;
 };
 
@@ -79,6 +79,11 @@ child_for(TALLOC_CTX *mem, struct node *node, struct span segment)
 {
 	struct node *child;
 
+	if (segment.length == 1 && segment.data[0] == '*') {
+		if (node->rest == NULL)
+			node->rest = node_new(mem, segment);
+		return node->rest;
+	}
 	if (segment.data[0] == ':') {
 		if (node->param == NULL)
 			node->param = node_new(mem, segment);
@@ -147,7 +152,8 @@ node_answers(const struct node *node, struct walk *walk)
 	const struct row *get = NULL;
 
 	for (const struct row *row = node->rows; row != NULL; row = row->next) {
-		if (strcmp(row->route->method, walk->method) == 0) {
+		if (strcmp(row->route->method, walk->method) == 0 ||
+		    strcmp(row->route->method, "*") == 0) {
 			walk->found = row;
 			return true;
 		}
@@ -174,18 +180,19 @@ node_walk(const struct node *node, const char *path, struct walk *walk)
 	const char *rest;
 
 	if (!next_segment(path, &segment))
-		return node_answers(node, walk);
+		return node_answers(
+		    node->rest != NULL && node->rows == NULL ? node->rest : node, walk);
 	rest = segment.data + segment.length;
 	child = literal_child(node, segment);
 	if (child != NULL && node_walk(child, rest, walk))
 		return true;
-	if (node->param == NULL || segment.length == 0)
-		return false;
-	walk->values[walk->depth++] = segment;
-	if (node_walk(node->param, rest, walk))
-		return true;
-	walk->depth--;
-	return false;
+	if (node->param != NULL && segment.length > 0) {
+		walk->values[walk->depth++] = segment;
+		if (node_walk(node->param, rest, walk))
+			return true;
+		walk->depth--;
+	}
+	return node->rest != NULL && node_answers(node->rest, walk);
 }
 
 static int

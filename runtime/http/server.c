@@ -191,6 +191,8 @@ http_server_new(struct http_server **out, const struct http_server_config *confi
 	server->limits = config->limits;
 	limits_fill(&server->limits);
 	TAILQ_INIT(&server->conns);
+	TAILQ_INIT(&server->resuming);
+	server->resume = loop_timer_new(config->loop, relay_resume, server);
 	server->router = router_new(server, config->routes, config->routes_count);
 	dispatch_init(server);
 	server->sweep_ms = sweep_interval(&server->limits);

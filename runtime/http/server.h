@@ -46,6 +46,7 @@
 #define HTTP_PARAMS_MAX 8
 
 struct http_server;
+struct http_relay;
 struct request;
 struct response;
 
@@ -55,11 +56,14 @@ struct http_field {
 };
 
 struct http_route {
-	const char *method;  /* "GET"; HEAD is answered by GET's row without the body */
-	const char *pattern; /* "/connections/:connectionId"; a trailing slash is ignored */
-	size_t body_max;     /* bytes; 0: no body is read, one that comes is refused */
-	const void *data;    /* the owner's row */
-	struct pool *pool;   /* whose handler may wait for others; NULL: the server's */
+	const char *method; /* "GET"; HEAD is answered by GET's row without the body */
+	/* "/connections/:connectionId"; a trailing slash is ignored. A last part "*" stands for
+	 * any rest of the path, as it came; the method "*" for any method. */
+	const char *pattern;
+	size_t body_max;   /* bytes; 0: no body is read, one that comes is refused */
+	const void *data;  /* the owner's row */
+	struct pool *pool; /* whose handler may wait for others; NULL: the server's */
+	const struct http_relay *relay; /* stays on the loop (http/relay.h); NULL: handled */
 };
 
 /* On a pool thread. -1 with err set makes the error reply. */

@@ -95,6 +95,8 @@ static const struct schema_key paginate[] = {
     {"limit_name_in_request", SCHEMA_TEXT, 0, NULL},
     {"limit", SCHEMA_INTEGER, 0, NULL},
     {"response_path", SCHEMA_TEXT, 0, NULL},
+    {"more_path_in_response", SCHEMA_TEXT, 0, NULL},
+    {"in_body", SCHEMA_BOOLEAN, 0, NULL},
     END,
 };
 
@@ -111,13 +113,13 @@ static const struct schema_key proxy[] = {
     {"base_url", SCHEMA_TEMPLATE, SCHEMA_REQUIRED, NULL},
     {"headers", SCHEMA_SCALARS, 0, NULL},
     {"query", SCHEMA_SCALARS, 0, NULL},
-    {"body", SCHEMA_PARAMS, SCHEMA_CHECKED, NULL},
+    {"body", SCHEMA_PARAMS, 0, NULL},
     {"connection_config", SCHEMA_PARAMS, 0, NULL},
     {"retry", SCHEMA_MAPPING, 0, retry},
     {"paginate", SCHEMA_MAPPING, 0, paginate},
     {"verification", SCHEMA_MAPPING, 0, verification},
     {"decompress", SCHEMA_BOOLEAN, 0, NULL},
-    {"forward_headers_on_redirect", SCHEMA_BOOLEAN, SCHEMA_CHECKED, NULL},
+    {"forward_headers_on_redirect", SCHEMA_BOOLEAN, 0, NULL},
     END,
 };
 
@@ -327,6 +329,7 @@ static const struct schema_key ours[] = {
     {"pre_delete", SCHEMA_LIST, 0, pre_delete},
     {"verification", SCHEMA_MAPPING, 0, own_verification},
     {"webhook", SCHEMA_MAPPING, 0, webhook},
+    {"idempotency_header", SCHEMA_TEXT, 0, NULL},
     {"limits", SCHEMA_LIST, 0, limit},
     END,
 };

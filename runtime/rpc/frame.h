@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RPC_VERSION 2
+#define RPC_VERSION 3
 #define RPC_HEADER_BYTES 8
 #define RPC_NO_TEXT UINT32_MAX
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "http/url.h"
+#include "run/fetch_body.h"
 #include "run/fetch_request.h"
 #include "run/fetch_rules.h"
 
@@ -54,7 +55,8 @@ static bool
 may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 	   const struct error *err)
 {
-	bool is_unsafe = http_method_is_unsafe(fetch->request.method);
+	bool is_unsafe = http_method_is_unsafe(fetch->request.method) &&
+			 !fetch_is_recognised(fetch->target, fetch->headers);
 
 	if (fetch->attempt >= fetch->request.retries || fetch->attempt >= FETCH_RETRIES_MAX)
 		return false;
@@ -318,6 +320,18 @@ fetch_scope_bytes(const struct fetch_scope *scope, uint64_t *sent, uint64_t *rec
 	*received = scope->received;
 }
 
+static int
+fill_body(struct fetch *fetch, const struct fetch_target *target, struct error *err)
+{
+	struct run_request *r = &fetch->request;
+	const char *type = fetch_field(fetch->headers, "content-type");
+
+	if (!fetch_body_is_filled(target, r->method, type))
+		return 0;
+	return fetch_body(fetch, target, type, r->body, r->body_length, &r->body,
+			  &r->body_length, err);
+}
+
 void
 fetch_send(struct fetcher *fetcher, struct fetch_scope *scope,
 	   const struct fetch_target *target, const struct run_request *request,
@@ -337,7 +351,8 @@ fetch_send(struct fetcher *fetcher, struct fetch_scope *scope,
 	fetch->timer = loop_timer_new(fetcher->loop, on_turn, fetch);
 	talloc_set_destructor(fetch, fetch_destructor);
 	if (fetch_url(fetch, target, request, &fetch->url, &fetch->err) == 0 &&
-	    fetch_headers(fetch, target, request, &fetch->headers, &fetch->err) == 0)
+	    fetch_headers(fetch, target, request, &fetch->headers, &fetch->err) == 0 &&
+	    fill_body(fetch, target, &fetch->err) == 0)
 		fetch->err.code = ERR_NONE;
 	loop_timer_set(fetch->timer, 0);
 }

@@ -39,13 +39,20 @@ struct fetch_scope; /* the calls of one run; freeing it ends them without an ans
 
 struct fetch_target {
 	const char *base_url;
-	const struct http_field *headers;      /* put in; ends with a NULL name */
-	const struct http_field *query;	       /* put in; ends with a NULL name, or NULL */
+	const struct http_field *headers;  /* put in; ends with a NULL name */
+	const struct http_field *defaults; /* likewise, where the request has none of its own */
+	const struct http_field *query;	   /* put in; ends with a NULL name, or NULL */
 	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
 	fetch_sign_fn *sign;		       /* NULL: requests are not signed */
 	void *sign_arg;
-	struct json_object *retry;	    /* the template's proxy.retry, or NULL */
-	const char *group;		    /* for the fair queue of upstream connections */
+	const char *body; /* JSON object that is put into bodies, or NULL */
+	/* A header by which the provider knows a request that came before; NULL: none. */
+	const char *idempotency_header;
+	struct json_object *retry; /* the template's proxy.retry, or NULL */
+	bool is_renewable;	   /* its credentials can be made anew */
+	bool decodes;		   /* answers are wanted without their content coding */
+	bool follows_with_all;	   /* what is put in goes along to another host */
+	const char *group;	   /* for the fair queue of upstream connections */
 	const struct budget_scopes *budget; /* whose limits its calls count in; NULL: none */
 };
 

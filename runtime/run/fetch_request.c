@@ -3,6 +3,7 @@
  * run/fetch_request -- see fetch_request.h.
  */
 #include "run/fetch_request.h"
+#include "run/fetch_body.h"
 #include "http/syntax.h"
 #include "http/url.h"
 
@@ -152,6 +153,7 @@ add_field(struct http_field *fields, size_t *n, const char *name, const char *va
 		return error_set(err, ERR_BAD_REQUEST, "the request has over %d headers",
 				 FETCH_FIELDS_MAX);
 	fields[(*n)++] = (struct http_field){name, value};
+	fields[*n] = (struct http_field){NULL, NULL};
 	return 0;
 }
 
@@ -177,7 +179,14 @@ fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 		if (add_field(fields, &n, put->name, put->value, err) < 0)
 			return -1;
 	fields[n] = (struct http_field){NULL, NULL};
-	if (request->body_length > 0 && !has_field(fields, "content-type", false) &&
+	for (put = target->defaults; put != NULL && put->name != NULL; put++)
+		if (!has_field(fields, put->name, false) &&
+		    add_field(fields, &n, put->name, put->value, err) < 0)
+			return -1;
+	fields[n] = (struct http_field){NULL, NULL};
+	if ((request->body_length > 0 ||
+	     fetch_body_is_filled(target, request->method, request->content_type)) &&
+	    !has_field(fields, "content-type", false) &&
 	    add_field(fields, &n, "Content-Type",
 		      request->content_type != NULL ? request->content_type
 						    : "application/json",
@@ -229,4 +238,20 @@ fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target, const struct h
 			visible[n++] = headers[i];
 	visible[n] = (struct http_field){NULL, NULL};
 	return visible;
+}
+
+const char *
+fetch_field(const struct http_field *fields, const char *name)
+{
+	for (; fields != NULL && fields->name != NULL; fields++)
+		if (strcasecmp(fields->name, name) == 0)
+			return fields->value;
+	return NULL;
+}
+
+bool
+fetch_is_recognised(const struct fetch_target *target, const struct http_field *fields)
+{
+	return target->idempotency_header != NULL &&
+	       fetch_field(fields, target->idempotency_header) != NULL;
 }

@@ -24,6 +24,12 @@ MUST_CHECK int fetch_overlay(TALLOC_CTX *mem, const struct http_field *own,
 			     const struct http_field *put, const struct http_field **out,
 			     struct error *err);
 
+/* The value of a header, in either case; NULL: none. */
+const char *fetch_field(const struct http_field *fields, const char *name);
+
+/* Does the provider tell the same request from a new one, by a header that this one has? */
+bool fetch_is_recognised(const struct fetch_target *target, const struct http_field *fields);
+
 /* Without cookies, credentials and whatever the target injects or signed with (or NULL). */
 struct http_field *fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
 				 const struct http_field *with,

@@ -109,18 +109,39 @@ ask_stop(struct session *s, int status, const char *code, const char *message)
 	session_stop(s, cause, code, message);
 }
 
+size_t
+fields_bytes(const struct http_field *fields)
+{
+	size_t length = 4;
+
+	for (; fields != NULL && fields->name != NULL; fields++)
+		length += 8 + strlen(fields->name) + strlen(fields->value);
+	return length;
+}
+
+char *
+fields_put(char *at, const struct http_field *fields)
+{
+	char *count = at;
+	uint32_t n = 0;
+
+	at += 4;
+	for (; fields != NULL && fields->name != NULL; fields++, n++) {
+		at = rpc_put_text(at, fields->name, strlen(fields->name));
+		at = rpc_put_text(at, fields->value, strlen(fields->value));
+	}
+	rpc_put_u32(count, n);
+	return at;
+}
+
 /* ---- single requests -------------------------------------------------------------------- */
 
 static void
 send_answer(struct session *s, const struct run_response *r)
 {
-	size_t length = 8 + r->body_length;
-	uint32_t count = 0;
+	size_t length = 4 + fields_bytes(r->headers) + r->body_length;
 	char *frame, *at;
 
-	for (const struct http_field *f = r->headers; f != NULL && f->name != NULL;
-	     f++, count++)
-		length += 8 + strlen(f->name) + strlen(f->value);
 	if (length > rpc_max(RPC_ANSWER)) {
 		session_stop_because(s, CAUSE_FETCH, "response_too_large",
 				     "an answer of %zu bytes is "
@@ -130,11 +151,7 @@ send_answer(struct session *s, const struct run_response *r)
 	}
 	frame = wire_frame(s, RPC_ANSWER, length);
 	at = rpc_put_u32(frame + RPC_HEADER_BYTES, (uint32_t)r->status);
-	at = rpc_put_u32(at, count);
-	for (uint32_t i = 0; i < count; i++) {
-		at = rpc_put_text(at, r->headers[i].name, strlen(r->headers[i].name));
-		at = rpc_put_text(at, r->headers[i].value, strlen(r->headers[i].value));
-	}
+	at = fields_put(at, r->headers);
 	if (r->body_length > 0)
 		memcpy(at, r->body, r->body_length);
 	session_enter(s, SESSION_RUNNING);

@@ -28,4 +28,12 @@ bool ask_accepts(const struct ask *ask, int status);
 void ask_describe(char *out, size_t size, const struct ask *ask, const struct run_response *r);
 void ask_stop(struct session *session, int status, const char *code, const char *message);
 
+/* An answer's headers in a frame: u32 n and n times (text name, text value). */
+size_t fields_bytes(const struct http_field *fields);
+char *fields_put(char *at, const struct http_field *fields);
+
+/* session_paging.c: the plugin's own paging in the words of a template's proxy.paginate; NULL
+ * when it has none. */
+const char *paging_take(TALLOC_CTX *mem, struct rpc_in *in);
+
 #endif

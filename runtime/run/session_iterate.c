@@ -8,11 +8,9 @@
  */
 #include "run/session_fetch.h"
 
-#include "base/buf.h"
 #include "run/paginate.h"
 #include "run/session_internal.h"
 
-#include <nango/plugin.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,10 +28,9 @@ struct pager {
 	bool is_whole;	 /* all there is of the list was handed out */
 	struct paginate *rules;
 	struct ask *ask;
-	char *path;	       /* that was asked for last */
-	const char *next_path; /* NULL: there is none */
-	const struct http_field *next_query;
-	char *page; /* a PAGE frame, ready to be sent */
+	char *path;			 /* that was asked for last */
+	const struct paginate_ask *asks; /* the next request; NULL: there is none */
+	char *page;			 /* a PAGE frame, ready to be sent */
 	size_t page_length;
 	int status; /* of a refused answer; 0: there was none */
 	char code[64], message[1024];
@@ -66,20 +63,30 @@ pager_fail_with(struct pager *pager, const struct error *err)
 	pager_fail(pager, 0, error_name(err->code), message);
 }
 
+/* The whole body goes, with the place of the list in it: totals stand beside it. */
 static void
-pager_keep_page(struct pager *pager, struct jsonspan items)
+pager_keep_page(struct pager *pager, const struct run_response *r, struct jsonspan items)
 {
-	if (items.data == NULL)
-		items = (struct jsonspan){"[]", 2};
-	if (items.length + 4 > rpc_max(RPC_PAGE)) {
+	const char *position = paginate_position(pager->rules);
+	size_t named = position == NULL ? 0 : strlen(position);
+	char *at;
+
+	pager->page_length = 20 + named + fields_bytes(r->headers) + r->body_length;
+	if (pager->page_length > rpc_max(RPC_PAGE)) {
 		pager_fail(pager, 0, "response_too_large",
 			   "a page is larger than a run may get");
 		return;
 	}
-	pager->page_length = 4 + items.length;
 	pager->page = wire_frame(pager->session, RPC_PAGE, pager->page_length);
 	talloc_reparent(pager->session, pager, pager->page);
-	memcpy(rpc_put_u32(pager->page + RPC_HEADER_BYTES, 1), items.data, items.length);
+	at = rpc_put_u32(pager->page + RPC_HEADER_BYTES, 1);
+	at = rpc_put_text(at, position, named);
+	at = rpc_put_u32(at, (uint32_t)r->status);
+	at = fields_put(at, r->headers);
+	at = rpc_put_u32(at, items.data == NULL ? 0 : (uint32_t)(items.data - r->body));
+	at = rpc_put_u32(at, items.data == NULL ? 0 : (uint32_t)items.length);
+	if (r->body_length > 0)
+		memcpy(at, r->body, r->body_length);
 	pager->state = PAGER_READY;
 }
 
@@ -105,15 +112,12 @@ pager_answered(struct pager *pager, const struct run_response *r, const struct e
 			pager_fail(pager, r->status, error_name(ERR_UPSTREAM), message);
 		return;
 	}
-	pager->next_path = NULL;
-	more = paginate_next(pager->rules, r, &items, &pager->next_path, &pager->next_query,
-			     &fault);
+	pager->asks = NULL;
+	more = paginate_next(pager->rules, r, &items, &pager->asks, &fault);
 	if (more < 0)
 		pager_fail_with(pager, &fault);
 	else
-		pager_keep_page(pager, items);
-	if (more == 0)
-		pager->next_path = NULL;
+		pager_keep_page(pager, r, items);
 }
 
 static void
@@ -123,9 +127,11 @@ pager_fetch(struct pager *pager)
 	struct run_request *r = &pager->ask->request;
 
 	talloc_free(pager->path);
-	pager->path = talloc_strdup(pager, pager->next_path);
+	pager->path = talloc_strdup(pager, pager->asks->path);
 	r->path = pager->path;
-	r->query = pager->next_query;
+	r->query = pager->asks->query;
+	r->body = pager->asks->body;
+	r->body_length = pager->asks->body_length;
 	pager->state = PAGER_FETCHING;
 	pager->is_busy = true;
 	s->requests++;
@@ -202,8 +208,8 @@ pager_hand_out(struct pager *pager)
 	pager->page = NULL;
 	pager->state = PAGER_OVER;
 	wire_send(s, frame, pager->page_length);
-	pager->is_whole = pager->next_path == NULL;
-	if (pager->next_path != NULL)
+	pager->is_whole = pager->asks == NULL;
+	if (pager->asks != NULL)
 		pager_fetch(pager);
 }
 
@@ -226,60 +232,6 @@ pager_on_answer(void *arg, const struct run_response *r, const struct error *err
 
 /* ---- messages --------------------------------------------------------------------------- */
 
-static void
-add_member(struct buf *json, const char *name, const char *text)
-{
-	if (text == NULL)
-		return;
-	buf_adds(json, json->length > 1 ? "," : "");
-	buf_add_json_str(json, name);
-	buf_addc(json, ':');
-	buf_add_json_str(json, text);
-}
-
-static void
-add_number(struct buf *json, const char *name, uint32_t number)
-{
-	buf_addf(json, "%s\"%s\":%u", json->length > 1 ? "," : "", name, number);
-}
-
-/* The plugin's own paging in the words of a template's proxy.paginate; NULL when it has none.
- */
-static const char *
-take_paging(TALLOC_CTX *mem, struct rpc_in *in)
-{
-	static const char *const kinds[] = {[NANGO_PAGE_LINK] = "link",
-					    [NANGO_PAGE_CURSOR] = "cursor",
-					    [NANGO_PAGE_OFFSET] = "offset"};
-	struct buf json;
-	uint32_t kind, number;
-
-	if (rpc_in_u32(in) == 0)
-		return NULL;
-	buf_init(&json, mem, 256);
-	buf_addc(&json, '{');
-	kind = rpc_in_u32(in);
-	if (kind <= NANGO_PAGE_OFFSET)
-		add_member(&json, "type", kinds[kind]);
-	add_member(&json, "response_path", ask_take_string(mem, in));
-	add_member(&json, "limit_name_in_request", ask_take_string(mem, in));
-	number = rpc_in_u32(in);
-	if (number != 0)
-		add_number(&json, "limit", number);
-	number = rpc_in_u32(in);
-	if (number != 0)
-		add_number(&json, "offset_start_value", number);
-	add_member(&json, "cursor_name_in_request", ask_take_string(mem, in));
-	add_member(&json, "cursor_path_in_response", ask_take_string(mem, in));
-	add_member(&json, "link_rel_in_response_header", ask_take_string(mem, in));
-	add_member(&json, "link_path_in_response_body", ask_take_string(mem, in));
-	add_member(&json, "offset_name_in_request", ask_take_string(mem, in));
-	if (rpc_in_u32(in) != 0)
-		add_member(&json, "offset_calculation_method", "per-page");
-	buf_addc(&json, '}');
-	return json.data;
-}
-
 static struct pager *
 pager_find(const struct session *s, uint32_t number)
 {
@@ -301,7 +253,7 @@ iterate_on_paginate(struct session *s, struct rpc_in *in)
 	pager->on_answer = pager_on_answer;
 	pager->number = rpc_in_u32(in);
 	pager->ask = ask_take(pager, in);
-	own = take_paging(pager, in);
+	own = paging_take(pager, in);
 	if (!rpc_in_is_over(in) || pager_find(s, pager->number) != NULL ||
 	    s->pagers_count == SESSION_ITERATIONS_MAX) {
 		session_violation(
@@ -316,8 +268,7 @@ iterate_on_paginate(struct session *s, struct rpc_in *in)
 	s->pagers = pager;
 	s->pagers_count++;
 	if (paginate_new(pager, s->paginate, own, &pager->rules, &err) < 0 ||
-	    paginate_first(pager->rules, pager->ask->request.path, pager->ask->request.query,
-			   &pager->next_path, &pager->next_query, &err) < 0)
+	    paginate_first(pager->rules, &pager->ask->request, &pager->asks, &err) < 0)
 		pager_fail_with(pager, &err);
 	else if (!s->is_exited)
 		pager_fetch(pager);

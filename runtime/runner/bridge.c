@@ -114,6 +114,7 @@ static const struct nango_calls calls = {
     .http = request_http,
     .paginate = request_paginate,
     .next_page = request_next_page,
+    .page = request_page,
     .save_begin = record_begin,
     .save_end = record_end,
     .commit = record_commit,

@@ -24,6 +24,7 @@ struct iteration {
 	const char *model;  /* of stored records; NULL: the provider's pages */
 	const char *cursor; /* of stored records, the next page's, in this page's memory */
 	bool is_over;
+	struct nango_page page; /* the last one */
 	struct arena memory;
 };
 
@@ -60,6 +61,7 @@ struct nango_pages *request_paginate(struct nango_run *run,
 				     const struct nango_request *request);
 struct nango_pages *request_records(struct nango_run *run, const char *model);
 bool request_next_page(struct nango_pages *pages, struct nango_value *page);
+void request_page(struct nango_pages *pages, struct nango_page *out);
 
 /* record.c */
 void record_begin(struct nango_run *run, const char *model, struct nango_writer *writer);

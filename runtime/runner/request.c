@@ -106,6 +106,8 @@ put_pagination(const struct nango_pagination *p)
 	channel_string(p->link_path);
 	channel_string(p->offset_name);
 	channel_u32(p->by_page);
+	channel_u32(p->place); /* was reserved, and zero, before ABI 1.2 */
+	channel_string(p->size < sizeof(*p) ? NULL : p->more_path);
 }
 
 static struct iteration *
@@ -205,8 +207,30 @@ next_records(struct iteration *it, struct nango_value *page)
 		return over(it);
 	*page = lookup_page(it->model, cursor, &it->memory, &it->cursor);
 	free(cursor);
+	it->page = (struct nango_page){
+	    .size = sizeof(it->page), .status = 200, .next = it->cursor, .body = *page};
 	bridge.current = it;
 	return true;
+}
+
+/* A page without a list, which a link may lead to, is an empty one. */
+static void
+take_page(struct iteration *it, struct rpc_in *in, struct nango_value *list)
+{
+	size_t length;
+	const char *next = rpc_in_text(in, &length);
+	uint32_t at, bytes;
+
+	it->page = (struct nango_page){.size = sizeof(it->page)};
+	it->page.next = next == NULL ? NULL : arena_text(&it->memory, next, length);
+	it->page.status = rpc_in_u32(in);
+	it->page.headers = take_headers(in, &it->memory);
+	at = rpc_in_u32(in);
+	bytes = rpc_in_u32(in);
+	it->page.body =
+	    (struct nango_value){bridge.run.calls, in->at, (size_t)(in->end - in->at)};
+	*list = bytes == 0 ? (struct nango_value){bridge.run.calls, "[]", 2}
+			   : (struct nango_value){bridge.run.calls, in->at + at, bytes};
 }
 
 bool
@@ -231,6 +255,16 @@ request_next_page(struct nango_pages *pages, struct nango_value *page)
 	if (rpc_in_u32(&in) == 0)
 		return over(it);
 	bridge.current = it;
-	*page = (struct nango_value){bridge.run.calls, in.at, (size_t)(in.end - in.at)};
+	take_page(it, &in, page);
 	return true;
+}
+
+void
+request_page(struct nango_pages *pages, struct nango_page *out)
+{
+	struct iteration *it = (struct iteration *)pages;
+	uint32_t size = out->size < sizeof(it->page) ? out->size : (uint32_t)sizeof(it->page);
+
+	memcpy(out, &it->page, size);
+	out->size = size;
 }

@@ -449,6 +449,14 @@ on_next_page(struct nango_pages *base, struct nango_value *page)
 }
 
 static void
+on_page(struct nango_pages *pages, struct nango_page *page)
+{
+	(void)pages;
+	(void)page;
+	on_fail(&here->run, "unsupported", "nango_page needs the runner", NULL);
+}
+
+static void
 on_log(struct nango_run *run, int level, const char *text, size_t length)
 {
 	(void)run;
@@ -478,6 +486,7 @@ stand_open(struct stand *stand)
 	    .http = on_http,
 	    .paginate = on_paginate,
 	    .next_page = on_next_page,
+	    .page = on_page,
 	    .save_begin = on_save_begin,
 	    .save_end = on_save_end,
 	    .commit = on_commit,

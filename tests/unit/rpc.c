@@ -134,7 +134,7 @@ test_table(void **state)
 	assert_int_equal(RPC_LEAVE, 22);
 	assert_int_equal(RPC_LOOKUP, 24);
 	assert_int_equal(RPC_COUNT, 25);
-	assert_int_equal(RPC_VERSION, 2);
+	assert_int_equal(RPC_VERSION, 3);
 }
 
 int

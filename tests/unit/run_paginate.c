@@ -24,12 +24,13 @@
 static const struct {
 	const char *why, *rules, *own, *path;
 	struct http_field query[3];
-	const char *first; /* request, as path?name=value */
+	const char *first; /* request, as path?name=value, and its body behind a space */
 	struct {
 		const char *link, *body; /* the answer */
 		const char *next;	 /* request, END, or "! code" */
 		const char *items;	 /* as it stands in the body; NULL: absent */
 	} steps[STEPS_MAX];
+	const char *method, *body; /* NULL: GET without one */
 } cases[] = {
     {"a cursor in the body, put into the query",
      CURSOR,
@@ -131,6 +132,15 @@ static const struct {
      {{0}},
      "/l",
      {{NULL, "{\"@odata.next\":\"n\",\"data\":[{\"rows\":[7]}]}", "/l?c=n", "[7]"}}},
+    {"the id of the last item is a cursor as well",
+     CURSOR,
+     "{\"cursor_path_in_response\":\"results[-1].id\"}",
+     "/l",
+     {{0}},
+     "/l",
+     {{NULL, "{\"results\":[{\"id\":\"a\"},{\"id\":\"b\"}]}", "/l?after=b",
+       "[{\"id\":\"a\"},{\"id\":\"b\"}]"},
+      {NULL, "{\"results\":[]}", END, "[]"}}},
     {"an absolute link stands for the whole request",
      LINK,
      NULL,
@@ -259,6 +269,117 @@ static const struct {
      {{0}},
      "/a?per_page=100",
      {{NULL, "[1]", END, "[1]"}}},
+    {"a POST is asked for its pages in the body, where a cursor stays what it was",
+     CURSOR,
+     NULL,
+     "/search",
+     {{"v", "1"}},
+     "/search?v=1 {\"filter\": [1e2]}",
+     {{NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":18446744073709551616}}}",
+       "/search?v=1 {\"filter\": [1e2],\"after\":18446744073709551616}", "[1]"},
+      {NULL, "{\"results\":[2],\"paging\":{\"next\":{\"after\":\"a\\u00e4\"}}}",
+       "/search?v=1 {\"filter\": [1e2],\"after\":\"a\\u00e4\"}", "[2]"},
+      {NULL, "{\"results\":[3]}", END, "[3]"}},
+     "POST",
+     "{\"filter\": [1e2]}"},
+    {"offsets and limits are numbers in a body, and a body that is missing is made",
+     OFFSET,
+     "{\"limit\":2}",
+     "/e",
+     {{0}},
+     "/e {\"count\":2,\"start\":0}",
+     {{NULL, "{\"items\":[1,2]}", "/e {\"count\":2,\"start\":2}", "[1,2]"},
+      {NULL, "{\"items\":[3]}", END, "[3]"}},
+     "PUT",
+     NULL},
+    {"the plugin's own limit and start are read from the body",
+     OFFSET,
+     NULL,
+     "/e",
+     {{0}},
+     "/e {\"start\":4,\"count\":2}",
+     {{NULL, "{\"items\":[1,2]}", "/e {\"start\":6,\"count\":2}", "[1,2]"},
+      {NULL, "{\"items\":[1]}", END, "[1]"}},
+     "PATCH",
+     "{\"start\":4,\"count\":2}"},
+    {"dotted names are places within objects, made where they are missing",
+     CURSOR,
+     "{\"cursor_name_in_request\":\"variables.page.after\",\"limit\":5,"
+     "\"limit_name_in_request\":\"variables.first\"}",
+     "/graphql",
+     {{0}},
+     "/graphql {\"query\":\"q\",\"variables\":{\"x\":[{}],\"first\":5}}",
+     {{NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":\"c\"}}}",
+       "/graphql {\"query\":\"q\",\"variables\":{\"x\":[{}],\"first\":5,\"page\":"
+       "{\"after\":\"c\"}}}",
+       "[1]"},
+      {NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":\"d\"}}}",
+       "/graphql {\"query\":\"q\",\"variables\":{\"x\":[{}],\"first\":5,\"page\":"
+       "{\"after\":\"d\"}}}",
+       "[1]"}},
+     "POST",
+     "{\"query\":\"q\",\"variables\":{\"x\":[{}]}}"},
+    {"a member whose own name has dots goes before a place",
+     CURSOR,
+     "{\"cursor_name_in_request\":\"a.b\"}",
+     "/x",
+     {{0}},
+     "/x {\"a.b\":null, \"a\":1}",
+     {{NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":\"c\"}}}",
+       "/x {\"a.b\":\"c\", \"a\":1}", "[1]"}},
+     "POST",
+     "{\"a.b\":null, \"a\":1}"},
+    {"a GET with a body, because the settings say so; names in a query keep their dots",
+     OFFSET,
+     "{\"in_body\":true}",
+     "/e",
+     {{0}},
+     "/e {\"start\":0}",
+     {{NULL, "{\"items\":[1]}", "/e {\"start\":1}", "[1]"}},
+     "GET",
+     NULL},
+    {"a POST with its pages in the query, because the settings say so",
+     OFFSET,
+     "{\"in_body\":false,\"offset_name_in_request\":\"page.start\"}",
+     "/e",
+     {{0}},
+     "/e?page.start=0 a=1",
+     {{NULL, "{\"items\":[1]}", "/e?page.start=1 a=1", "[1]"}},
+     "POST",
+     "a=1"},
+    {"a link keeps the body and drops the query",
+     LINK,
+     NULL,
+     "/a",
+     {{"q", "1"}},
+     "/a?q=1 {\"f\":1}",
+     {{"</a?p=2>; rel=next", "[1]", "/a?p=2 {\"f\":1}", "[1]"}},
+     "POST",
+     "{\"f\":1}"},
+    {"an API that says there is no more is believed, whatever cursor it gives",
+     CURSOR,
+     "{\"more_path_in_response\":\"page.has_more\"}",
+     "/c",
+     {{0}},
+     "/c",
+     {{NULL,
+       "{\"results\":[1],\"page\":{\"has_more\":true},"
+       "\"paging\":{\"next\":{\"after\":\"x\"}}}",
+       "/c?after=x", "[1]"},
+      {NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":\"y\"}}}", "/c?after=y", "[1]"},
+      {NULL,
+       "{\"results\":[1],\"page\":{\"has_more\":false},"
+       "\"paging\":{\"next\":{\"after\":\"z\"}}}",
+       END, "[1]"}}},
+    {"or the other way round: that this was all",
+     "{\"type\":\"link\",\"link_path_in_response_body\":\"next\"}",
+     "{\"more_path_in_response\":\"!end\"}",
+     "/c",
+     {{0}},
+     "/c",
+     {{NULL, "{\"next\":\"/c?t=2\",\"end\":false}", "/c?t=2",
+       "{\"next\":\"/c?t=2\",\"end\":false}"},
+      {NULL, "{\"next\":\"/c?t=3\",\"end\":true}", END, "{\"next\":\"/c?t=3\",\"end\":true}"}}},
     {"the plugin may paginate where the template says nothing",
      NULL,
      CURSOR,
@@ -269,13 +390,15 @@ static const struct {
 };
 
 static char *
-request_text(TALLOC_CTX *mem, const char *path, const struct http_field *query)
+request_text(TALLOC_CTX *mem, const struct paginate_ask *ask)
 {
-	char *text = talloc_strdup(mem, path);
+	char *text = talloc_strdup(mem, ask->path);
 
-	for (size_t i = 0; query[i].name != NULL; i++)
+	for (size_t i = 0; ask->query[i].name != NULL; i++)
 		text = talloc_asprintf_append(text, "%s%s=%s", i == 0 ? "?" : "&",
-					      query[i].name, query[i].value);
+					      ask->query[i].name, ask->query[i].value);
+	if (ask->body_length > 0)
+		text = talloc_asprintf_append(text, " %.*s", (int)ask->body_length, ask->body);
 	return text;
 }
 
@@ -285,15 +408,20 @@ run_case(size_t i)
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct paginate *pages;
 	struct error err = {0};
-	const char *path;
-	const struct http_field *query;
+	const struct paginate_ask *ask;
+	struct run_request request = {.method = cases[i].method,
+				      .path = cases[i].path,
+				      .query = cases[i].query,
+				      .body = cases[i].body};
 
+	if (request.body != NULL)
+		request.body_length = strlen(request.body);
 	if (paginate_new(mem, cases[i].rules, cases[i].own, &pages, &err) < 0)
 		fail_msg("%s: %s", cases[i].why, err.message);
-	assert_int_equal(
-	    paginate_first(pages, cases[i].path, cases[i].query, &path, &query, &err), 0);
-	if (strcmp(request_text(mem, path, query), cases[i].first) != 0)
-		fail_msg("%s: first %s", cases[i].why, request_text(mem, path, query));
+	if (paginate_first(pages, &request, &ask, &err) < 0)
+		fail_msg("%s: %s", cases[i].why, err.message);
+	if (strcmp(request_text(mem, ask), cases[i].first) != 0)
+		fail_msg("%s: first %s", cases[i].why, request_text(mem, ask));
 	for (size_t n = 0; n < STEPS_MAX && cases[i].steps[n].next != NULL; n++) {
 		struct http_field headers[] = {{"link", cases[i].steps[n].link}, {NULL, NULL}};
 		struct run_response response = {200, headers, cases[i].steps[n].body,
@@ -304,11 +432,11 @@ run_case(size_t i)
 
 		if (headers[0].value == NULL)
 			headers[0].name = NULL;
-		more = paginate_next(pages, &response, &items, &path, &query, &err);
+		more = paginate_next(pages, &response, &items, &ask, &err);
 		if (more < 0)
 			got = talloc_asprintf(mem, "! %s", error_name(err.code));
 		if (more > 0)
-			got = request_text(mem, path, query);
+			got = request_text(mem, ask);
 		if (strcmp(got, cases[i].steps[n].next) != 0)
 			fail_msg("%s, step %zu: %s", cases[i].why, n, got);
 		if (cases[i].steps[n].items == NULL)
@@ -345,7 +473,6 @@ test_settings(void **state)
 	    {"a limit that nobody could send", LINK, "{\"limit\":5}", ERR_BAD_REQUEST},
 	    {"a limit that is no number", OFFSET, "{\"limit\":\"many\"}", ERR_BAD_REQUEST},
 	    {"a limit below zero", OFFSET, "{\"limit\":-1}", ERR_BAD_REQUEST},
-	    {"pagination in the body", OFFSET, "{\"in_body\":true}", ERR_UNSUPPORTED},
 	    {"a template that is not JSON", "type: link", NULL, ERR_TEMPLATE},
 	    {"a template that is a list", "[]", NULL, ERR_TEMPLATE},
 	    {"an override that is not JSON", LINK, "{", ERR_BAD_REQUEST},
@@ -362,6 +489,71 @@ test_settings(void **state)
 			fail_msg("%s: code %d", faults[i].why, err.code);
 	}
 	talloc_free(mem);
+}
+
+/* What a plugin's checkpoint keeps: where the next page begins. */
+static void
+test_position(void **state)
+{
+	static const struct {
+		const char *rules, *link, *body, *position;
+	} rows[] = {
+	    {CURSOR, NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":\"c\"}}}", "c"},
+	    {CURSOR, NULL, "{\"results\":[1],\"paging\":{\"next\":{\"after\":7}}}", "7"},
+	    {CURSOR, NULL, "{\"results\":[1]}", NULL},
+	    {LINK, "</a?p=2>; rel=next", "[]", "/a?p=2"},
+	    {LINK, NULL, "[]", NULL},
+	    {OFFSET, NULL, "{\"items\":[1,2]}", "2"},
+	    {OFFSET, NULL, "{\"items\":[]}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct http_field headers[] = {{"Link", rows[i].link}, {NULL, NULL}};
+		struct run_response response = {200, headers, rows[i].body,
+						strlen(rows[i].body)};
+		struct run_request request = {.path = "/a"};
+		const struct paginate_ask *ask;
+		struct jsonspan items;
+		struct paginate *pages;
+		struct error err;
+
+		headers[0].name = rows[i].link == NULL ? NULL : "Link";
+		assert_int_equal(paginate_new(mem, rows[i].rules, NULL, &pages, &err), 0);
+		assert_int_equal(paginate_first(pages, &request, &ask, &err), 0);
+		assert_null(paginate_position(pages));
+		assert_int_equal(paginate_next(pages, &response, &items, &ask, &err),
+				 rows[i].position != NULL);
+		if (rows[i].position == NULL)
+			assert_null(paginate_position(pages));
+		else
+			assert_string_equal(paginate_position(pages), rows[i].position);
+		talloc_free(mem);
+	}
+}
+
+static void
+test_bodies(void **state)
+{
+	static const char *const bodies[] = {"a=1", "[1]", "{", "7"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct run_request request = {.method = "POST",
+					      .path = "/a",
+					      .body = bodies[i],
+					      .body_length = strlen(bodies[i])};
+		const struct paginate_ask *ask;
+		struct paginate *pages;
+		struct error err = {0};
+
+		assert_int_equal(paginate_new(mem, OFFSET, NULL, &pages, &err), 0);
+		assert_int_equal(paginate_first(pages, &request, &ask, &err), -1);
+		assert_int_equal(err.code, ERR_BAD_REQUEST);
+		talloc_free(mem);
+	}
 }
 
 static void
@@ -437,10 +629,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_iterations),
-	    cmocka_unit_test(test_settings),
-	    cmocka_unit_test(test_link_header),
-	    cmocka_unit_test(test_link_follow),
+	    cmocka_unit_test(test_iterations),	cmocka_unit_test(test_settings),
+	    cmocka_unit_test(test_position),	cmocka_unit_test(test_bodies),
+	    cmocka_unit_test(test_link_header), cmocka_unit_test(test_link_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

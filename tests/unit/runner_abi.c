@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runner_abi -- the golden dump of SDK ABI 1.1: sizes and offsets of everything that crosses
+ * runner_abi -- the golden dump of SDK ABI 1.2: sizes and offsets of everything that crosses
  * between a plugin and the runner. A row may never change; a new member is a new row, a raised
  * NANGO_ABI_MINOR and a line in sdk/ABI.md.
  */
@@ -46,7 +46,7 @@ static const struct {
     AT(nango_request, accept, 64),
     AT(nango_request, timeout_ms, 72),
     AT(nango_request, pages, 80),
-    SIZE(nango_pagination, 80),
+    SIZE(nango_pagination, 88),
     AT(nango_pagination, kind, 4),
     AT(nango_pagination, items, 8),
     AT(nango_pagination, limit_name, 16),
@@ -58,6 +58,13 @@ static const struct {
     AT(nango_pagination, link_path, 56),
     AT(nango_pagination, offset_name, 64),
     AT(nango_pagination, by_page, 72),
+    AT(nango_pagination, place, 76),
+    AT(nango_pagination, more_path, 80),
+    SIZE(nango_page, 48),
+    AT(nango_page, status, 4),
+    AT(nango_page, next, 8),
+    AT(nango_page, body, 16),
+    AT(nango_page, headers, 40),
     SIZE(nango_response, 48),
     AT(nango_response, status, 4),
     AT(nango_response, body, 8),
@@ -81,7 +88,7 @@ static const struct {
     SIZE(nango_deletes, 16),
     AT(nango_deletes, complete, 4),
     AT(nango_deletes, force, 8),
-    SIZE(nango_calls, 272), /* 216 in ABI 1.0 */
+    SIZE(nango_calls, 280), /* 216 in ABI 1.0, 272 in 1.1 */
     AT(nango_calls, abi_major, 4),
     AT(nango_calls, abi_minor, 6),
     AT(nango_calls, value_type, 8),
@@ -117,6 +124,7 @@ static const struct {
     AT(nango_calls, deletes_end, 248),
     AT(nango_calls, walk_complete, 256),
     AT(nango_calls, clear_checkpoint, 264),
+    AT(nango_calls, page, 272),
 };
 
 static void
@@ -125,7 +133,7 @@ test_golden(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].is != rows[i].was)
-			fail_msg("%s is %zu, ABI 1.1 says %zu", rows[i].name, rows[i].is,
+			fail_msg("%s is %zu, ABI 1.2 says %zu", rows[i].name, rows[i].is,
 				 rows[i].was);
 	}
 }
@@ -135,11 +143,12 @@ test_constants(void **state)
 {
 	(void)state;
 	assert_int_equal(NANGO_ABI_MAJOR, 1);
-	assert_int_equal(NANGO_ABI_MINOR, 1);
+	assert_int_equal(NANGO_ABI_MINOR, 2);
 	assert_int_equal(NANGO_DELETE, 2);
 	assert_int_equal(NANGO_OBJECT, 6);
 	assert_int_equal(NANGO_ERROR, 3);
 	assert_int_equal(NANGO_PAGE_OFFSET, 3);
+	assert_int_equal(NANGO_PLACE_BODY, 2);
 	assert_int_equal(NANGO_KIND_EVENT, 3);
 }
 

@@ -29,7 +29,7 @@
 #include <string.h>
 
 #define NANGO_ABI_MAJOR 1 /* another major is refused before the plugin is loaded */
-#define NANGO_ABI_MINOR 1 /* a plugin's may be lower than the runner's, not higher */
+#define NANGO_ABI_MINOR 2 /* a plugin's may be lower than the runner's, not higher */
 
 /* Limits, enforced outside the plugin; going over one ends the run with its name. */
 #define NANGO_RECORD_BYTES_MAX (10 * 1024 * 1024)
@@ -128,21 +128,38 @@ enum nango_paging {
 	NANGO_PAGE_OFFSET
 };
 
-/* How a provider pages; a NULL or 0 member takes the template's. Paths are dotted. */
+/* Where the cursor, the offset and the limit are sent. */
+enum nango_place {
+	NANGO_PLACE_METHOD = 0, /* in the body of POST, PUT and PATCH, else in the query */
+	NANGO_PLACE_QUERY,
+	NANGO_PLACE_BODY
+};
+
+/*
+ * How a provider pages; a NULL or 0 member takes the template's. Paths are dotted, and so are
+ * names of what is sent in the body, which is a JSON object: "variables.after". There numbers
+ * are sent as numbers. An iteration ends with an empty page (cursor, offset), with a page that
+ * holds less than the limit (offset), or where there is no next cursor or link.
+ */
 struct nango_pagination {
 	uint32_t size;
 	uint32_t kind;		 /* enum nango_paging */
 	const char *items;	 /* path of the list within the body; "" is the body itself */
-	const char *limit_name;	 /* query parameter of the page size */
+	const char *limit_name;	 /* parameter of the page size */
 	uint32_t limit;		 /* items a page */
 	uint32_t start;		 /* first offset or page number */
-	const char *cursor_name; /* query parameter that carries the cursor */
+	const char *cursor_name; /* parameter that carries the cursor */
 	const char *cursor_path; /* where the next cursor stands in the body */
 	const char *link_rel;	 /* relation in the Link header, default next */
 	const char *link_path;	 /* where the next link stands in the body */
-	const char *offset_name; /* query parameter of the offset or page number */
+	const char *offset_name; /* parameter of the offset or page number */
 	uint32_t by_page;	 /* 1: the offset counts pages; 0: items */
-	uint32_t reserved;
+	uint32_t place;		 /* enum nango_place; since ABI 1.2 */
+	/*
+	 * Since ABI 1.2: where the body says true or false of whether there is more,
+	 * "has_more", or, with a ! before it, of whether this was all, "!isLast".
+	 */
+	const char *more_path;
 };
 #define NANGO_PAGINATION(...) \
 	(&(const struct nango_pagination){.size = sizeof(struct nango_pagination), __VA_ARGS__})
@@ -154,6 +171,15 @@ struct nango_response {
 	const struct nango_pair *headers; /* lower-case names; ends with a NULL name */
 	uint32_t is_json;		  /* 1: body is JSON */
 	uint32_t reserved;
+};
+
+/* The page that nango_next_page gave last, with what came beside its list. Since ABI 1.2. */
+struct nango_page {
+	uint32_t size;
+	uint32_t status;
+	const char *next; /* the next page's cursor, link or offset; NULL: this is the last */
+	struct nango_value body;	  /* the whole answer */
+	const struct nango_pair *headers; /* lower-case names; ends with a NULL name */
 };
 
 /*
@@ -255,6 +281,9 @@ struct nango_calls {
 			    const struct nango_deletes *options); /* may be NULL */
 	void (*walk_complete)(struct nango_run *run);
 	void (*clear_checkpoint)(struct nango_run *run); /* with the next commit */
+
+	/* Since ABI 1.2. */
+	void (*page)(struct nango_pages *pages, struct nango_page *out);
 };
 
 /* ---- values ---------------------------------------------------------------------------- */
@@ -446,6 +475,20 @@ NANGO_INTERNAL bool
 nango_next_page(struct nango_pages *pages, struct nango_value *page)
 {
 	return pages->calls->next_page(pages, page);
+}
+
+/*
+ * What else there is to know of the page that nango_next_page gave last: its .next is what a
+ * checkpoint keeps, so that the next run can go on behind this page. It goes with the page.
+ */
+NANGO_INTERNAL struct nango_page
+nango_page(struct nango_pages *pages)
+{
+	struct nango_page page = {.size = sizeof(page)};
+
+	page.body.calls = pages->calls;
+	pages->calls->page(pages, &page);
+	return page;
 }
 
 /* ---- records --------------------------------------------------------------------------- */

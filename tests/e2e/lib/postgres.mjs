@@ -94,6 +94,13 @@ export class Cluster {
 
 const encryptionKey = Buffer.alloc(32, 7).toString("base64");
 
+/** The environments' keys, which stay as they are while their cluster does. */
+async function environmentsOf(env) {
+  const keys = await run(program("nangod"), ["keys"], { env: { ...env, NANGO_FAULT: undefined } });
+  if (keys.code !== 0) throw new Error(`nangod keys: ${keys.stderr}`);
+  return Object.fromEntries(keys.stdout.trim().split("\n").map((line) => line.split(" ")).map(([name, secret_key]) => [name, { secret_key }]));
+}
+
 /** nangod serve on a cluster; stopped after the test unless it was killed. */
 export async function serveOn(t, cluster, env = {}) {
   const all = {
@@ -104,9 +111,7 @@ export async function serveOn(t, cluster, env = {}) {
     NANGO_LOG: "debug",
     ...env,
   };
-  const keys = await run(program("nangod"), ["keys"], { env: { ...all, NANGO_FAULT: undefined } });
-  if (keys.code !== 0) throw new Error(`nangod keys: ${keys.stderr}`);
-  const environments = Object.fromEntries(keys.stdout.trim().split("\n").map((line) => line.split(" ")).map(([name, secret_key]) => [name, { secret_key }]));
+  cluster.environments ??= await environmentsOf(all);
   const child = spawn(program("nangod"), ["serve", "--listen", "127.0.0.1:0"], { env: all, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   const listening = Promise.withResolvers();
@@ -116,7 +121,7 @@ export async function serveOn(t, cluster, env = {}) {
     if (found) listening.resolve(found[1]);
   });
   child.on("exit", (code, signal) => listening.reject(new Error(`nangod serve ended with ${code ?? signal}\n${log}`)));
-  const nangod = new Nangod(child, { url: await listening.promise, environments }, () => log);
+  const nangod = new Nangod(child, { url: await listening.promise, environments: cluster.environments }, () => log);
   t.after(() => nangod.kill("SIGTERM"));
   return nangod;
 }

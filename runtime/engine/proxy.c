@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/proxy -- see proxy.h. Here is an exchange's way from step to step; the request is made
+ * in proxy_request, the answer judged and passed on in proxy_answer.
+ *
+ *   ASKING -> GATHERING -> SENDING -> RELAYING -> over
+ *                             ^  |
+ *      WAITING, RENEWING -----+  +-> DROPPING -> WAITING, RENEWING, or SENDING (a redirect)
+ */
+#include "engine/proxy.h"
+#include "engine/proxy_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ---- */
+
+void
+proxy_free(struct proxy *proxy)
+{
+	cache_cancel(proxy->ask);
+	upstream_cancel(proxy->call);
+	loop_timer_free(proxy->timer);
+	cache_drop_key(proxy->key);
+	cache_drop_target(proxy->target);
+	talloc_free(proxy);
+}
+
+void
+proxy_refuse(struct proxy *proxy, const struct error *err)
+{
+	struct request *req = proxy->req;
+	struct error copy = *err;
+
+	proxy_free(proxy);
+	relay_refuse(req, &copy);
+}
+
+/* ---- trying ---- */
+
+bool
+proxy_may_repeat_method(const struct proxy *proxy)
+{
+	const char *header = proxy->target->target.idempotency_header;
+	char name[256];
+
+	if (!http_method_is_unsafe(proxy->method))
+		return true;
+	if (header == NULL)
+		return false;
+	snprintf(name, sizeof(name), "nango-proxy-%s", header);
+	for (char *c = name; *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return request_header(proxy->req, name) != NULL;
+}
+
+static void
+stream_on(struct proxy *proxy)
+{
+	proxy->is_streaming = true;
+	buf_done(&proxy->body);
+	buf_init(&proxy->body, proxy, 1);
+	if (relay_body_is_over(proxy->req))
+		upstream_finish(proxy->call);
+	else
+		relay_hold(proxy->req, upstream_unsent(proxy->call) > UPSTREAM_HIGH);
+}
+
+void
+proxy_send(struct proxy *proxy)
+{
+	struct upstream_request request = {.place = proxy->place,
+					   .is_head = strcmp(proxy->method, "HEAD") == 0,
+					   .has_body = !proxy->is_body_whole,
+					   .may_repeat = proxy_may_repeat_method(proxy),
+					   .group = proxy->target->target.group,
+					   .queue_ms = PROXY_QUEUE_MS,
+					   .timeout_ms = proxy->node->config->proxy_timeout_ms};
+	TALLOC_CTX *mem = talloc_new(proxy);
+	struct error err;
+	struct buf head;
+
+	if (proxy_head(proxy, mem, &head, &err) < 0) {
+		proxy_refuse(proxy, &err);
+		return;
+	}
+	request.is_chunked = request.has_body && relay_body_length(proxy->req) < 0;
+	if (!request.is_chunked)
+		buf_add(&head, proxy->body.data, proxy->body.length);
+	request.head = head.data;
+	request.head_length = head.length;
+	proxy->state = PROXY_SENDING;
+	proxy->call = upstream_send(proxy->node->upstream, &request, &proxy_events, proxy);
+	talloc_free(mem);
+	if (request.is_chunked)
+		upstream_write(proxy->call, proxy->body.data, proxy->body.length);
+	if (request.has_body)
+		stream_on(proxy);
+}
+
+static void
+on_timer(void *arg)
+{
+	proxy_send(arg);
+}
+
+void
+proxy_send_at(struct proxy *proxy, int64_t wait_ms)
+{
+	proxy->state = PROXY_WAITING;
+	if (proxy->timer == NULL)
+		proxy->timer = loop_timer_new(proxy->node->front, on_timer, proxy);
+	loop_timer_set(proxy->timer, wait_ms);
+}
+
+/* ---- the body ---- */
+
+static size_t
+keep_max(const struct proxy *proxy)
+{
+	return proxy->options.retries > 0 || proxy_needs_whole_body(proxy) ? PROXY_WHOLE_BYTES
+									   : PROXY_KEEP_BYTES;
+}
+
+static void
+body_is_whole(struct proxy *proxy)
+{
+	proxy->is_body_whole = true;
+	proxy_send(proxy);
+}
+
+/* Too long to be kept: it is sent on as it comes, once. */
+static void
+body_is_long(struct proxy *proxy)
+{
+	struct error err;
+
+	if (proxy_needs_whole_body(proxy)) {
+		error_set(
+		    &err, ERR_TOO_LARGE,
+		    "the body is over %d bytes: a request that is signed, or that something "
+		    "is put into, is held in memory first",
+		    PROXY_WHOLE_BYTES);
+		proxy_refuse(proxy, &err);
+		return;
+	}
+	proxy_send(proxy);
+}
+
+static void
+gather(struct proxy *proxy)
+{
+	struct request *req = proxy->req;
+
+	proxy->state = PROXY_GATHERING;
+	buf_init(&proxy->body, proxy, 1);
+	if (!relay_has_body(req)) {
+		body_is_whole(proxy);
+		return;
+	}
+	if (relay_body_length(req) > (int64_t)keep_max(proxy)) {
+		body_is_long(proxy);
+		return;
+	}
+	relay_hold(req, false);
+}
+
+void
+proxy_data(struct request *req, const char *data, size_t length)
+{
+	struct proxy *proxy = relay_arg(req);
+	struct error err;
+
+	if (proxy->is_streaming) {
+		if (proxy->call == NULL) /* it was answered before its end: nobody reads it */
+			return;
+		upstream_write(proxy->call, data, length);
+		if (upstream_unsent(proxy->call) > UPSTREAM_HIGH)
+			relay_hold(req, true);
+		return;
+	}
+	if (proxy->body.length + length > PROXY_KEEP_BYTES &&
+	    relay_charge(req, proxy->body.length + length, &err) < 0) {
+		proxy_refuse(proxy, &err);
+		return;
+	}
+	buf_add(&proxy->body, data, length);
+	if (proxy->body.length > keep_max(proxy)) {
+		relay_hold(req, true);
+		body_is_long(proxy);
+	}
+}
+
+void
+proxy_end(struct request *req)
+{
+	struct proxy *proxy = relay_arg(req);
+
+	if (!proxy->is_streaming)
+		body_is_whole(proxy);
+	else if (proxy->call != NULL)
+		upstream_finish(proxy->call);
+}
+
+void
+proxy_drained(struct request *req)
+{
+	struct proxy *proxy = relay_arg(req);
+
+	if (proxy->call != NULL)
+		upstream_hold(proxy->call, false);
+}
+
+void
+proxy_gone(struct request *req)
+{
+	proxy_free(relay_arg(req));
+}
+
+/* ---- who calls, and whose connection ---- */
+
+static void
+has_target(struct proxy *proxy)
+{
+	struct error err;
+
+	if (proxy_place(proxy, &err) < 0)
+		proxy_refuse(proxy, &err);
+	else
+		gather(proxy);
+}
+
+static void
+on_target(void *arg, const struct cached_target *found, const struct error *err)
+{
+	struct proxy *proxy = arg;
+
+	proxy->ask = NULL;
+	proxy->target = found;
+	if (found == NULL)
+		proxy_refuse(proxy, err);
+	else
+		has_target(proxy);
+}
+
+static void
+has_key(struct proxy *proxy)
+{
+	const struct proxy_options *o = &proxy->options;
+	struct error err;
+
+	if (!proxy->may(proxy->key->scopes, "proxy")) {
+		error_set(&err, ERR_FORBIDDEN,
+			  "Insufficient scope. Required: environment:proxy");
+		proxy_refuse(proxy, &err);
+		return;
+	}
+	proxy->target =
+	    cache_target(proxy->node->cache, proxy->key->environment_id, o->integration_key,
+			 o->connection_id, on_target, proxy, &proxy->ask);
+	if (proxy->target != NULL)
+		has_target(proxy);
+}
+
+static void
+on_key(void *arg, const struct cached_key *found, const struct error *err)
+{
+	struct proxy *proxy = arg;
+
+	proxy->ask = NULL;
+	proxy->key = found;
+	if (found == NULL)
+		proxy_refuse(proxy, err);
+	else
+		has_key(proxy);
+}
+
+static void
+on_renewed(void *arg, const struct cached_target *found, const struct error *err)
+{
+	struct proxy *proxy = arg;
+	struct error why;
+
+	proxy->ask = NULL;
+	if (found == NULL) {
+		proxy_refuse(proxy, err);
+		return;
+	}
+	cache_drop_target(proxy->target);
+	proxy->target = found;
+	if (proxy_place(proxy, &why) < 0)
+		proxy_refuse(proxy, &why);
+	else
+		proxy_send(proxy);
+}
+
+void
+proxy_renew(struct proxy *proxy)
+{
+	proxy->state = PROXY_RENEWING;
+	proxy->was_renewed = true;
+	cache_renew(proxy->node->cache, proxy->target, on_renewed, proxy, &proxy->ask);
+}
+
+void
+proxy_begin(struct node *node, struct request *req, const struct proxy_options *options,
+	    proxy_may *may)
+{
+	struct proxy *proxy = talloc_zero(NULL, struct proxy);
+
+	if (proxy == NULL)
+		abort();
+	proxy->node = node;
+	proxy->req = req;
+	proxy->options = *options;
+	proxy->may = may;
+	proxy->method = request_method(req);
+	relay_set_arg(req, proxy);
+	if (relay_has_body(req))
+		relay_hold(req, true);
+	proxy->key = cache_key(node->cache, options->key_hash, on_key, proxy, &proxy->ask);
+	if (proxy->key != NULL)
+		has_key(proxy);
+}

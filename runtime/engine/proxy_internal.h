@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/proxy_internal -- what the files of engine/proxy share.
+ */
+#ifndef NANGO_ENGINE_PROXY_INTERNAL_H
+#define NANGO_ENGINE_PROXY_INTERNAL_H
+
+#include "base/buf.h"
+#include "engine/cache.h"
+#include "engine/proxy.h"
+#include "http/inflate.h"
+#include "http/relay.h"
+#include "http/upstream.h"
+
+/* Where an exchange is; each waits for one thing. */
+enum proxy_state {
+	PROXY_ASKING,	 /* who calls, whose connection */
+	PROXY_GATHERING, /* the body, until it is whole or too long to be kept */
+	PROXY_SENDING,	 /* the head of the answer */
+	PROXY_DROPPING,	 /* the end of an answer that is not passed on */
+	PROXY_WAITING,	 /* the time of the next try */
+	PROXY_RENEWING,	 /* new credentials */
+	PROXY_RELAYING,	 /* the end of the answer, which is passed on */
+};
+
+struct proxy {
+	struct node *node;
+	struct request *req;
+	struct proxy_options options;
+	proxy_may *may;
+	enum proxy_state state;
+	struct cache_ask *ask;
+	const struct cached_key *key;
+	const struct cached_target *target;
+	struct upstream_call *call;
+	struct loop_timer *timer; /* of the next try; NULL until there is one */
+	struct buf body;	  /* what is kept of it, or all of it */
+	bool is_body_whole;	  /* it is all there, so that it can be sent again */
+	bool is_streaming;	  /* the rest of it goes straight on */
+	const char *method;
+	/* Where it goes: a place and a path of its own, or those of the target. */
+	const struct upstream_place *place;
+	const char *url; /* absolute; NULL: the target's, of the request's path */
+	bool is_foreign; /* another host than the connection's: nothing is put in */
+	unsigned attempt, hops;
+	bool was_renewed;
+	/* An answer that is not passed on: what follows its end. */
+	int64_t wait_ms;
+	int dropped_status;
+	struct http_field *dropped_fields;
+	struct buf told;
+	void (*next)(struct proxy *proxy);
+	struct inflate *inflate; /* NULL: as it comes */
+};
+
+/* proxy_request.c */
+bool proxy_needs_whole_body(const struct proxy *proxy);
+
+/* Whether a Connection field names it: it is of that connection only (RFC 9110 7.6.1). */
+bool proxy_is_listed(const struct http_field *fields, const char *name);
+MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
+/* The head of the request, in *head; it belongs to mem. */
+MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head,
+			  struct error *err);
+
+/* proxy_answer.c */
+extern const struct upstream_events proxy_events;
+
+/* proxy.c */
+void proxy_send(struct proxy *proxy); /* a try */
+void proxy_send_at(struct proxy *proxy, int64_t wait_ms);
+void proxy_renew(struct proxy *proxy);
+void proxy_refuse(struct proxy *proxy, const struct error *err);
+void proxy_free(struct proxy *proxy); /* the request is answered */
+bool proxy_may_repeat_method(const struct proxy *proxy);
+
+#endif

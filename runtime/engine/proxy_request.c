@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/proxy_request -- what is sent to the provider: where, and the head.
+ *
+ * Of the caller's headers those leave that it names for the provider (Nango-Proxy-…) and those
+ * that say what its body is; its own key, cookies and what its client adds stay here. What the
+ * template puts in with a placeholder wins over the caller's, a fixed header of it does not.
+ */
+#include "config.h"
+
+#include "engine/proxy_internal.h"
+#include "http/syntax.h"
+#include "http/url.h"
+#include "run/fetch_body.h"
+#include "run/fetch_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PREFIX "nango-proxy-"
+
+/* Of the connection, not of the request (RFC 9110 7.6.1), or of the framing. */
+static const char *const not_the_callers[] = {
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "upgrade",
+    "keep-alive",
+    "expect",
+    "trailer",
+    "proxy-authorization",
+    "proxy-connection",
+};
+
+/* The body's own, without the prefix. */
+static const char *const of_the_body[] = {"content-type", "content-encoding",
+					  "content-language", "content-md5"};
+
+/* Those that may be a secret of the caller's for the connection's host. */
+static const char *const not_for_others[] = {"authorization", "cookie", "x-api-key", "api-key"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool
+is_among(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_field(const struct http_field *fields, const char *name)
+{
+	for (; fields != NULL && fields->name != NULL; fields++)
+		if (strcasecmp(fields->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Of the body; as it is named for the provider, if it is. */
+static const char *
+type_of(const struct proxy *proxy)
+{
+	const char *named = request_header(proxy->req, PREFIX "content-type");
+
+	return named != NULL ? named : request_header(proxy->req, "content-type");
+}
+
+bool
+proxy_is_listed(const struct http_field *fields, const char *name)
+{
+	for (; fields->name != NULL; fields++)
+		if (strcmp(fields->name, "connection") == 0 &&
+		    http_list_has(fields->value, name))
+			return true;
+	return false;
+}
+
+bool
+proxy_needs_whole_body(const struct proxy *proxy)
+{
+	const struct fetch_target *target = &proxy->target->target;
+
+	return target->sign != NULL ||
+	       fetch_body_is_filled(target, proxy->method, type_of(proxy));
+}
+
+/* ---- where ---- */
+
+/* "?a=b" of the request, or "". */
+static const char *
+query_of(const struct request *req)
+{
+	const char *question = strchr(request_target(req), '?');
+
+	return question == NULL ? "" : question;
+}
+
+/* The path behind /proxy; behind the base URL, too, where that stands in it once more. */
+static const char *
+endpoint_of(const struct proxy *proxy, const char *base_url)
+{
+	const char *path = request_path(proxy->req) + strlen("/proxy");
+	size_t length = strlen(base_url);
+
+	while (length > 0 && base_url[length - 1] == '/')
+		length--;
+	if (path[0] == '/' && strncmp(path + 1, base_url, length) == 0 &&
+	    (path[1 + length] == '/' || path[1 + length] == '\0'))
+		return path + 1 + length;
+	return path;
+}
+
+/* Bytes that have to be looked at before they may stand in a URL: dot segments. */
+static bool
+is_simple(const char *path)
+{
+	return strstr(path, "/.") == NULL && strstr(path, "//") == NULL;
+}
+
+static int
+place_by_url(struct proxy *proxy, const struct fetch_target *target, struct error *err)
+{
+	const char *endpoint = endpoint_of(proxy, target->base_url);
+	struct run_request request = {0};
+	char *url;
+
+	request.path = talloc_asprintf(
+	    proxy, "%s%s", endpoint[0] == '/' ? endpoint + 1 : endpoint, query_of(proxy->req));
+	if (request.path == NULL)
+		abort();
+	if (http_url_is_absolute(request.path)) /* a path that looks like a URL stays a path */
+		request.path = talloc_asprintf(proxy, "./%s", request.path);
+	if (fetch_url(proxy, target, &request, &url, err) < 0)
+		return -1;
+	proxy->url = url;
+	return 0;
+}
+
+/* Base-Url-Override: credentials go to a host that the caller names, which shows them to it. */
+static int
+place_elsewhere(struct proxy *proxy, struct error *err)
+{
+	struct fetch_target target = proxy->target->target;
+	struct upstream_place *place;
+
+	if (!http_url_same_origin(target.base_url, proxy->options.base_url) &&
+	    !proxy->may(proxy->key->scopes, "connections:read_credentials"))
+		return error_set(
+		    err, ERR_FORBIDDEN,
+		    "Base-Url-Override sends the connection's credentials to another "
+		    "host, so the key needs environment:connections:"
+		    "read_credentials");
+	target.base_url = proxy->options.base_url;
+	if (upstream_place_new(proxy, target.base_url, target.certificate, target.private_key,
+			       &place, err) < 0)
+		return error_set_at(err, ERR_INVALID_HEADERS, "base-url-override",
+				    "Base-Url-Override must be an http or https URL");
+	proxy->place = place;
+	return place_by_url(proxy, &target, err);
+}
+
+int
+proxy_place(struct proxy *proxy, struct error *err)
+{
+	const struct cached_target *target = proxy->target;
+
+	if (proxy->hops > 0) /* where a redirect led to */
+		return 0;
+	proxy->url = NULL;
+	if (proxy->options.base_url != NULL)
+		return place_elsewhere(proxy, err);
+	proxy->place = target->place;
+	if (target->is_plain && target->target.sign == NULL &&
+	    is_simple(request_path(proxy->req)))
+		return 0;
+	return place_by_url(proxy, &target->target, err);
+}
+
+/* The request line's target. */
+static void
+add_target(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head)
+{
+	const char *endpoint;
+
+	if (proxy->url != NULL) {
+		buf_adds(head, http_url_path(mem, proxy->url));
+		return;
+	}
+	endpoint = endpoint_of(proxy, proxy->target->target.base_url);
+	buf_adds(head, proxy->target->base_path);
+	if (endpoint[0] != '/' && proxy->target->base_path[0] == '\0')
+		buf_addc(head, '/');
+	buf_adds(head, endpoint);
+	buf_adds(head, query_of(proxy->req));
+}
+
+/* ---- headers ---- */
+
+struct fields {
+	struct http_field *list;
+	size_t count;
+};
+
+static void
+put(struct fields *fields, const char *name, const char *value)
+{
+	if (fields->count < FETCH_FIELDS_MAX)
+		fields->list[fields->count++] = (struct http_field){name, value};
+	fields->list[fields->count].name = NULL;
+}
+
+/* Named for the provider by the caller. */
+static void
+put_named(const struct proxy *proxy, const struct http_field *put_in, struct fields *fields)
+{
+	for (const struct http_field *f = request_headers(proxy->req); f->name != NULL; f++) {
+		const char *name = f->name + strlen(PREFIX);
+
+		if (strncmp(f->name, PREFIX, strlen(PREFIX)) != 0 || *name == '\0' ||
+		    is_among(not_the_callers, COUNT(not_the_callers), name) ||
+		    has_field(put_in, name) ||
+		    proxy_is_listed(request_headers(proxy->req), f->name))
+			continue;
+		if (proxy->is_foreign && is_among(not_for_others, COUNT(not_for_others), name))
+			continue;
+		put(fields, name, f->value);
+	}
+}
+
+/* What the body is, unless it was named already: clients send a type of their own beside it. */
+static void
+put_of_body(const struct proxy *proxy, const struct http_field *put_in, struct fields *fields)
+{
+	if (!relay_has_body(proxy->req))
+		return;
+	for (const struct http_field *f = request_headers(proxy->req); f->name != NULL; f++)
+		if (is_among(of_the_body, COUNT(of_the_body), f->name) &&
+		    !has_field(put_in, f->name) && !has_field(fields->list, f->name))
+			put(fields, f->name, f->value);
+}
+
+static int
+put_in_all(const struct http_field *put_in, struct fields *fields, struct error *err)
+{
+	for (; put_in != NULL && put_in->name != NULL; put_in++) {
+		if (!http_is_token(put_in->name, strlen(put_in->name)) ||
+		    !http_is_field_value(put_in->value, strlen(put_in->value)))
+			return error_set(
+			    err, ERR_TEMPLATE,
+			    "the header \"%.100s\" that the connection needs holds a "
+			    "byte that does not belong there",
+			    put_in->name);
+		put(fields, put_in->name, put_in->value);
+	}
+	return 0;
+}
+
+static void
+put_usual(struct proxy *proxy, struct fields *fields)
+{
+	const struct fetch_target *target = &proxy->target->target;
+	const char *coding = request_header(proxy->req, "accept-encoding");
+
+	for (const struct http_field *f = target->defaults; f != NULL && f->name != NULL; f++)
+		if (!has_field(fields->list, f->name))
+			put(fields, f->name, f->value);
+	if (proxy->body.length > 0 && !has_field(fields->list, "content-type") &&
+	    !relay_has_body(proxy->req))
+		put(fields, "content-type",
+		    "application/json"); /* what was put in is all of it */
+	if (!has_field(fields->list, "accept"))
+		put(fields, "accept", "*/*");
+	if (!has_field(fields->list, "user-agent"))
+		put(fields, "user-agent", "nangod/" PACKAGE_VERSION);
+	if (has_field(fields->list, "accept-encoding"))
+		return;
+	if (proxy->options.decodes || target->decodes)
+		put(fields, "accept-encoding", "gzip");
+	else if (coding != NULL)
+		put(fields, "accept-encoding", coding);
+}
+
+/* Signed as it leaves, each try anew. */
+static int
+sign(struct proxy *proxy, TALLOC_CTX *mem, struct fields *fields, struct error *err)
+{
+	const struct fetch_target *target = &proxy->target->target;
+	const struct http_outgoing request = {.method = proxy->method,
+					      .url = proxy->url,
+					      .headers = fields->list,
+					      .body = proxy->body.data,
+					      .body_length = proxy->body.length};
+	const struct http_field *with, *all;
+
+	if (target->sign == NULL || proxy->is_foreign)
+		return 0;
+	if (target->sign(target->sign_arg, mem, &request, &with, err) < 0 ||
+	    fetch_overlay(mem, fields->list, with, &all, err) < 0)
+		return -1;
+	fields->count = 0;
+	return put_in_all(all, fields, err);
+}
+
+static void
+add_fields(struct buf *head, const struct http_field *fields)
+{
+	for (; fields->name != NULL; fields++) {
+		buf_adds(head, fields->name);
+		buf_add(head, ": ", 2);
+		buf_adds(head, fields->value);
+		buf_add(head, "\r\n", 2);
+	}
+}
+
+static void
+add_framing(struct proxy *proxy, struct buf *head)
+{
+	bool takes_body = strcmp(proxy->method, "POST") == 0 ||
+			  strcmp(proxy->method, "PUT") == 0 ||
+			  strcmp(proxy->method, "PATCH") == 0;
+
+	if (!proxy->is_body_whole && relay_body_length(proxy->req) < 0)
+		buf_adds(head, "transfer-encoding: chunked\r\n\r\n");
+	else if (!proxy->is_body_whole)
+		buf_addf(head, "content-length: %lld\r\n\r\n",
+			 (long long)relay_body_length(proxy->req));
+	else if (takes_body || proxy->body.length > 0)
+		buf_addf(head, "content-length: %zu\r\n\r\n", proxy->body.length);
+	else
+		buf_add(head, "\r\n", 2);
+}
+
+/* Once: a body that was filled is the same when it is filled again. */
+static int
+fill_body(struct proxy *proxy, struct error *err)
+{
+	const struct fetch_target *target = &proxy->target->target;
+	TALLOC_CTX *mem;
+	const char *made;
+	size_t length;
+	int result;
+
+	if (!fetch_body_is_filled(target, proxy->method, type_of(proxy)))
+		return 0;
+	mem = talloc_new(proxy);
+	result = fetch_body(mem, target, type_of(proxy), proxy->body.data, proxy->body.length,
+			    &made, &length, err);
+	if (result == 0) {
+		buf_reset(&proxy->body);
+		buf_add(&proxy->body, made, length);
+	}
+	talloc_free(mem);
+	return result;
+}
+
+int
+proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error *err)
+{
+	const struct fetch_target *target = &proxy->target->target;
+	bool puts_in =
+	    !proxy->is_foreign || target->follows_with_all || proxy->options.follows_with_all;
+	const struct http_field *put_in = puts_in ? target->headers : NULL;
+	struct http_field list[FETCH_FIELDS_MAX + 1];
+	struct fields fields = {.list = list};
+
+	list[0].name = NULL;
+	if (!proxy->is_foreign && fill_body(proxy, err) < 0)
+		return -1;
+	put_named(proxy, put_in, &fields);
+	put_of_body(proxy, put_in, &fields);
+	if (put_in_all(put_in, &fields, err) < 0)
+		return -1;
+	put_usual(proxy, &fields);
+	if (sign(proxy, mem, &fields, err) < 0)
+		return -1;
+	if (fields.count == FETCH_FIELDS_MAX)
+		return error_set(err, ERR_INVALID_HEADERS, "the request has over %d headers",
+				 FETCH_FIELDS_MAX);
+	buf_init(head, mem, 1024 + proxy->body.length);
+	buf_adds(head, proxy->method);
+	buf_addc(head, ' ');
+	add_target(proxy, mem, head);
+	buf_adds(head, " HTTP/1.1\r\nhost: ");
+	buf_adds(head, upstream_place_host(proxy->place));
+	buf_add(head, "\r\n", 2);
+	add_fields(head, list);
+	add_framing(proxy, head);
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/upstream -- see upstream.h. Here: origins, whose turn it is, time-outs. A call's life is
+ * upstream_call's, a connection's upstream_link's.
+ */
+#include "http/upstream_internal.h"
+
+#include "base/clock.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SWEEP_MS 250
+#define CALL_POOL_BYTES (12 * 1024)
+
+/* ---- origins ---- */
+
+static void
+origin_free(struct origin *origin)
+{
+	HASH_DEL(origin->upstream->origins, origin);
+	SSL_CTX_free(origin->ssl);
+	SSL_SESSION_free(origin->session);
+	talloc_free(origin->place);
+	free(origin);
+}
+
+static struct origin *
+origin_for(struct upstream *up, const struct upstream_place *place)
+{
+	struct origin *origin;
+
+	HASH_FIND_STR(up->origins, place->key, origin);
+	if (origin != NULL)
+		return origin;
+	origin = calloc(1, sizeof(*origin));
+	if (origin == NULL)
+		abort();
+	origin->upstream = up;
+	origin->place = place_copy(place);
+	TAILQ_INIT(&origin->idle);
+	HASH_ADD_KEYPTR(hh, up->origins, origin->place->key, strlen(origin->place->key),
+			origin);
+	return origin;
+}
+
+/* ---- whose turn it is ---- */
+
+static void
+on_kick(void *arg)
+{
+	struct upstream *up = arg;
+	struct queued_call *next;
+
+	while (up->running < up->config.connections_max &&
+	       (next = call_queue_next(up->queue)) != NULL)
+		call_take_turn((struct upstream_call *)next);
+}
+
+struct upstream_call *
+upstream_send(struct upstream *up, const struct upstream_request *request,
+	      const struct upstream_events *events, void *arg)
+{
+	struct upstream_call *call =
+	    talloc_pooled_object(NULL, struct upstream_call, 8, CALL_POOL_BYTES);
+	char why[ADDRESS_WHY_MAX];
+	bool is_quick, has_way;
+
+	if (call == NULL)
+		abort();
+	memset(call, 0, sizeof(*call));
+	call->upstream = up;
+	call->events = events;
+	call->arg = arg;
+	call->origin = origin_for(up, request->place);
+	call->origin->calls++;
+	call->queued.host = call->origin->place->key;
+	has_way = address_may_name(up->rules, call->origin->place->host, why) &&
+		  via_find(up, call->origin->place, &call->origin->via, &call->err) == 0;
+	if (!has_way && call->err.code == ERR_NONE)
+		error_set(&call->err, ERR_EGRESS,
+			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges",
+			  call->origin->place->host, why);
+	call->timeout_ms = request->timeout_ms;
+	call->deadline_ms = clock_monotonic_ms() + request->queue_ms;
+	call->is_chunked = request->is_chunked;
+	call->is_head = request->is_head;
+	call->is_finished = !request->has_body;
+	call->may_repeat = request->may_repeat;
+	buf_init(&call->out, call, request->head_length + 1);
+	if (call->origin->via != NULL && !call->origin->place->is_tls)
+		via_add_head(call->origin, &call->out, request->head, request->head_length);
+	else
+		buf_add(&call->out, request->head, request->head_length);
+	TAILQ_INSERT_TAIL(&up->calls, call, entry);
+	is_quick = has_way && call_queue_waiting(up->queue) == 0 &&
+		   !TAILQ_EMPTY(&call->origin->idle) &&
+		   up->running < up->config.connections_max;
+	call_queue_add(up->queue, &call->queued, request->group == NULL ? "" : request->group);
+	if (is_quick && call_queue_next(up->queue) == &call->queued)
+		call_take_turn(call);
+	else
+		loop_timer_set(up->kick, 0);
+	return call;
+}
+
+/* ---- time-outs ---- */
+
+static void
+check_call(struct upstream_call *call, int64_t now_ms)
+{
+	const char *host = call->origin->place->host;
+	bool waits_for_us = !call->is_finished && upstream_unsent(call) == 0;
+
+	if (call->queued.at == NULL) {
+		if (now_ms >= call->deadline_ms)
+			call_fail(call, ERR_BUSY,
+				  "no connection to %s became free in time (%zu a host, %zu in "
+				  "all)",
+				  host, call->upstream->config.per_host_max,
+				  call->upstream->config.connections_max);
+	} else if (call->link != NULL && call->link->state != LINK_READY) {
+		link_check(call->link, now_ms);
+	} else if (!call->has_answer) {
+		if (now_ms >= call->deadline_ms && !waits_for_us)
+			call_fail(call, ERR_GATEWAY_TIMEOUT, "%s did not answer in %lld s",
+				  host, (long long)call->timeout_ms / 1000);
+	} else if (!call->is_held && now_ms - call->progress_ms >= UPSTREAM_STALL_MS) {
+		call_fail(call, ERR_GATEWAY_TIMEOUT, "%s stopped within its answer for %d s",
+			  host, UPSTREAM_STALL_MS / 1000);
+	}
+}
+
+/* A failure may end other calls, too: the list is begun anew after each. */
+static void
+check_calls(struct upstream *up, int64_t now_ms)
+{
+	struct upstream_call *call, *next;
+
+	TAILQ_FOREACH(call, &up->calls, entry)
+	call->is_checked = false;
+	for (call = TAILQ_FIRST(&up->calls); call != NULL; call = next) {
+		if (!call->is_checked) {
+			call->is_checked = true;
+			check_call(call, now_ms);
+			next = TAILQ_FIRST(&up->calls);
+			while (next != NULL && next->is_checked)
+				next = TAILQ_NEXT(next, entry);
+		} else {
+			next = TAILQ_NEXT(call, entry);
+		}
+	}
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct upstream *up = arg;
+	int64_t now_ms = clock_monotonic_ms();
+	struct origin *origin, *after;
+	struct link *link;
+
+	check_calls(up, now_ms);
+	while ((link = TAILQ_FIRST(&up->idle)) != NULL && now_ms >= link->deadline_ms)
+		link_close(link);
+	HASH_ITER (hh, up->origins, origin, after) {
+		if (origin->links == 0 && origin->calls == 0)
+			origin_free(origin);
+	}
+	loop_timer_set(up->sweep, SWEEP_MS);
+}
+
+/* ---- beginning and end ---- */
+
+int
+upstream_new(struct upstream **out, const struct upstream_config *config, struct error *err)
+{
+	struct upstream *up = talloc_zero(NULL, struct upstream);
+
+	if (up == NULL)
+		abort();
+	signal(SIGPIPE, SIG_IGN);
+	up->config = *config;
+	if (up->config.connections_max == 0)
+		up->config.connections_max = UPSTREAM_CONNECTIONS_MAX;
+	if (up->config.per_host_max == 0)
+		up->config.per_host_max = UPSTREAM_PER_HOST_MAX;
+	TAILQ_INIT(&up->calls);
+	TAILQ_INIT(&up->idle);
+	if (address_rules_parse(up, config->egress_allow, &up->rules, err) < 0 ||
+	    client_proxy_parse(up, config->proxy, config->direct, &up->proxy, err) < 0 ||
+	    tls_context(&up->ssl, config->ca_file, NULL, NULL, err) < 0 ||
+	    resolver_new(&up->resolver, config->loop, err) < 0) {
+		SSL_CTX_free(up->ssl);
+		talloc_free(up);
+		return -1;
+	}
+	up->queue = call_queue_new(up, up->config.per_host_max);
+	buf_init(&up->chunk, up, 1024);
+	up->kick = loop_timer_new(config->loop, on_kick, up);
+	up->sweep = loop_timer_new(config->loop, on_sweep, up);
+	loop_timer_set(up->sweep, SWEEP_MS);
+	*out = up;
+	return 0;
+}
+
+void
+upstream_free(struct upstream *up)
+{
+	struct upstream_call *call;
+	struct origin *origin, *after;
+
+	if (up == NULL)
+		return;
+	up->is_freed = true;
+	while ((call = TAILQ_FIRST(&up->calls)) != NULL)
+		call_fail(call, ERR_NETWORK, "the server is stopping");
+	while (!TAILQ_EMPTY(&up->idle))
+		link_close(TAILQ_FIRST(&up->idle));
+	resolver_free(up->resolver);
+	HASH_ITER (hh, up->origins, origin, after)
+		origin_free(origin);
+	loop_timer_free(up->kick);
+	loop_timer_free(up->sweep);
+	SSL_CTX_free(up->ssl);
+	talloc_free(up);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/upstream -- requests that are passed on to providers as they come (the proxy): HTTP/1.1
+ * over plain sockets and TLS, bodies streamed both ways.
+ *
+ * Connections are kept and used again, TLS sessions too; their number is bounded, in all and a
+ * host, and calls wait in front in a fair queue (one turn a group). What may be connected to
+ * is http/client's rule, held against each address that a name resolves to. Answers are read
+ * with the strict parser. All calls on the loop's thread.
+ */
+#ifndef NANGO_HTTP_UPSTREAM_H
+#define NANGO_HTTP_UPSTREAM_H
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "http/server.h" /* struct http_field */
+
+#define UPSTREAM_CONNECTIONS_MAX 256 /* descriptors: default */
+#define UPSTREAM_PER_HOST_MAX 64     /* default */
+#define UPSTREAM_CONNECT_MS 10000    /* name, connection and TLS, until the request may leave */
+#define UPSTREAM_ADDRESS_MS 3000     /* for one address, when there are others */
+#define UPSTREAM_IDLE_MS 60000	     /* a connection that was idle for longer is not kept */
+#define UPSTREAM_STALL_MS 60000	     /* without a byte in either direction, once it answers */
+#define UPSTREAM_HIGH (256 * 1024)   /* unsent bytes over which a writer should stop */
+#define UPSTREAM_LOW (64 * 1024)     /* and under which `drained` is called */
+#define UPSTREAM_REPEAT_MAX (64 * 1024) /* bytes of a request that is kept to be sent anew */
+
+struct upstream;
+struct upstream_call;
+struct upstream_place; /* scheme, host, port and who we are there */
+
+struct upstream_config {
+	struct loop *loop;
+	const char *egress_allow; /* as http/client has them */
+	const char *ca_file;
+	const char *proxy, *direct;
+	size_t connections_max, per_host_max; /* 0: the numbers above */
+};
+
+MUST_CHECK int upstream_new(struct upstream **out, const struct upstream_config *config,
+			    struct error *err);
+void upstream_free(struct upstream *upstream); /* calls end with ERR_NETWORK; NULL is fine */
+
+/*
+ * Of an absolute URL (what is behind the authority does not matter), with PEM texts for mutual
+ * TLS or NULL. Any thread. ERR_BAD_REQUEST: no http or https URL, or one that holds a user.
+ */
+MUST_CHECK int upstream_place_new(TALLOC_CTX *mem, const char *url, const char *certificate,
+				  const char *private_key, struct upstream_place **out,
+				  struct error *err);
+const char *
+upstream_place_host(const struct upstream_place *place); /* for Host, with its port */
+const char *upstream_place_url(const struct upstream_place *place); /* "https://host:port" */
+
+struct upstream_request {
+	const struct upstream_place *place; /* is copied */
+	const char *head;		    /* request line, fields, empty line; copied */
+	size_t head_length;
+	bool is_chunked;    /* upstream_write makes chunks */
+	bool has_body;	    /* until upstream_finish */
+	bool is_head;	    /* HEAD: its answer has no body */
+	bool may_repeat;    /* sent again when a kept connection turns out to be dead */
+	const char *group;  /* who asks, for fairness */
+	int64_t queue_ms;   /* may wait so long for its turn */
+	int64_t timeout_ms; /* from its turn to the head of the answer */
+};
+
+struct upstream_answer {
+	int status;
+	const struct http_field *fields; /* lower-case names, in order; ends with a NULL name */
+	bool has_body;
+	int64_t length; /* of the body as the head says; -1: not known */
+};
+
+/* Called from the loop, never from within a call below. */
+struct upstream_events {
+	void (*head)(void *arg, const struct upstream_answer *answer);
+	void (*data)(void *arg, const char *data, size_t length);
+	void (*turn)(void *arg);    /* what there was to read is handed over */
+	void (*end)(void *arg);	    /* of the answer; the call is over */
+	void (*drained)(void *arg); /* unsent bytes fell under UPSTREAM_LOW */
+	/* The call is over: ERR_NETWORK, ERR_GATEWAY_TIMEOUT, ERR_EGRESS, ERR_BUSY. was_sent: a
+	 * byte of the request may have arrived there. */
+	void (*fail)(void *arg, const struct error *err, bool was_sent);
+};
+
+struct upstream_call *upstream_send(struct upstream *upstream,
+				    const struct upstream_request *request,
+				    const struct upstream_events *events, void *arg);
+void upstream_write(struct upstream_call *call, const void *data, size_t length);
+void upstream_finish(struct upstream_call *call); /* the body is complete */
+size_t upstream_unsent(const struct upstream_call *call);
+void upstream_hold(struct upstream_call *call, bool is_held); /* reads no more of the answer */
+void upstream_cancel(struct upstream_call *call); /* no event any more; NULL is fine */
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http/upstream_link -- one connection to a provider: bytes out and in, and its end; how it
+ * comes about is upstream_open's.
+ *
+ * The read event stays registered while a link is idle: that is how its end is noticed before a
+ * request is sent into it. Sending is tried at once; only what the socket did not take is kept.
+ */
+#include "http/upstream_internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READS_A_TURN 8 /* of one link, before others have theirs */
+
+size_t
+link_unsent(const struct link *link)
+{
+	return evbuffer_get_length(link->output);
+}
+
+/* ---- the end ---- */
+
+void
+link_close_socket(struct link *link)
+{
+	if (link->readable != NULL)
+		event_free(link->readable);
+	if (link->writable != NULL)
+		event_free(link->writable);
+	link->readable = link->writable = NULL;
+	if (link->ssl != NULL) {
+		SSL_set_quiet_shutdown(link->ssl, 1);
+		SSL_shutdown(link->ssl); /* else its session would count as a bad one */
+		SSL_free(link->ssl);
+	}
+	link->ssl = NULL;
+	if (link->fd >= 0)
+		close(link->fd);
+	link->fd = -1;
+}
+
+void
+link_close(struct link *link)
+{
+	struct upstream *up = link->upstream;
+
+	if (link->call == NULL) {
+		TAILQ_REMOVE(&link->origin->idle, link, entry);
+		TAILQ_REMOVE(&up->idle, link, old_entry);
+	} else {
+		link->call->link = NULL;
+	}
+	resolver_cancel(link->ask);
+	link_close_socket(link);
+	evbuffer_free(link->output);
+	free(link->addresses);
+	talloc_free(link->tunnel);
+	link->origin->links--;
+	up->links--;
+	free(link);
+}
+
+/* The call hears of it, and may have another link by then. */
+void
+link_lost(struct link *link, const struct error *err)
+{
+	struct upstream_call *call = link->call;
+
+	link_close(link);
+	if (call != NULL)
+		call_link_lost(call, err);
+}
+
+/* ---- bytes ---- */
+
+void
+link_want_write(struct link *link)
+{
+	event_add(link->writable, NULL);
+}
+
+/* How much of the bytes went out; -1: the link is of no use any more. */
+static ssize_t
+send_some(struct link *link, const void *data, size_t length)
+{
+	size_t written;
+	ssize_t n;
+
+	if (link->ssl == NULL) {
+		n = send(link->fd, data, length, MSG_NOSIGNAL);
+		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : n;
+	}
+	switch (tls_write(link, data, length, &written)) {
+	case TLS_DONE:
+		return (ssize_t)written;
+	case TLS_WANTS_READ:
+	case TLS_WANTS_WRITE:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* A write that fails is heard of by reading: the answer may have come before the end. */
+void
+link_flush(struct link *link)
+{
+	struct evbuffer_iovec piece;
+	ssize_t n;
+
+	while (link_unsent(link) > 0 && evbuffer_peek(link->output, -1, NULL, &piece, 1) > 0) {
+		n = send_some(link, piece.iov_base, piece.iov_len);
+		if (n == 0) {
+			link_want_write(link);
+			break;
+		}
+		if (n < 0) {
+			evbuffer_drain(link->output, link_unsent(link));
+			break;
+		}
+		evbuffer_drain(link->output, (size_t)n);
+	}
+	if (link->call != NULL && link->state == LINK_READY)
+		call_sent(link->call);
+}
+
+void
+link_send(struct link *link, const void *data, size_t length)
+{
+	const char *from = data;
+	ssize_t n;
+
+	while (length > 0 && link_unsent(link) == 0) {
+		n = send_some(link, from, length);
+		if (n < 0)
+			return; /* see flush */
+		if (n == 0)
+			break;
+		from += n;
+		length -= (size_t)n;
+	}
+	if (length == 0)
+		return;
+	evbuffer_add(link->output, from, length);
+	link_want_write(link);
+}
+
+/* What came: 0, or -1 at the end of the connection. */
+int
+link_receive(struct link *link, size_t *length)
+{
+	char *scratch = link->upstream->scratch;
+	ssize_t n;
+
+	*length = 0;
+	if (link->ssl != NULL) {
+		enum tls_result result = tls_read(link, scratch, UPSTREAM_READ_BYTES, length);
+
+		if (result == TLS_WANTS_WRITE)
+			link_want_write(link);
+		return result == TLS_EOF || result == TLS_FAILED ? -1 : 0;
+	}
+	n = recv(link->fd, scratch, UPSTREAM_READ_BYTES, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -1;
+	*length = (size_t)n;
+	return 0;
+}
+
+/* Bytes of an idle connection are no answer to anything. */
+void
+link_read_idle(struct link *link)
+{
+	size_t length;
+
+	if (link_receive(link, &length) < 0 || length > 0)
+		link_close(link);
+}
+
+void
+link_read_answer(struct link *link)
+{
+	struct upstream_call *call = link->call;
+	size_t length;
+
+	for (int i = 0; i < READS_A_TURN; i++) {
+		if (link_receive(link, &length) < 0) {
+			call_eof(call);
+			return;
+		}
+		if (length == 0)
+			return;
+		if (!call_received(call, link->upstream->scratch, length))
+			return;
+		if (link->ssl == NULL && length < UPSTREAM_READ_BYTES)
+			return;
+	}
+	if (link->ssl != NULL) /* what TLS holds already wakes nobody */
+		event_active(link->readable, EV_READ, 1);
+}
+
+void
+link_hold(struct link *link, bool is_held)
+{
+	if (link->state != LINK_READY)
+		return;
+	if (is_held) {
+		event_del(link->readable);
+		return;
+	}
+	event_add(link->readable, NULL);
+	if (link->ssl != NULL)
+		event_active(link->readable, EV_READ, 1);
+}
+
+void
+link_give(struct link *link, struct upstream_call *call)
+{
+	TAILQ_REMOVE(&link->origin->idle, link, entry);
+	TAILQ_REMOVE(&link->upstream->idle, link, old_entry);
+	link->is_reused = true;
+	link->call = call;
+	call->link = link;
+}
+
+void
+link_rest(struct link *link)
+{
+	link->call = NULL;
+	link->deadline_ms = clock_monotonic_ms() + UPSTREAM_IDLE_MS;
+	TAILQ_INSERT_HEAD(&link->origin->idle, link, entry);
+	TAILQ_INSERT_TAIL(&link->upstream->idle, link, old_entry);
+}
+
+/* Of one that is being opened, and of one that is idle; a call has its own time-outs. */
+void
+link_check(struct link *link, int64_t now_ms)
+{
+	struct error err;
+
+	if (link->call == NULL && now_ms >= link->deadline_ms) {
+		link_close(link);
+	} else if (link->call != NULL && link->state != LINK_READY &&
+		   now_ms >= link->deadline_ms) {
+		error_set(&err, ERR_GATEWAY_TIMEOUT, "%s: no connection in %d s",
+			  link->origin->place->host, UPSTREAM_CONNECT_MS / 1000);
+		link_lost(link, &err);
+	} else if (link->state == LINK_CONNECTING && now_ms >= link->address_ms &&
+		   link->next_address < link->addresses->count) {
+		errno = ETIMEDOUT;
+		link_connect_next(link);
+	}
+}
