@@ -4,6 +4,8 @@
  */
 #include "command/front.h"
 #include "api/api.h"
+#include "base/clock.h"
+#include "engine/budget.h"
 #include "engine/cache.h"
 #include "http/upstream.h"
 
@@ -38,6 +40,8 @@ front_open(struct front *front, struct node *node, struct error *err)
 	front->node = node;
 	node->front = front->loop;
 	if (upstream_new(&node->upstream, &upstream, err) < 0)
+		return -1;
+	if (budget_open(node, front->loop, &node->front_budget, err) < 0)
 		return -1;
 	node->cache = cache_new(node, front->loop);
 	if (api_start(node, front->loop, &front->server, err) < 0)
@@ -79,29 +83,58 @@ front_drain(struct front *front)
 }
 
 struct settling {
+	struct front *front;
 	struct loop *home;
 	loop_fn *done;
 	void *arg;
+	struct loop_timer *timer; /* NULL: the front does not turn */
+	int64_t until_ms;
 };
 
+#define LOOK_MS 20
+
 static void
-settled(void *arg)
+settle(void *arg)
 {
 	struct settling *s = arg;
 
+	if (s->timer != NULL && s->front->server != NULL &&
+	    http_server_relays(s->front->server) > 0 && clock_monotonic_ms() < s->until_ms) {
+		loop_timer_set(s->timer, LOOK_MS);
+		return;
+	}
+	s->front->settling = NULL;
+	loop_timer_free(s->timer);
 	loop_post(s->home, s->done, s->arg);
 	free(s);
+}
+
+static void
+begin_settling(void *arg)
+{
+	struct settling *s = arg;
+
+	s->front->settling = s;
+	s->timer = loop_timer_new(s->front->loop, settle, s);
+	settle(s);
 }
 
 void
 front_settle(struct front *front, struct loop *home, loop_fn *done, void *arg)
 {
-	struct settling *s = malloc(sizeof(*s));
+	struct settling *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		abort();
-	*s = (struct settling){home, done, arg};
-	loop_post(front->is_turning ? front->loop : home, settled, s);
+	s->front = front;
+	s->home = home;
+	s->done = done;
+	s->arg = arg;
+	s->until_ms = clock_monotonic_ms() + FRONT_RELAYS_MS;
+	if (front->is_turning)
+		loop_post(front->loop, begin_settling, s);
+	else
+		loop_post(home, settle, s);
 }
 
 void
@@ -111,6 +144,11 @@ front_close(struct front *front)
 		loop_stop(front->loop);
 		pthread_join(front->thread, NULL);
 		front->is_turning = false;
+		if (front->settling != NULL) { /* a second signal: nobody waits any more */
+			loop_timer_free(front->settling->timer);
+			free(front->settling);
+			front->settling = NULL;
+		}
 	}
 	http_server_free(front->server);
 	front->server = NULL;
@@ -120,8 +158,10 @@ void
 front_free(struct front *front)
 {
 	if (front->node != NULL) { /* what threads loaded for the cache is there now */
+		budget_end(front->node->front_budget);
 		upstream_free(front->node->upstream);
 		cache_free(front->node->cache);
+		budget_close(&front->node->front_budget);
 		front->node->upstream = NULL;
 		front->node->cache = NULL;
 	}

@@ -16,13 +16,16 @@ struct front {
 	struct http_server *server;
 	pthread_t thread;
 	bool is_turning;
+	struct settling *settling; /* the loop's; NULL: not yet, or over */
 };
 
 /* Listens; answers once front_start was called. */
 MUST_CHECK int front_open(struct front *front, struct node *node, struct error *err);
 MUST_CHECK int front_start(struct front *front, struct error *err); /* fine when not open */
 
-/* No new connections; done comes on the loop `home` once replies had one more turn. */
+/* No new connections; done comes on the loop `home` once replies had one more turn, and what is
+ * being passed on has ended, or FRONT_RELAYS_MS went by. */
+#define FRONT_RELAYS_MS 10000
 void front_drain(struct front *front);
 void front_settle(struct front *front, struct loop *home, loop_fn *done, void *arg);
 

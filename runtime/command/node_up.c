@@ -173,7 +173,7 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 	node->waits = http_waits_new(mem, node->loop, node->http);
 	node->freshener = freshener_new(mem);
 	node->fetcher = fetcher_new(mem, node->loop, node->http);
-	if (budget_open(node, err) < 0)
+	if (budget_open(node, node->loop, &node->budget, err) < 0)
 		return -1;
 	fetcher_set_budget(node->fetcher, node->budget);
 	if ((node->roles & ROLE_WORKER) == 0)
@@ -399,7 +399,7 @@ node_down(struct node_up *up)
 	 */
 	pool_end(node->worker_pool);
 	pool_end(node->lease_pool);
-	budget_end(node);
+	budget_end(node->budget);
 	if (node->loop != NULL)
 		loop_settle(node->loop);
 	run_host_free(node->host);
@@ -413,7 +413,7 @@ node_down(struct node_up *up)
 	pool_free(node->auth_pool);
 	catalogue_free(node->catalogue);
 	http_client_free(node->http);
-	budget_close(node);
+	budget_close(&node->budget);
 	if (node->data != node->control)
 		db_pool_close(node->data);
 	db_pool_close(node->control);

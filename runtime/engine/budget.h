@@ -26,11 +26,15 @@
 	      */
 #define BUDGET_STRIKE_MAX_MS 60000
 
-/* On the loop's thread, before anything is fetched. */
-MUST_CHECK int budget_open(struct node *node, struct error *err);
-void budget_look(struct node *node); /* a notice came: loop's thread */
-void budget_end(struct node *node);  /* its thread has done its last statement */
-void budget_close(struct node *node);
+/*
+ * Of a loop of the node's, before anything is sent from it: node->budget of its own, and
+ * node->front_budget of the front's. The two lease apart, as two nodes do.
+ */
+MUST_CHECK int budget_open(struct node *node, struct loop *loop, struct budget **out,
+			   struct error *err);
+void budget_look(struct budget *budget); /* a notice came: loop's thread; NULL is fine */
+void budget_end(struct budget *budget);	 /* its thread has done its last statement */
+void budget_close(struct budget **budget);
 
 /* What a target's calls count in, of its template; NULL when there is no connection yet. */
 struct connection;

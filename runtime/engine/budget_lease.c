@@ -108,7 +108,7 @@ ask_in_pool(void *arg)
 			asking->err.code = ERR_NONE;
 		db_release(db);
 	}
-	loop_post(node->loop, answered, asking);
+	loop_post(asking->budgets->loop, answered, asking);
 }
 
 static void
@@ -199,7 +199,7 @@ block_in_pool(void *arg)
 			blocking->err.code = ERR_NONE;
 		db_release(db);
 	}
-	loop_post(node->loop, blocked, blocking);
+	loop_post(blocking->budgets->loop, blocked, blocking);
 }
 
 static void
@@ -273,7 +273,7 @@ look_in_pool(void *arg)
 			looking->err.code = ERR_NONE;
 		db_release(db);
 	}
-	loop_post(node->loop, looked, looking);
+	loop_post(looking->budgets->loop, looked, looking);
 }
 
 static void
@@ -302,7 +302,7 @@ on_look(void *arg)
 /* ---- the node's ---- */
 
 int
-budget_open(struct node *node, struct error *err)
+budget_open(struct node *node, struct loop *loop, struct budget **out, struct error *err)
 {
 	struct budgets *budgets = talloc_zero(NULL, struct budgets);
 
@@ -312,36 +312,37 @@ budget_open(struct node *node, struct error *err)
 		talloc_free(budgets);
 		return -1;
 	}
-	budgets_init(budgets, node->loop);
+	budgets_init(budgets, loop);
 	budgets->node = node;
 	budgets->ask = ask_soon;
 	budgets->block = write_block;
 	budgets->swept_us = budgets->now_us();
-	budgets->look = loop_timer_new(node->loop, on_look, budgets);
-	budgets->asking_soon = loop_timer_new(node->loop, start_asking, budgets);
+	budgets->look = loop_timer_new(loop, on_look, budgets);
+	budgets->asking_soon = loop_timer_new(loop, start_asking, budgets);
 	loop_timer_set(budgets->look, 0);
-	node->budget = &budgets->head;
+	budgets->loop = loop;
+	*out = &budgets->head;
 	return 0;
 }
 
 void
-budget_look(struct node *node)
+budget_look(struct budget *budget)
 {
-	if (node->budget != NULL)
-		on_look(node->budget);
+	if (budget != NULL)
+		on_look(budget);
 }
 
 void
-budget_end(struct node *node)
+budget_end(struct budget *budget)
 {
-	if (node->budget != NULL)
-		pool_end(((struct budgets *)node->budget)->pool);
+	if (budget != NULL)
+		pool_end(((struct budgets *)budget)->pool);
 }
 
 void
-budget_close(struct node *node)
+budget_close(struct budget **budget)
 {
-	struct budgets *budgets = (struct budgets *)node->budget;
+	struct budgets *budgets = (struct budgets *)*budget;
 
 	if (budgets == NULL)
 		return;
@@ -349,6 +350,6 @@ budget_close(struct node *node)
 	loop_timer_free(budgets->look);
 	loop_timer_free(budgets->asking_soon);
 	pool_free(budgets->pool);
-	node->budget = NULL;
+	*budget = NULL;
 	talloc_free(budgets);
 }

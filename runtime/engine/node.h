@@ -55,7 +55,8 @@ struct node {
 	struct http_waits *waits;    /* for calls of pool threads */
 	struct freshener *freshener; /* of credentials */
 	struct fetcher *fetcher;
-	struct budget *budget; /* run/budget.h; the loop's thread */
+	struct budget *budget;	     /* run/budget.h; the loop's thread */
+	struct budget *front_budget; /* of the front's; NULL without it */
 	struct run_host *host;
 	const char *layers; /* of the sandbox, JSON; any thread */
 	struct manifest_budget manifests;

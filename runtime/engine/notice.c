@@ -105,9 +105,20 @@ heed_gone(void *arg)
 }
 
 static void
+heed_budget_in_front(void *arg)
+{
+	budget_look(((struct node *)arg)->front_budget);
+}
+
+/* This node's own, too: its two loops do not know of each other. */
+static void
 heed_budget(void *arg)
 {
-	budget_look(arg);
+	struct node *node = arg;
+
+	budget_look(node->budget);
+	if (node->front_budget != NULL)
+		loop_post(node->front, heed_budget_in_front, node);
 }
 
 static void
@@ -119,7 +130,7 @@ heed(struct notices *notices, const char *payload)
 		size_t n = strlen(words[i]);
 
 		if (strncmp(payload, words[i], n) == 0 && payload[n] == ' ' &&
-		    strcmp(payload + n + 1, notices->id) != 0)
+		    (i == NOTICE_BUDGET || strcmp(payload + n + 1, notices->id) != 0))
 			loop_post(notices->node->loop, heeds[i], notices->node);
 	}
 }

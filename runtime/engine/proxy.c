@@ -3,7 +3,7 @@
  * engine/proxy -- see proxy.h. Here is an exchange's way from step to step; the request is made
  * in proxy_request, the answer judged and passed on in proxy_answer.
  *
- *   ASKING -> GATHERING -> SENDING -> RELAYING -> over
+ *   ASKING -> GATHERING -> (TURNING) -> SENDING -> RELAYING -> over
  *                             ^  |
  *      WAITING, RENEWING -----+  +-> DROPPING -> WAITING, RENEWING, or SENDING (a redirect)
  */
@@ -20,6 +20,7 @@ void
 proxy_free(struct proxy *proxy)
 {
 	cache_cancel(proxy->ask);
+	budget_cancel(proxy->node->front_budget, proxy->ticket);
 	upstream_cancel(proxy->call);
 	loop_timer_free(proxy->timer);
 	cache_drop_key(proxy->key);
@@ -68,8 +69,8 @@ stream_on(struct proxy *proxy)
 		relay_hold(proxy->req, upstream_unsent(proxy->call) > UPSTREAM_HIGH);
 }
 
-void
-proxy_send(struct proxy *proxy)
+static void
+send_try(struct proxy *proxy)
 {
 	struct upstream_request request = {.place = proxy->place,
 					   .is_head = strcmp(proxy->method, "HEAD") == 0,
@@ -98,6 +99,58 @@ proxy_send(struct proxy *proxy)
 		upstream_write(proxy->call, proxy->body.data, proxy->body.length);
 	if (request.has_body)
 		stream_on(proxy);
+}
+
+static void
+on_go(void *arg, const struct error *err)
+{
+	struct proxy *proxy = arg;
+
+	proxy->ticket = NULL;
+	if (err != NULL)
+		proxy_refuse(proxy, err);
+	else
+		send_try(proxy);
+}
+
+/* The provider's limit leaves no turn for longer than a client should wait. */
+static void
+refuse_turn(struct proxy *proxy, int64_t wait_ms)
+{
+	struct error err;
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(wait_ms + 999) / 1000);
+	response_header(relay_response(proxy->req), "Retry-After", seconds);
+	error_set(
+	    &err, ERR_RATE_LIMITED,
+	    "the provider's limit leaves this connection no turn for %s s; try again then",
+	    seconds);
+	proxy_refuse(proxy, &err);
+}
+
+void
+proxy_send(struct proxy *proxy)
+{
+	struct budget *budget = proxy->node->front_budget;
+	const struct budget_scopes *scopes = proxy->target->target.budget;
+	int64_t wait_ms;
+
+	proxy->asking = (struct budget_call){scopes, proxy->method, NULL};
+	if (budget_is_free(budget, scopes) || proxy->is_foreign) {
+		send_try(proxy);
+		return;
+	}
+	proxy->state = PROXY_TURNING;
+	proxy->asking.url = proxy_url(proxy, proxy);
+	proxy->ticket = budget_take(budget, &proxy->asking, on_go, proxy);
+	if (proxy->ticket == NULL) {
+		send_try(proxy);
+		return;
+	}
+	wait_ms = budget_wait_ms(budget, proxy->ticket);
+	if (wait_ms > PROXY_TURN_MS)
+		refuse_turn(proxy, wait_ms);
 }
 
 static void

@@ -20,6 +20,8 @@
 			      */
 #define PROXY_HOPS_MAX 5     /* redirects */
 #define PROXY_QUEUE_MS 60000 /* for a connection to the provider */
+#define PROXY_TURN_MS \
+	30000 /* for a turn within the provider's limits; a longer wait is a 429 */
 #define PROXY_RETRIES_MAX 20
 #define PROXY_STATUSES_MAX 32
 #define PROXY_RENEW_AGAIN_MS \

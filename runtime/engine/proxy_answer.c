@@ -160,15 +160,6 @@ may_renew(const struct proxy *proxy, const struct upstream_answer *answer)
 
 /* ---- redirects ---- */
 
-static const char *
-base_of(struct proxy *proxy, TALLOC_CTX *mem)
-{
-	if (proxy->url != NULL)
-		return proxy->url;
-	return talloc_asprintf(mem, "%s%s", upstream_place_url(proxy->place),
-			       request_target(proxy->req) + strlen("/proxy"));
-}
-
 static bool
 is_redirect(int status)
 {
@@ -198,7 +189,7 @@ may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 	if (!is_redirect(answer->status) || location == NULL || proxy->hops == PROXY_HOPS_MAX ||
 	    (!proxy->is_body_whole && !becomes_get(proxy, answer->status)))
 		return false;
-	url = http_url_resolve(proxy, base_of(proxy, proxy), location);
+	url = http_url_resolve(proxy, proxy_url(proxy, proxy), location);
 	if (url == NULL || upstream_place_new(proxy, url, NULL, NULL, &place, &err) < 0)
 		return false;
 	if (http_url_same_origin(upstream_place_url(proxy->place), url)) {
@@ -265,10 +256,31 @@ drop_data(struct proxy *proxy, const char *data, size_t length)
 
 /* ---- the upstream's events ---- */
 
+/* Of refusals, and of what a provider tells of its limit with every answer. */
+static void
+note_answer(struct proxy *proxy, const struct upstream_answer *answer)
+{
+	struct json_object *rules = proxy->target->target.retry;
+	int64_t asked = -1;
+
+	if (proxy->asking.scopes == NULL || (answer->status < 400 && rules == NULL))
+		return;
+	if (answer->status >= 400)
+		asked = fetch_asked_ms(rules, answer->status, answer->fields, NULL,
+				       clock_wall_ms());
+	if (proxy->asking.url == NULL)
+		proxy->asking.url = proxy_url(proxy, proxy);
+	budget_note(proxy->node->front_budget, &proxy->asking, answer->status, answer->fields,
+		    asked);
+}
+
 static void
 on_head(void *arg, const struct upstream_answer *answer)
 {
 	struct proxy *proxy = arg;
+
+	if (!proxy->is_foreign)
+		note_answer(proxy, answer);
 
 	if (may_renew(proxy, answer))
 		drop(proxy, answer, proxy_renew);

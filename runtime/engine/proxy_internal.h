@@ -11,11 +11,13 @@
 #include "http/inflate.h"
 #include "http/relay.h"
 #include "http/upstream.h"
+#include "run/budget.h"
 
 /* Where an exchange is; each waits for one thing. */
 enum proxy_state {
 	PROXY_ASKING,	 /* who calls, whose connection */
 	PROXY_GATHERING, /* the body, until it is whole or too long to be kept */
+	PROXY_TURNING,	 /* its turn within the provider's limits */
 	PROXY_SENDING,	 /* the head of the answer */
 	PROXY_DROPPING,	 /* the end of an answer that is not passed on */
 	PROXY_WAITING,	 /* the time of the next try */
@@ -32,6 +34,8 @@ struct proxy {
 	struct cache_ask *ask;
 	const struct cached_key *key;
 	const struct cached_target *target;
+	struct budget_call asking; /* of the try that is next, or under way */
+	struct budget_ticket *ticket;
 	struct upstream_call *call;
 	struct loop_timer *timer; /* of the next try; NULL until there is one */
 	struct buf body;	  /* what is kept of it, or all of it */
@@ -62,6 +66,9 @@ MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
 /* The head of the request, in *head; it belongs to mem. */
 MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head,
 			  struct error *err);
+
+/* The whole URL, in mem unless there is one. */
+const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
 
 /* proxy_answer.c */
 extern const struct upstream_events proxy_events;

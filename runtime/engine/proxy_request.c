@@ -200,6 +200,19 @@ add_target(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head)
 	buf_adds(head, query_of(proxy->req));
 }
 
+const char *
+proxy_url(struct proxy *proxy, TALLOC_CTX *mem)
+{
+	struct buf url;
+
+	if (proxy->url != NULL)
+		return proxy->url;
+	buf_init(&url, mem, 256);
+	buf_adds(&url, upstream_place_url(proxy->place));
+	add_target(proxy, mem, &url);
+	return url.data;
+}
+
 /* ---- headers ---- */
 
 struct fields {

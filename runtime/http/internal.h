@@ -135,6 +135,7 @@ struct http_server {
 	TAILQ_HEAD(http_conns, http_conn) conns, resuming;
 	struct loop_timer *resume; /* looks at what came meanwhile, of those in resuming */
 	size_t conns_count, requests_count, bodies_charge;
+	size_t relays; /* requests that are being passed on */
 	int port;
 	char date[32];
 	int64_t date_s;

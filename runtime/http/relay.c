@@ -80,6 +80,7 @@ void
 relay_begin(struct http_conn *conn)
 {
 	conn_enter(conn, CONN_RELAY, 0);
+	conn->server->relays++;
 	set_deadline(conn);
 	relay_of(conn)->begin(conn->req, conn->req->match.route);
 }
@@ -109,6 +110,7 @@ relay_gone(struct http_conn *conn)
 {
 	struct request *req = conn->req;
 
+	conn->server->relays--;
 	relay_of(conn)->gone(req);
 	conn->req = NULL;
 	req->conn = NULL;
@@ -278,6 +280,7 @@ finish(struct request *req)
 {
 	struct http_conn *conn = req->conn;
 
+	conn->server->relays--;
 	exchange_answer(conn);
 	resume_later(conn);
 }

@@ -318,6 +318,12 @@ http_server_connections(const struct http_server *server)
 	return server->conns_count;
 }
 
+size_t
+http_server_relays(const struct http_server *server)
+{
+	return server->relays;
+}
+
 void
 http_server_free(struct http_server *server)
 {

@@ -98,6 +98,7 @@ MUST_CHECK int http_server_listen(struct http_server *server, const char *addres
 int http_server_port(const struct http_server *server); /* of the first listener */
 void http_server_drain(struct http_server *server); /* no new connections; idle ones close */
 size_t http_server_connections(const struct http_server *server);
+size_t http_server_relays(const struct http_server *server); /* under way (http/relay.h) */
 /*
  * Order at the end: http_server_free (closes everything, wakes writers), pool_free, loop_free:
  * requests that are still being handled keep what they need until their handler returned.

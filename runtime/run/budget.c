@@ -103,7 +103,9 @@ budget_note(struct budget *budget, const struct budget_call *call, int status,
 	}
 	if (!fetch_is_refused(retry, status, headers))
 		return;
-	if (asked_ms <= 0)
+	if (asked_ms < 0)
 		asked_ms = budget_told_ms(headers, now);
+	if (asked_ms == 0) /* "Retry-After: 0": at once, it says */
+		return;
 	budget->ops->note(budget, call, asked_ms);
 }

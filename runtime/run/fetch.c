@@ -5,7 +5,7 @@
  * repeated only where that is harmless: the method is safe to repeat, or the provider said 429.
  * Before each there may be a ticket: the provider's limit leaves it no turn yet.
  */
-#include "run/fetch.h"
+#include "run/fetch_internal.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "http/url.h"
@@ -17,67 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARK_LOOK_MS 250 /* between two looks whether a run does nothing but wait */
-
-struct fetcher {
-	struct loop *loop;
-	struct http_client *client;
-	struct budget *budget; /* NULL: no limits */
-	int64_t hurry;
-};
-
-struct fetch_scope {
-	struct fetcher *fetcher;
-	struct loop_timer *parking; /* looks, in a turn of its own, whether all wait */
-	int64_t park_after_ms;	    /* 0: never */
-	fetch_park *park;
-	void *park_arg;
-	size_t active;	       /* requests under way */
-	struct fetch *waiting; /* those of them that wait long, linked */
-	uint64_t sent, received;
-};
-
-struct fetch {
-	struct fetcher *fetcher;
-	struct fetch_scope *scope;
-	struct fetch *next_waiting;
-	bool is_waiting;
-	int64_t until_ms;	      /* of a long wait, by the monotonic clock */
-	int status;		      /* that asked for it */
-	struct budget_call asking;    /* of the try that is next, or under way */
-	struct budget_ticket *ticket; /* while it waits for its turn within the limits */
-	const struct fetch_target *target;
-	struct run_request request; /* its strings live until done */
-	run_fetch_done *done;
-	void *arg;
-	struct http_call *call;	  /* during a try */
-	struct loop_timer *timer; /* between two */
-	char *url;
-	struct http_field *headers;
-	TALLOC_CTX *try;	       /* of what one is signed with */
-	const struct http_field *with; /* NULL: not signed */
-	unsigned attempt, hops;
-	struct error err; /* that was found before anything was sent */
-};
-
-static void
-leave_waiting(struct fetch *fetch)
-{
-	struct fetch **link = &fetch->scope->waiting;
-
-	if (!fetch->is_waiting)
-		return;
-	while (*link != fetch)
-		link = &(*link)->next_waiting;
-	*link = fetch->next_waiting;
-	fetch->is_waiting = false;
-}
-
 /* The others may all be waiting. */
 static int
 fetch_destructor(struct fetch *fetch)
 {
-	leave_waiting(fetch);
+	fetch_leave_waiting(fetch);
 	fetch->scope->active--;
 	if (fetch->scope->waiting != NULL)
 		loop_timer_set(fetch->scope->parking, 0);
@@ -124,96 +68,6 @@ may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 }
 
 static void
-enter_waiting(struct fetch *fetch)
-{
-	fetch->is_waiting = true;
-	fetch->next_waiting = fetch->scope->waiting;
-	fetch->scope->waiting = fetch;
-	loop_timer_set(fetch->scope->parking, PARK_LOOK_MS);
-}
-
-/* The plugin asks for nothing new while it waits, so the look comes in a later turn: what is
- * under way beside this request may still bring it to a commit. */
-static void
-note_long_wait(struct fetch *fetch, const struct http_incoming *answer, const char *told,
-	       int64_t wait)
-{
-	struct fetch_scope *scope = fetch->scope;
-	int64_t asked = fetch_asked_ms(fetch->target->retry, answer->status, answer->headers,
-				       told, clock_wall_ms());
-
-	if (asked < wait)
-		asked = wait;
-	if (scope->park_after_ms == 0 || asked <= scope->park_after_ms)
-		return;
-	fetch->until_ms =
-	    clock_monotonic_ms() + (asked > FETCH_PARK_MAX_MS ? FETCH_PARK_MAX_MS : asked);
-	fetch->status = answer->status;
-	enter_waiting(fetch);
-}
-
-/* How long a call waits for its turn changes with every other; how long for a header does not.
- * The one that waits the longest, when all that is under way does so too long; else NULL. */
-static struct fetch *
-look_at_waiting(struct fetch_scope *scope, bool *again)
-{
-	struct fetch *longest = NULL;
-	size_t waiting = 0;
-	int64_t now = clock_monotonic_ms();
-
-	*again = false;
-	for (struct fetch *f = scope->waiting; f != NULL; f = f->next_waiting) {
-		if (f->ticket != NULL) {
-			f->until_ms = now + budget_wait_ms(scope->fetcher->budget, f->ticket);
-			*again = true;
-			if (f->until_ms <= now + scope->park_after_ms)
-				continue;
-		}
-		waiting++;
-		if (longest == NULL || f->until_ms > longest->until_ms)
-			longest = f;
-	}
-	return waiting < scope->active ? NULL : longest;
-}
-
-static void
-say_why(char *out, size_t size, const struct fetch *fetch, int64_t wait_ms)
-{
-	long long seconds = (wait_ms + 999) / 1000;
-
-	if (fetch->ticket != NULL)
-		snprintf(out, size,
-			 "%s %.150s waits %lld s for its turn in the provider's limit",
-			 fetch->request.method, fetch->request.path, seconds);
-	else
-		snprintf(out, size, "%s %.150s answered %d and asks for a wait of %lld s",
-			 fetch->request.method, fetch->request.path, fetch->status, seconds);
-}
-
-static void
-on_parking(void *arg)
-{
-	struct fetch_scope *scope = arg;
-	char message[256];
-	bool again;
-	struct fetch *longest;
-	int64_t wait;
-
-	if (scope->park_after_ms == 0)
-		return;
-	longest = look_at_waiting(scope, &again);
-	wait = longest == NULL ? 0 : longest->until_ms - clock_monotonic_ms();
-	if (wait > 0) {
-		say_why(message, sizeof(message), longest, wait);
-		again = !scope->park(scope->park_arg, wait, message);
-		if (!again)
-			scope->park_after_ms = 0;
-	}
-	if (again)
-		loop_timer_set(scope->parking, PARK_LOOK_MS);
-}
-
-static void
 fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
@@ -228,7 +82,7 @@ fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struc
 	fetch->attempt++;
 	loop_timer_set(fetch->timer, wait / fetch->fetcher->hurry);
 	if (err == NULL)
-		note_long_wait(fetch, answer, told, wait);
+		fetch_note_long_wait(fetch, answer, told, wait);
 	talloc_free(mem);
 }
 
@@ -381,7 +235,7 @@ on_go(void *arg, const struct error *err)
 	struct fetch *fetch = arg;
 
 	fetch->ticket = NULL;
-	leave_waiting(fetch);
+	fetch_leave_waiting(fetch);
 	if (err == NULL)
 		send_try(fetch);
 	else
@@ -400,14 +254,15 @@ on_turn(void *arg)
 		fetch_finish(fetch, NULL, &err);
 		return;
 	}
-	leave_waiting(fetch);
+	fetch_leave_waiting(fetch);
 	fetch->asking =
 	    (struct budget_call){fetch->target->budget, fetch->request.method, fetch->url};
+	fetch->asked_ms = clock_monotonic_ms();
 	fetch->ticket = budget_take(fetch->fetcher->budget, &fetch->asking, on_go, fetch);
 	if (fetch->ticket == NULL)
 		send_try(fetch);
 	else if (fetch->scope->park_after_ms > 0)
-		enter_waiting(fetch);
+		fetch_enter_waiting(fetch);
 }
 
 struct fetcher *
@@ -444,7 +299,7 @@ fetch_scope_new(struct fetcher *fetcher)
 	if (scope == NULL)
 		abort();
 	scope->fetcher = fetcher;
-	scope->parking = loop_timer_new(fetcher->loop, on_parking, scope);
+	scope->parking = loop_timer_new(fetcher->loop, fetch_look_to_park, scope);
 	return scope;
 }
 
@@ -456,14 +311,6 @@ fetch_scope_free(struct fetch_scope *scope)
 	talloc_free_children(scope); /* the requests look at the scope as they go */
 	loop_timer_free(scope->parking);
 	talloc_free(scope);
-}
-
-void
-fetch_scope_may_park(struct fetch_scope *scope, int64_t after_ms, fetch_park *park, void *arg)
-{
-	scope->park_after_ms = after_ms;
-	scope->park = park;
-	scope->park_arg = arg;
 }
 
 void

@@ -2,7 +2,7 @@
 /*
  * store/queue -- see queue.h: in, and out.
  *
- * Whose turn it is, and what it may take, is decided in nango.claim_runs (migration 0006):
+ * Whose turn it is, and what it may take, is decided in nango.claim_runs (migration 0014):
  * deficit round robin between environments, whose state all nodes share. It is a function, as
  * are enqueueing and completing, because its plans are then made once a connection: to plan
  * them took longer than to carry them out.

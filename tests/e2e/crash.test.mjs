@@ -4,12 +4,11 @@
 // change twice, none missing.
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as passed } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, children, isAlive, scratch, until } from "./lib/nangod.mjs";
+import { buildPlugin, children, isAlive, scratch, until, zygotes } from "./lib/nangod.mjs";
 import { Cluster, serveOn } from "./lib/postgres.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 
@@ -189,8 +188,6 @@ const kill = (pid) => {
   return until(() => !isAlive(pid), `${pid} does not die`);
 };
 
-const name = (pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-const zygotes = (nangod) => children(nangod.pid).filter((pid) => name(pid) === "nango-runner");
 const runs = (nangod) => zygotes(nangod).flatMap(children);
 
 /** Whom to kill; false when there is nobody at this point. */

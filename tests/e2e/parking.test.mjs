@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { deployItems, item, key } from "./lib/items.mjs";
-import { children, psql, scratch, until } from "./lib/nangod.mjs";
+import { children, psql, scratch, until, zygotes } from "./lib/nangod.mjs";
 
 /** Pages as a list; the first request for page 2 is answered 429. */
 function limited(provider, retryAfter) {
@@ -28,7 +28,7 @@ test("a long Retry-After parks the run; it goes on behind its last page", async 
   const row = "SELECT is_parked, is_claimed, attempts, round(extract(epoch FROM due_at - nango.clock_now()) / 60) FROM nango.queue";
   await until(async () => (await psql(nangod, row)) === "t|f|0|60", async () => `${await psql(nangod, row)}\n${nangod.log()}`);
   assert.deepEqual(asked, [1, 2]);
-  await until(() => children(nangod.pid).slice(1).every((zygote) => children(zygote).length === 0), "its process is still there");
+  await until(() => zygotes(nangod).every((zygote) => children(zygote).length === 0), "its process is still there");
   assert.equal((await nangod.status(key, "acme", "items")).status, "RUNNING");
   assert.deepEqual((await nangod.records(key, "acme", "Item")).records.map((r) => r.id), ["1"], "page 1 is stored");
   assert.match(nangod.log(), /is parked for 3[56]\d{5} ms: GET \/items answered 429 and asks for a wait of 3600 s/);
@@ -88,7 +88,7 @@ test("the deadline is the run's, not the attempt's: after a parking what is left
   provider.reply("GET /items", () => (provider.requests.length === 1 ? { status: 429, headers: { "retry-after": "3600" }, json: {} } : new Promise(() => {})));
   await connect();
   await until(async () => (await psql(nangod, "SELECT is_parked FROM nango.queue")) === "t", () => nangod.log());
-  await psql(nangod, "UPDATE nango.queue SET due_at = nango.clock_now(), started_at = nango.clock_now() - interval '2 hours' + interval '5 seconds'; NOTIFY nango, 'due test'");
+  await psql(nangod, "DELETE FROM nango.budget; UPDATE nango.queue SET due_at = nango.clock_now(), started_at = nango.clock_now() - interval '2 hours' + interval '5 seconds'; NOTIFY nango, 'due test'");
   const { latestError } = await nangod.settled(key, "acme", "items");
   assert.equal(latestError.cause, "deadline");
   assert.ok(Number(/its limit: (\d+) ms/.exec(latestError.message)[1]) <= 5000, latestError.message);

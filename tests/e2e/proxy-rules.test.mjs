@@ -245,3 +245,40 @@ test("401: credentials are made anew once, for all who were refused at the same 
   assert.equal(together.length, 20);
   assert.equal(issued, first + 2);
 });
+
+test("a provider's 429 stops the connection's next calls; one that would wait long is told so", async (t) => {
+  const provider = await fakeProvider(t);
+  let count = 0;
+  const times = [];
+  provider.reply("GET /soon", () => {
+    times.push(Date.now());
+    return ++count === 1 ? { status: 429, headers: { "retry-after": "1" }, json: {} } : { json: { count } };
+  });
+  provider.reply("GET /late", { status: 429, headers: { "retry-after": "3600" }, json: {} });
+  const { ask } = await withTemplates(t, { fake: { proxy: { base_url: provider.url, headers: bearer, retry: { after: "retry-after" } } } });
+  assert.equal((await ask("GET", "/soon")).status, 429, "no retries were asked for");
+  assert.equal((await ask("GET", "/soon")).status, 200);
+  assert.ok(times[1] - times[0] >= 900, `${times[1] - times[0]} ms`);
+  assert.equal((await ask("GET", "/late")).status, 429);
+  const before = provider.requests.length;
+  const refused = await ask("GET", "/soon");
+  assert.equal(refused.status, 429);
+  assert.equal(JSON.parse(refused.text).error.code, "provider_rate_limited");
+  assert.ok(Number(refused.headers.get("retry-after")) > 3000, refused.headers.get("retry-after"));
+  assert.equal(provider.requests.length, before, "the provider was not asked");
+});
+
+test("a stop waits for what is being passed on", async (t) => {
+  const provider = await fakeProvider(t);
+  let answer;
+  provider.reply("GET /slow", () => new Promise((done) => (answer = () => done({ json: { whole: true } }))));
+  const { nangod, ask } = await withTemplates(t, { fake: { proxy: { base_url: provider.url, headers: bearer } } });
+  const waiting = ask("GET", "/slow");
+  await until(() => answer);
+  nangod.child.kill("SIGTERM");
+  await until(() => nangod.log().includes("stopping"));
+  answer();
+  assert.equal((await waiting).text, '{"whole":true}');
+  await nangod.closed;
+  assert.equal(nangod.child.exitCode, 0);
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deployItems, item, key } from "./lib/items.mjs";
-import { addVariants, children, program, psql, run, serve, until } from "./lib/nangod.mjs";
+import { addVariants, children, program, psql, run, serve, until, zygotes } from "./lib/nangod.mjs";
 
 const refused = async (nangod, method, path, status, code) => {
   const answer = await nangod.call(method, path);
@@ -94,7 +94,7 @@ test("cancel and retry, and the tool", async (t) => {
 
   const cancelled = await tool("cancel", id, "--json");
   assert.deepEqual([cancelled.code, cancelled.json.state, cancelled.json.cause], [0, "cancelled", "cancelled"]);
-  await until(() => children(nangod.pid).slice(1).every((zygote) => children(zygote).length === 0), "its process lives on", 5);
+  await until(() => zygotes(nangod).every((zygote) => children(zygote).length === 0), "its process lives on", 5);
   gate.resolve();
   const stopped = await nangod.status(key, "acme", "items");
   assert.deepEqual([stopped.status, stopped.latestExecutionStatus], ["ERROR", "STOPPED"]);

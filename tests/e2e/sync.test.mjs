@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { buildPlugin, psql, start, serve, scratch, until, children, isAlive, top } from "./lib/nangod.mjs";
+import { buildPlugin, psql, start, serve, scratch, until, children, isAlive, top, zygotes } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 import { fileURLToPath } from "node:url";
 
@@ -317,8 +317,8 @@ test("the cause of a run's end is named, and nothing is left behind", async (t) 
     const { connections } = await nangod.ok("GET", `/connections?connectionId=${how}`);
     assert.deepEqual(connections[0].errors.map((e) => e.type), ["sync"], "the list of connections shows it");
   }
-  const zygotes = children(nangod.pid).slice(1);
-  await until(() => zygotes.every((pid) => children(pid).length === 0), "a run's process is left");
+  const forking = zygotes(nangod);
+  await until(() => forking.every((pid) => children(pid).length === 0), "a run's process is left");
 });
 
 test("deploying again changes schedules; a sync that is gone loses its own and its run writes nothing more", async (t) => {

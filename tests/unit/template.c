@@ -318,6 +318,17 @@ test_rules(void **state)
 	     "needs link_rel_in_response_header or link_path_in_response_body"},
 	    {"auth_mode: NONE\nproxy: {base_url: a, paginate: {type: offset}}",
 	     "paginate of type offset needs offset_name_in_request [E0709]"},
+	    {"auth_mode: NONE\nx: {source: a, limits: [{per: client, requests: 0, seconds: "
+	     "1}]}",
+	     "requests of a limit is 1 to 1000000 [E0704]"},
+	    {"auth_mode: NONE\nx: {source: a, limits: [{per: user, requests: 1, seconds: 1}]}",
+	     "there is no x.limits.per \"user\" [E0705]"},
+	    {"auth_mode: NONE\nx: {source: a, limits: [{per: client, requests: 1, seconds: 1, "
+	     "match: {apart: true}}]}",
+	     "match of a limit needs method or path [E0709]"},
+	    {"auth_mode: NONE\nx: {source: a, limits: [{per: client, requests: 1, seconds: 1, "
+	     "match: {path: items}}]}",
+	     "path of a limit begins with / or *"},
 	};
 
 	(void)state;
@@ -327,10 +338,11 @@ test_rules(void **state)
 		struct templates *templates;
 		struct error err = {0};
 
-		place_write(&place, "shop.yaml",
-			    talloc_asprintf(mem,
-					    "display_name: a\n%s\ndocs: b\nx: {source: c}\n",
-					    rows[i].text));
+		place_write(
+		    &place, "shop.yaml",
+		    talloc_asprintf(mem, "display_name: a\n%s\ndocs: b\n%s", rows[i].text,
+				    strstr(rows[i].text, "\nx: ") == NULL ? "x: {source: c}\n"
+									  : ""));
 		if (templates_load(mem, place.dir, NULL, &templates, &err) == 0 ||
 		    strstr(err.message, rows[i].message) == NULL)
 			fail_msg("%s: %s", rows[i].text, err.message);

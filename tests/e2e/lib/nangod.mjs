@@ -94,6 +94,17 @@ export function children(pid) {
   return all;
 }
 
+/** The processes that fork a node's runs. Its Postgres is a child, too, and no order says which: process ids wrap. */
+export const zygotes = (nangod) => children(nangod.pid).filter((pid) => nameOf(pid) === "nango-runner");
+
+function nameOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return ""; // it ended while we looked
+  }
+}
+
 /** The folder of the private Postgres' socket (runtime/db/embedded_cluster.c). */
 export const socketDir = (nangod) =>
   `/tmp/nango-${process.getuid()}-${createHash("sha256").update(nangod.data_dir).digest("hex").slice(0, 16)}`;
