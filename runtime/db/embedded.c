@@ -78,7 +78,7 @@ spawn(struct embedded *pg, struct error *err)
 				    "-c",
 				    "jit=off",
 				    "-c",
-				    "wal_level=logical",
+				    "wal_level=replica",
 				    "-c",
 				    "dynamic_shared_memory_type=posix",
 				    "-c",
