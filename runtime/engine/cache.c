@@ -269,6 +269,7 @@ cache_renew(struct cache *cache, const struct cached_target *refused, cache_targ
 		cached = target_new(cache, old->name, old->name_length, old->environment_id,
 				    old->integration_key, old->connection_id);
 		cached->renew_row = refused->connection_row;
+		cached->renew_version = refused->version;
 		begin_loading(cached);
 	}
 	if (cached->is_loading) {

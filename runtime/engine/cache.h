@@ -37,6 +37,7 @@ struct cached_target {
 	const char *base_path; /* of the base URL, without a slash at its end */
 	bool is_plain;	       /* the base URL has no query, and none is injected */
 	bool is_renewable;     /* its credentials can be made anew */
+	int64_t version;       /* of its credentials */
 	int64_t born_ms;       /* when its credentials were made; monotonic */
 };
 

@@ -30,7 +30,7 @@ struct cached {
 	struct error err; /* code ERR_NONE: it is there */
 	/* What is asked for. */
 	unsigned char hash[CRYPTO_SHA256_BYTES];
-	int64_t environment_id, renew_row;
+	int64_t environment_id, renew_row, renew_version;
 	const char *integration_key, *connection_id;
 	size_t name_length;
 	char name[];

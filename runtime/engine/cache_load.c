@@ -54,25 +54,41 @@ find_connection(struct cached *cached, int64_t *row, struct error *err)
 	return result;
 }
 
+static int
+find_state(struct node *node, TALLOC_CTX *mem, int64_t row, struct connection **c,
+	   struct refresh_state *state, struct error *err)
+{
+	struct db *db;
+	int result;
+
+	if (db_acquire(node->control, &db, err) < 0)
+		return -1;
+	result = refresh_find(mem, db, row, c, state, err);
+	db_release(db);
+	return result;
+}
+
 /* As it is now, made fresh where there is reason to. */
 static int
 open_connection(struct cached *cached, struct connection **c, struct refresh_state *state,
 		struct error *err)
 {
 	struct node *node = cached->cache->node;
-	enum freshen_why why = cached->renew_row != 0 ? FRESHEN_FORCED : FRESHEN_DUE;
+	enum freshen_why why = FRESHEN_DUE;
 	int64_t row = 0;
-	struct db *db;
-	int result;
 
-	if (find_connection(cached, &row, err) < 0 ||
-	    freshen(node, cached->mem, row, row == cached->renew_row ? why : FRESHEN_DUE, c,
-		    err) < 0 ||
-	    db_acquire(node->control, &db, err) < 0)
+	if (find_connection(cached, &row, err) < 0)
 		return -1;
-	result = refresh_find(cached->mem, db, row, c, state, err);
-	db_release(db);
-	return result;
+	/* Those that were refused, if nobody has renewed them since. */
+	if (row == cached->renew_row) {
+		if (find_state(node, cached->mem, row, c, state, err) < 0)
+			return -1;
+		if (state->version == cached->renew_version)
+			why = FRESHEN_FORCED;
+	}
+	if (freshen(node, cached->mem, row, why, c, err) < 0)
+		return -1;
+	return find_state(node, cached->mem, row, c, state, err);
 }
 
 /* The base URL as the fast path of the proxy wants it. */
@@ -114,6 +130,7 @@ load_target(struct cached *cached, struct error *err)
 	    take_apart(cached, err) < 0)
 		return -1;
 	t->connection_row = c->id;
+	t->version = state.version;
 	t->is_renewable = t->target.is_renewable;
 	t->born_ms = clock_monotonic_ms() - state.age_ms;
 	cached->integration_id = c->integration_id;

@@ -333,6 +333,7 @@ http_server_free(struct http_server *server)
 	while (!TAILQ_EMPTY(&server->conns))
 		conn_close(TAILQ_FIRST(&server->conns));
 	loop_timer_free(server->sweep);
+	loop_timer_free(server->resume);
 	dispatch_close(server);
 	server->is_freed = true;
 	server_release(server);

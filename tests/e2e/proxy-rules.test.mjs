@@ -280,5 +280,5 @@ test("a stop waits for what is being passed on", async (t) => {
   answer();
   assert.equal((await waiting).text, '{"whole":true}');
   await nangod.closed;
-  assert.equal(nangod.child.exitCode, 0);
+  assert.equal(nangod.child.exitCode, 0, nangod.log());
 });
