@@ -73,7 +73,7 @@ export async function startApi(t) {
 export async function startNginx(t, api) {
   const port = await freePort();
   const hostOf = (url) => new URL(url).host;
-  const common = `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer ${secret}"; proxy_max_temp_file_size 0;`;
+  const common = `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer ${secret}"; proxy_max_temp_file_size 0; proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 256k;`;
   await nginx(
     t, api.dir, "proxy", port,
     `upstream plain { server ${hostOf(api.plain)}; keepalive 256; keepalive_requests 100000000; }
