@@ -116,11 +116,11 @@ endpoint_of(const struct proxy *proxy, const char *base_url)
 	return path;
 }
 
-/* Bytes that have to be looked at before they may stand in a URL: dot segments. */
+/* Dot segments have to be looked at before they may stand in a URL. */
 static bool
 is_simple(const char *path)
 {
-	return strstr(path, "/.") == NULL && strstr(path, "//") == NULL;
+	return strstr(path, "/.") == NULL;
 }
 
 static int
@@ -130,12 +130,9 @@ place_by_url(struct proxy *proxy, const struct fetch_target *target, struct erro
 	struct run_request request = {0};
 	char *url;
 
-	request.path = talloc_asprintf(
-	    proxy, "%s%s", endpoint[0] == '/' ? endpoint + 1 : endpoint, query_of(proxy->req));
+	request.path = talloc_asprintf(proxy, "%s%s", endpoint, query_of(proxy->req));
 	if (request.path == NULL)
 		abort();
-	if (http_url_is_absolute(request.path)) /* a path that looks like a URL stays a path */
-		request.path = talloc_asprintf(proxy, "./%s", request.path);
 	if (fetch_url(proxy, target, &request, &url, err) < 0)
 		return -1;
 	proxy->url = url;

@@ -74,3 +74,28 @@ test("without a declared limit a refusal blocks its connection on all nodes, and
   assert.equal(await psql(nodes[0], "SELECT count(*) FROM nango.budget"), "1");
   provider.end();
 });
+
+test("apps' calls through /proxy of three nodes keep to the same limit, together with runs", async (t) => {
+  const provider = await limitedProvider(t, { rate: RATE, burst: 10 });
+  const env = { NANGO_PROVIDERS: declare(t, perClient), NANGO_RUNS_MAX: "1", NANGO_CONNECTION_RUNS_MAX: "0", NANGO_LOG: "info" };
+  const nodes = await load(t, provider, { nodes: 3, connections: 3, env });
+  let over = false;
+  const statuses = [];
+  const app = async (node, id) => {
+    while (!over) statuses.push((await node.call("GET", "/proxy/items?page=1", { headers: { "provider-config-key": key, "connection-id": id } })).status);
+  };
+  const apps = nodes.flatMap((node) => ["c1", "c2", "c3"].map((id) => app(node, id)));
+  await until(() => statuses.length >= 20, "no app is served");
+  const from = performance.now();
+  const served = statuses.length;
+  await pause(8000);
+  const calls = provider.since(from, from + 8000);
+  over = true;
+  assert.deepEqual(calls.filter((c) => c.status !== 200), [], "no call is refused");
+  assert.ok(calls.length >= 0.95 * RATE * 8, `${calls.length} of ${RATE * 8} were used`);
+  t.diagnostic(`${calls.length} of ${RATE * 8} in 8 s, ${statuses.length - served} of them apps'`);
+  assert.ok(statuses.length - served >= 20, "apps have turns beside runs");
+  assert.ok(statuses.every((status) => status === 200), `${statuses}`);
+  provider.end();
+  await Promise.all(apps);
+});
