@@ -153,21 +153,6 @@ proxy_send(struct proxy *proxy)
 		refuse_turn(proxy, wait_ms);
 }
 
-static void
-on_timer(void *arg)
-{
-	proxy_send(arg);
-}
-
-void
-proxy_send_at(struct proxy *proxy, int64_t wait_ms)
-{
-	proxy->state = PROXY_WAITING;
-	if (proxy->timer == NULL)
-		proxy->timer = loop_timer_new(proxy->node->front, on_timer, proxy);
-	loop_timer_set(proxy->timer, wait_ms);
-}
-
 /* ---- the body ---- */
 
 static size_t
@@ -258,15 +243,6 @@ proxy_end(struct request *req)
 }
 
 void
-proxy_drained(struct request *req)
-{
-	struct proxy *proxy = relay_arg(req);
-
-	if (proxy->call != NULL)
-		upstream_hold(proxy->call, false);
-}
-
-void
 proxy_gone(struct request *req)
 {
 	proxy_free(relay_arg(req));
@@ -281,6 +257,8 @@ has_target(struct proxy *proxy)
 
 	if (proxy_place(proxy, &err) < 0)
 		proxy_refuse(proxy, &err);
+	else if (proxy->attempt > 0)
+		proxy_send(proxy);
 	else
 		gather(proxy);
 }
@@ -310,6 +288,15 @@ has_key(struct proxy *proxy)
 		proxy_refuse(proxy, &err);
 		return;
 	}
+	if (o->follows_with_all &&
+	    !proxy->may(proxy->key->scopes, "connections:read_credentials")) {
+		error_set(&err, ERR_FORBIDDEN,
+			  "Forward-Headers-On-Redirect sends the connection's credentials to "
+			  "another host, so the key needs environment:connections:"
+			  "read_credentials");
+		proxy_refuse(proxy, &err);
+		return;
+	}
 	proxy->target =
 	    cache_target(proxy->node->cache, proxy->key->environment_id, o->integration_key,
 			 o->connection_id, on_target, proxy, &proxy->ask);
@@ -328,6 +315,37 @@ on_key(void *arg, const struct cached_key *found, const struct error *err)
 		proxy_refuse(proxy, err);
 	else
 		has_key(proxy);
+}
+
+static void
+ask_for_key(struct proxy *proxy)
+{
+	proxy->state = PROXY_ASKING;
+	proxy->key = cache_key(proxy->node->cache, proxy->key_hash, on_key, proxy, &proxy->ask);
+	if (proxy->key != NULL)
+		has_key(proxy);
+}
+
+/* Since the try before, the key may have been revoked, the connection deleted or renewed. */
+static void
+on_timer(void *arg)
+{
+	struct proxy *proxy = arg;
+
+	cache_drop_key(proxy->key);
+	cache_drop_target(proxy->target);
+	proxy->key = NULL;
+	proxy->target = NULL;
+	ask_for_key(proxy);
+}
+
+void
+proxy_send_at(struct proxy *proxy, int64_t wait_ms)
+{
+	proxy->state = PROXY_WAITING;
+	if (proxy->timer == NULL)
+		proxy->timer = loop_timer_new(proxy->node->front, on_timer, proxy);
+	loop_timer_set(proxy->timer, wait_ms);
 }
 
 static void
@@ -373,7 +391,6 @@ proxy_begin(struct node *node, struct request *req, const struct proxy_options *
 	relay_set_arg(req, proxy);
 	if (relay_has_body(req))
 		relay_hold(req, true);
-	proxy->key = cache_key(node->cache, options->key_hash, on_key, proxy, &proxy->ask);
-	if (proxy->key != NULL)
-		has_key(proxy);
+	memcpy(proxy->key_hash, options->key_hash, sizeof(proxy->key_hash));
+	ask_for_key(proxy);
 }

@@ -28,7 +28,7 @@
 	30000 /* credentials younger than this are not made anew for a 401 */
 
 struct proxy_options {
-	const unsigned char *key_hash;
+	const unsigned char *key_hash; /* copied; CRYPTO_SHA256_BYTES */
 	const char *integration_key, *connection_id;
 	const char *base_url; /* in place of the template's; NULL: the template's */
 	unsigned retries;

@@ -54,6 +54,7 @@ begin_decoding(struct proxy *proxy, const struct upstream_answer *answer)
 	if ((proxy->options.decodes || proxy->target->target.decodes) && coding != NULL &&
 	    answer->has_body)
 		proxy->inflate = inflate_new(proxy, coding);
+	buf_init(&proxy->packed, proxy, 1);
 }
 
 static bool
@@ -92,6 +93,30 @@ pass_data(void *arg, const char *data, size_t length)
 	struct proxy *proxy = arg;
 
 	relay_write(proxy->req, data, length);
+}
+
+#define UNPACK_BYTES 256 /* at a time: what comes out may be a thousand times as long */
+
+/* As much as the client has room for; the rest waits. -1: it is damaged. */
+static int
+unpack(struct proxy *proxy)
+{
+	struct buf *packed = &proxy->packed;
+	size_t at = 0;
+
+	while (at < packed->length && relay_unsent(proxy->req) <= RELAY_HIGH) {
+		size_t n =
+		    packed->length - at < UNPACK_BYTES ? packed->length - at : UNPACK_BYTES;
+
+		if (inflate_feed(proxy->inflate, packed->data + at, n, pass_data, proxy) < 0)
+			return -1;
+		at += n;
+	}
+	if (at > 0) {
+		memmove(packed->data, packed->data + at, packed->length - at);
+		packed->length -= at;
+	}
+	return 0;
 }
 
 /* The reply is half out: the client must not take it for a whole one. */
@@ -181,6 +206,7 @@ becomes_get(const struct proxy *proxy, int status)
 static bool
 may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 {
+	const struct fetch_target *target = &proxy->target->target;
 	const char *location = field(answer->fields, "location");
 	struct upstream_place *place;
 	struct error err;
@@ -190,15 +216,16 @@ may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 	    (!proxy->is_body_whole && !becomes_get(proxy, answer->status)))
 		return false;
 	url = http_url_resolve(proxy, proxy_url(proxy, proxy), location);
-	if (url == NULL || upstream_place_new(proxy, url, NULL, NULL, &place, &err) < 0)
+	if (url == NULL)
 		return false;
-	if (http_url_same_origin(upstream_place_url(proxy->place), url)) {
-		proxy->url = url;
-	} else { /* from here on nothing is put in, even when it leads back */
+	/* From another host on nothing is put in, even when it leads back. */
+	if (!http_url_same_origin(upstream_place_url(proxy->place), url))
 		proxy->is_foreign = true;
-		proxy->place = place;
-		proxy->url = url;
-	}
+	if (upstream_place_new(proxy, url, proxy->is_foreign ? NULL : target->certificate,
+			       target->private_key, &place, &err) < 0)
+		return false;
+	proxy->place = place; /* its own: the target may be asked for anew */
+	proxy->url = url;
 	if (becomes_get(proxy, answer->status)) {
 		proxy->method = "GET";
 		buf_reset(&proxy->body);
@@ -301,10 +328,8 @@ on_data(void *arg, const char *data, size_t length)
 		drop_data(proxy, data, length);
 	} else if (proxy->inflate == NULL) {
 		relay_write(proxy->req, data, length);
-	} else if (inflate_feed(proxy->inflate, data, length, pass_data, proxy) < 0) {
-		upstream_cancel(proxy->call);
-		proxy->call = NULL;
-		break_off(proxy);
+	} else {
+		buf_add(&proxy->packed, data, length);
 	}
 }
 
@@ -315,24 +340,66 @@ on_turn(void *arg)
 
 	if (proxy->state != PROXY_RELAYING)
 		return;
+	if (unpack(proxy) < 0) {
+		break_off(proxy);
+		return;
+	}
 	relay_flush(proxy->req);
 	if (relay_unsent(proxy->req) > RELAY_HIGH)
 		upstream_hold(proxy->call, true);
+}
+
+/* All of it was passed on. */
+static void
+finish(struct proxy *proxy)
+{
+	struct request *req = proxy->req;
+
+	if (proxy->inflate != NULL && !inflate_is_over(proxy->inflate)) {
+		break_off(proxy); /* it was cut off before it was packed, or empty */
+		return;
+	}
+	proxy_free(proxy);
+	relay_end(req);
+}
+
+void
+proxy_drained(struct request *req)
+{
+	struct proxy *proxy = relay_arg(req);
+
+	if (unpack(proxy) < 0) {
+		break_off(proxy);
+		return;
+	}
+	relay_flush(req);
+	if (relay_unsent(req) > RELAY_HIGH)
+		return; /* until it is called again */
+	if (proxy->is_ended)
+		finish(proxy);
+	else if (proxy->call != NULL)
+		upstream_hold(proxy->call, false);
 }
 
 static void
 on_end(void *arg)
 {
 	struct proxy *proxy = arg;
-	struct request *req = proxy->req;
 
 	proxy->call = NULL;
 	if (proxy->state == PROXY_DROPPING) {
 		proxy->next(proxy);
 		return;
 	}
-	proxy_free(proxy);
-	relay_end(req);
+	if (unpack(proxy) < 0) {
+		break_off(proxy);
+		return;
+	}
+	proxy->is_ended = true;
+	if (proxy->packed.length == 0)
+		finish(proxy);
+	else
+		relay_flush(proxy->req);
 }
 
 static void

@@ -30,6 +30,7 @@ struct proxy {
 	struct request *req;
 	struct proxy_options options;
 	proxy_may *may;
+	unsigned char key_hash[CRYPTO_SHA256_BYTES];
 	enum proxy_state state;
 	struct cache_ask *ask;
 	const struct cached_key *key;
@@ -55,6 +56,8 @@ struct proxy {
 	struct buf told;
 	void (*next)(struct proxy *proxy);
 	struct inflate *inflate; /* NULL: as it comes */
+	struct buf packed;	 /* what waits to be unpacked */
+	bool is_ended;		 /* the answer is; some of it waits */
 };
 
 /* proxy_request.c */

@@ -247,7 +247,7 @@ put_named(const struct proxy *proxy, const struct http_field *put_in, struct fie
 static void
 put_of_body(const struct proxy *proxy, const struct http_field *put_in, struct fields *fields)
 {
-	if (!relay_has_body(proxy->req))
+	if (proxy->is_body_whole && proxy->body.length == 0)
 		return;
 	for (const struct http_field *f = request_headers(proxy->req); f->name != NULL; f++)
 		if (is_among(of_the_body, COUNT(of_the_body), f->name) &&

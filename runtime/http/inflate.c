@@ -77,5 +77,5 @@ inflate_feed(struct inflate *it, const char *data, size_t length, inflate_out *o
 bool
 inflate_is_over(const struct inflate *it)
 {
-	return it->is_over;
+	return it->is_over || it->z.total_in == 0; /* nothing is packed as nothing, too */
 }

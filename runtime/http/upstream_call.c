@@ -7,6 +7,7 @@
 #include "http/upstream_internal.h"
 
 #include "base/clock.h"
+#include "base/crypto.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ call_free(struct upstream_call *call)
 {
 	call->origin->calls--;
 	TAILQ_REMOVE(&call->upstream->calls, call, entry);
+	crypto_wipe(call->out.data, call->out.capacity); /* credentials are in it */
 	talloc_free(call);
 }
 
@@ -226,14 +228,17 @@ call_received(struct upstream_call *call, const char *data, size_t length)
 		call_end(call, used == length && may_rest(call));
 		return false;
 	}
+	return true;
+}
+
+void
+call_turn(struct upstream_call *call)
+{
 	call->is_telling = true;
 	call->events->turn(call->arg);
 	call->is_telling = false;
-	if (call->is_cancelled) {
+	if (call->is_cancelled)
 		call_free(call);
-		return false;
-	}
-	return !call->is_held;
 }
 
 /* Back to the queue: a kept connection that was dead already. */
@@ -322,6 +327,8 @@ upstream_write(struct upstream_call *call, const void *data, size_t length)
 void
 upstream_finish(struct upstream_call *call)
 {
+	if (call->is_finished)
+		return;
 	call->is_finished = true;
 	if (call->is_chunked)
 		put(call, "0\r\n\r\n", 5);

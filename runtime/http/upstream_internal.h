@@ -127,8 +127,9 @@ void call_fail(struct upstream_call *call, enum error_code code, const char *fmt
     __attribute__((format(printf, 3, 4)));
 void call_link_ready(struct upstream_call *call);
 void call_link_lost(struct upstream_call *call, const struct error *err);
-/* Whether the call goes on, and reads on: otherwise neither it nor its link may be touched. */
+/* Whether the call goes on: otherwise neither it nor its link may be touched. */
 bool call_received(struct upstream_call *call, const char *data, size_t length);
+void call_turn(struct upstream_call *call); /* there is no more to read just now */
 void call_eof(struct upstream_call *call);
 void call_sent(struct upstream_call *call);
 

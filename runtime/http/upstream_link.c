@@ -190,26 +190,37 @@ link_read_idle(struct link *link)
 		link_close(link);
 }
 
-void
-link_read_answer(struct link *link)
+/* 1: there may be more; 0: not now; -1: the call is over, or the connection. */
+static int
+read_once(struct link *link)
 {
 	struct upstream_call *call = link->call;
 	size_t length;
 
-	for (int i = 0; i < READS_A_TURN; i++) {
-		if (link_receive(link, &length) < 0) {
-			call_eof(call);
-			return;
-		}
-		if (length == 0)
-			return;
-		if (!call_received(call, link->upstream->scratch, length))
-			return;
-		if (link->ssl == NULL && length < UPSTREAM_READ_BYTES)
-			return;
+	if (link_receive(link, &length) < 0) {
+		call_eof(call);
+		return -1;
 	}
-	if (link->ssl != NULL) /* what TLS holds already wakes nobody */
+	if (length == 0)
+		return 0;
+	if (!call_received(call, link->upstream->scratch, length))
+		return -1;
+	return link->ssl != NULL; /* records are 16 KiB at most; a socket is asked again */
+}
+
+void
+link_read_answer(struct link *link)
+{
+	struct upstream_call *call = link->call;
+	int result = 1;
+
+	for (int i = 0; i < READS_A_TURN && result > 0; i++)
+		result = read_once(link);
+	if (result < 0)
+		return;
+	if (result > 0 && link->ssl != NULL) /* what TLS holds already wakes nobody */
 		event_active(link->readable, EV_READ, 1);
+	call_turn(call);
 }
 
 void

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define READ_AHEAD_BYTES (64 * 1024)
+
 static int
 set_error(struct error *err, const char *what)
 {
@@ -65,6 +67,8 @@ tls_context(SSL_CTX **out, const char *ca_file, const char *certificate,
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1); /* several records a read */
+	SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD_BYTES);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_session);
 	if ((ca_file != NULL ? SSL_CTX_load_verify_file(ctx, ca_file)

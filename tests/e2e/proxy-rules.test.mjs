@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proxy: what is put into a request, what is tried again, and where credentials may go.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, get } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { internet } from "./lib/internet.mjs";
 import { psql, scratch, start, until } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
@@ -281,4 +282,28 @@ test("a stop waits for what is being passed on", async (t) => {
   assert.equal((await waiting).text, '{"whole":true}');
   await nangod.closed;
   assert.equal(nangod.child.exitCode, 0, nangod.log());
+});
+
+test("an answer that unpacks to 200 MB is unpacked as its reader takes it; a damaged one is broken off", async (t) => {
+  const size = 200 * 1024 * 1024;
+  const packed = gzipSync(Buffer.alloc(size));
+  const upstream = createServer((req, res) => {
+    res.writeHead(200, { "content-encoding": "gzip" });
+    res.end(req.url === "/cut" ? packed.subarray(0, 1000) : req.url === "/damaged" ? Buffer.from("no gzip at all") : packed);
+  });
+  await new Promise((done) => upstream.listen(0, "127.0.0.1", done));
+  t.after(() => (upstream.closeAllConnections(), upstream.close()));
+  const { nangod, ask } = await withTemplates(t, { fake: { proxy: { base_url: `http://127.0.0.1:${upstream.address().port}`, headers: bearer, decompress: true } } });
+  const headers = { authorization: `Bearer ${nangod.key}`, "provider-config-key": "fake", "connection-id": "acme" };
+  const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${nangod.pid}/status`, "utf8"))[1]) * 1024;
+  for (const path of ["/cut", "/damaged"]) await assert.rejects(ask("GET", path), path);
+  const before = peak();
+  const response = await new Promise((done, fail) => get(`${nangod.url}/proxy/large`, { headers, agent: false }, done).on("error", fail));
+  assert.equal(response.headers["content-encoding"], undefined);
+  await until(() => response.readableLength > 0); // and then nobody reads for as long as the rest takes
+  await ask("GET", "/cut").catch(() => {});
+  let bytes = 0;
+  for await (const piece of response) bytes += piece.length;
+  assert.equal(bytes, size);
+  assert.ok(peak() - before < 64 * 1024 * 1024, `${peak() - before} bytes more`);
 });
