@@ -194,6 +194,8 @@ test("Base-Url-Override needs a key that may read credentials, and the address r
     return answer.status === 403 && answer;
   });
   assert.match(refused.text, /read_credentials/);
+  const along = await ask("GET", "/items", { headers: { "forward-headers-on-redirect": "true" } });
+  assert.equal(along.status, 403, "a redirect is another way to another host");
   assert.equal((await ask("GET", "/items")).status, 200);
   await psql(nangod, "UPDATE nango.api_key SET scopes = '{environment:records:*}'");
   await until(async () => (await ask("GET", "/items")).status === 403);
