@@ -40,19 +40,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct run_response response = {200, headers, (const char *)data + used, size - used};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		const struct http_field *query;
+		const struct run_request first = {.method = "GET", .path = "/v1/items"};
+		const struct paginate_ask *next;
 		struct paginate *pages;
 		struct jsonspan items;
 		struct error err;
-		const char *path;
 
 		if (paginate_new(mem, rules[i], NULL, &pages, &err) < 0 ||
-		    paginate_first(pages, "/v1/items", NULL, &path, &query, &err) < 0)
+		    paginate_first(pages, &first, &next, &err) < 0)
 			abort();
 		for (int n = 0; n < 3; n++) {
-			if (paginate_next(pages, &response, &items, &path, &query, &err) <= 0)
+			if (paginate_next(pages, &response, &items, &next, &err) <= 0)
 				break;
-			check_path(path);
+			check_path(next->path);
 		}
 	}
 	talloc_free(mem);

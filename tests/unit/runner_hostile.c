@@ -155,7 +155,7 @@ test_constructors(void **state)
 	    {"ctor_connect", "sandbox: socket", ""},
 	    {"ctor_segfault", "signal 11", "constructor"},
 	    {"ctor_heavy", "load", "16 MiB are allowed"},
-	    {"abi_next", "abi", "built for SDK ABI 2.0, this runner speaks 1.1: rebuild"},
+	    {"abi_next", "abi", "built for SDK ABI 2.0, this runner speaks 1.2: rebuild"},
 	    {"no_symbol", "abi", "does not export nango_plugin_v1"},
 	    {"ctor_open", "", ""},
 	};
