@@ -77,6 +77,19 @@ find(struct cache *cache, const char *name, size_t length)
 	return NULL;
 }
 
+/* Credentials are not kept in memory for longer than they are good for. */
+void
+cache_forget_old(struct cache *cache)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct cached *cached, *next;
+
+	HASH_ITER (hh, cache->entries, cached, next) {
+		if (!cached->is_loading && cached->until_ms <= now_ms)
+			forget(cached);
+	}
+}
+
 /* ---- loading ---- */
 
 static void
@@ -262,8 +275,13 @@ cache_renew(struct cache *cache, const struct cached_target *refused, cache_targ
 	const struct cached *old = of_target(refused);
 	struct cached *cached = find(cache, old->name, old->name_length);
 
-	/* Somebody else was refused, too, and asked before. */
-	if (cached == NULL || (!cached->is_loading && cached == old)) {
+	bool is_renewed =
+	    cached != NULL && !cached->is_loading && cached->target.version != refused->version;
+	bool is_renewing = cached != NULL && cached->is_loading &&
+			   cached->renew_row == refused->connection_row &&
+			   cached->renew_version == refused->version;
+
+	if (!is_renewed && !is_renewing) {
 		if (cached != NULL)
 			forget(cached);
 		cached = target_new(cache, old->name, old->name_length, old->environment_id,
@@ -281,6 +299,15 @@ cache_renew(struct cache *cache, const struct cached_target *refused, cache_targ
 	cached->refs++;
 	cached->is_loading = true;
 	loop_post(cache->loop, loaded, cached);
+}
+
+bool
+cache_is_current(const struct cached_key *key, const struct cached_target *target)
+{
+	const struct cached *k =
+	    (const void *)((const char *)key - offsetof(struct cached, key));
+
+	return k->is_told_of == false && of_target(target)->is_told_of == false;
 }
 
 void
@@ -331,8 +358,10 @@ heed(void *arg)
 
 	cache->generation++;
 	HASH_ITER (hh, cache->entries, cached, next) {
-		if (!cached->is_loading && is_about(cached, heeding))
+		if (!cached->is_loading && is_about(cached, heeding)) {
+			cached->is_told_of = true;
 			forget(cached);
+		}
 	}
 	free(heeding);
 }

@@ -20,6 +20,7 @@ struct cached {
 	enum cache_kind kind;
 	unsigned refs; /* the table's is one */
 	bool is_loading, is_kept, is_used;
+	bool is_told_of; /* it changed */
 	int64_t until_ms;
 	uint64_t generation; /* of the cache, when loading began */
 	TAILQ_HEAD(, cache_ask) asks;
@@ -54,6 +55,8 @@ struct cache {
 	bool is_writing;
 	struct cache_listener *listener;
 };
+
+void cache_forget_old(struct cache *cache); /* what nobody may use any more */
 
 /* cache_load.c: on a pool thread; fills what the question wants, or err. */
 void cache_load(struct cached *cached);

@@ -82,6 +82,7 @@ cache_write_used(void *arg)
 	if (cache->is_writing || cache->entries == NULL)
 		return;
 	w = collect(cache);
+	cache_forget_old(cache);
 	cache->is_writing = w->keys_count + w->connections_count > 0;
 	if (!cache->is_writing || pool_submit(cache->node->api_pool, write_in_pool, w) < 0) {
 		cache->is_writing = false;

@@ -69,6 +69,8 @@ stream_on(struct proxy *proxy)
 		relay_hold(proxy->req, upstream_unsent(proxy->call) > UPSTREAM_HIGH);
 }
 
+static void ask_again(struct proxy *proxy); /* the steps are a circle */
+
 static void
 send_try(struct proxy *proxy)
 {
@@ -79,10 +81,16 @@ send_try(struct proxy *proxy)
 					   .group = proxy->target->target.group,
 					   .queue_ms = PROXY_QUEUE_MS,
 					   .timeout_ms = proxy->node->config->proxy_timeout_ms};
-	TALLOC_CTX *mem = talloc_new(proxy);
+	TALLOC_CTX *mem;
 	struct error err;
 	struct buf head;
 
+	if (!cache_is_current(proxy->key, proxy->target) &&
+	    proxy->rechecks++ < PROXY_RECHECKS_MAX) {
+		ask_again(proxy);
+		return;
+	}
+	mem = talloc_new(proxy);
 	if (proxy_head(proxy, mem, &head, &err) < 0) {
 		proxy_refuse(proxy, &err);
 		return;
@@ -94,6 +102,7 @@ send_try(struct proxy *proxy)
 	request.head_length = head.length;
 	proxy->state = PROXY_SENDING;
 	proxy->call = upstream_send(proxy->node->upstream, &request, &proxy_events, proxy);
+	crypto_wipe(head.data, head.capacity); /* credentials are in it */
 	talloc_free(mem);
 	if (request.is_chunked)
 		upstream_write(proxy->call, proxy->body.data, proxy->body.length);
@@ -107,6 +116,8 @@ on_go(void *arg, const struct error *err)
 	struct proxy *proxy = arg;
 
 	proxy->ticket = NULL;
+	if (proxy->timer != NULL)
+		loop_timer_cancel(proxy->timer);
 	if (err != NULL)
 		proxy_refuse(proxy, err);
 	else
@@ -133,9 +144,11 @@ void
 proxy_send(struct proxy *proxy)
 {
 	struct budget *budget = proxy->node->front_budget;
-	const struct budget_scopes *scopes = proxy->target->target.budget;
+	const struct budget_scopes *scopes =
+	    proxy->is_elsewhere ? NULL : proxy->target->target.budget;
 	int64_t wait_ms;
 
+	proxy->is_gathered = true;
 	proxy->asking = (struct budget_call){scopes, proxy->method, NULL};
 	if (budget_is_free(budget, scopes) || proxy->is_foreign) {
 		send_try(proxy);
@@ -151,6 +164,8 @@ proxy_send(struct proxy *proxy)
 	wait_ms = budget_wait_ms(budget, proxy->ticket);
 	if (wait_ms > PROXY_TURN_MS)
 		refuse_turn(proxy, wait_ms);
+	else
+		proxy_set_timer(proxy, PROXY_TURN_MS);
 }
 
 /* ---- the body ---- */
@@ -257,7 +272,7 @@ has_target(struct proxy *proxy)
 
 	if (proxy_place(proxy, &err) < 0)
 		proxy_refuse(proxy, &err);
-	else if (proxy->attempt > 0)
+	else if (proxy->is_gathered)
 		proxy_send(proxy);
 	else
 		gather(proxy);
@@ -326,12 +341,10 @@ ask_for_key(struct proxy *proxy)
 		has_key(proxy);
 }
 
-/* Since the try before, the key may have been revoked, the connection deleted or renewed. */
+/* The key may have been revoked, the connection deleted or renewed meanwhile. */
 static void
-on_timer(void *arg)
+ask_again(struct proxy *proxy)
 {
-	struct proxy *proxy = arg;
-
 	cache_drop_key(proxy->key);
 	cache_drop_target(proxy->target);
 	proxy->key = NULL;
@@ -339,13 +352,50 @@ on_timer(void *arg)
 	ask_for_key(proxy);
 }
 
+static void
+turn_is_late(struct proxy *proxy)
+{
+	refuse_turn(proxy, budget_wait_ms(proxy->node->front_budget, proxy->ticket));
+}
+
+/* What follows is known; the rest of the answer is not waited for. */
+void
+proxy_leave_drop(struct proxy *proxy)
+{
+	if (proxy->timer != NULL)
+		loop_timer_cancel(proxy->timer);
+	upstream_cancel(proxy->call);
+	proxy->call = NULL;
+	proxy->next(proxy);
+}
+
+static void
+on_timer(void *arg)
+{
+	static void (*const lates[PROXY_RELAYING + 1])(struct proxy *) = {
+	    [PROXY_TURNING] = turn_is_late,
+	    [PROXY_DROPPING] = proxy_leave_drop,
+	    [PROXY_WAITING] = ask_again,
+	};
+	struct proxy *proxy = arg;
+
+	if (lates[proxy->state] != NULL)
+		lates[proxy->state](proxy);
+}
+
+void
+proxy_set_timer(struct proxy *proxy, int64_t ms)
+{
+	if (proxy->timer == NULL)
+		proxy->timer = loop_timer_new(proxy->node->front, on_timer, proxy);
+	loop_timer_set(proxy->timer, ms);
+}
+
 void
 proxy_send_at(struct proxy *proxy, int64_t wait_ms)
 {
 	proxy->state = PROXY_WAITING;
-	if (proxy->timer == NULL)
-		proxy->timer = loop_timer_new(proxy->node->front, on_timer, proxy);
-	loop_timer_set(proxy->timer, wait_ms);
+	proxy_set_timer(proxy, wait_ms);
 }
 
 static void

@@ -18,10 +18,12 @@
 #define PROXY_TOLD_BYTES                                                             \
 	(64 * 1024)	     /* of a refusal that is looked into, or read to its end \
 			      */
+#define PROXY_DROP_MS 5000   /* for the rest of such an answer */
 #define PROXY_HOPS_MAX 5     /* redirects */
 #define PROXY_QUEUE_MS 60000 /* for a connection to the provider */
 #define PROXY_TURN_MS \
 	30000 /* for a turn within the provider's limits; a longer wait is a 429 */
+#define PROXY_RECHECKS_MAX 3 /* of what changed while a request waited */
 #define PROXY_RETRIES_MAX 20
 #define PROXY_STATUSES_MAX 32
 #define PROXY_RENEW_AGAIN_MS \

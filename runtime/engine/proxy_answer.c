@@ -52,7 +52,7 @@ begin_decoding(struct proxy *proxy, const struct upstream_answer *answer)
 	const char *coding = field(answer->fields, "content-encoding");
 
 	if ((proxy->options.decodes || proxy->target->target.decodes) && coding != NULL &&
-	    answer->has_body)
+	    answer->has_body && answer->status != 206)
 		proxy->inflate = inflate_new(proxy, coding);
 	buf_init(&proxy->packed, proxy, 1);
 }
@@ -202,6 +202,16 @@ becomes_get(const struct proxy *proxy, int status)
 	       (status == 303 || (status < 303 && strcmp(proxy->method, "POST") == 0));
 }
 
+/* What was put into the body would be sent to the other host. */
+static bool
+takes_secrets_along(const struct proxy *proxy, int status)
+{
+	const struct fetch_target *target = &proxy->target->target;
+
+	return target->body != NULL && proxy->body.length > 0 && !becomes_get(proxy, status) &&
+	       !target->follows_with_all && !proxy->options.follows_with_all;
+}
+
 /* False: the answer is passed on as it is. */
 static bool
 may_follow(struct proxy *proxy, const struct upstream_answer *answer)
@@ -212,15 +222,22 @@ may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 	struct error err;
 	char *url;
 
+	/* While a body is streamed its rest cannot be taken back: it would follow on the wire.
+	 */
 	if (!is_redirect(answer->status) || location == NULL || proxy->hops == PROXY_HOPS_MAX ||
-	    (!proxy->is_body_whole && !becomes_get(proxy, answer->status)))
+	    !proxy->is_body_whole)
 		return false;
 	url = http_url_resolve(proxy, proxy_url(proxy, proxy), location);
 	if (url == NULL)
 		return false;
 	/* From another host on nothing is put in, even when it leads back. */
-	if (!http_url_same_origin(upstream_place_url(proxy->place), url))
+	if (!http_url_same_origin(upstream_place_url(proxy->place), url)) {
+		if (takes_secrets_along(proxy, answer->status))
+			return false;
 		proxy->is_foreign = true;
+	}
+	if (!proxy->is_foreign && (url = proxy_put_in_query(proxy, url)) == NULL)
+		return false;
 	if (upstream_place_new(proxy, url, proxy->is_foreign ? NULL : target->certificate,
 			       target->private_key, &place, &err) < 0)
 		return false;
@@ -262,10 +279,9 @@ drop(struct proxy *proxy, const struct upstream_answer *answer, void (*next)(str
 	proxy->dropped_status = answer->status;
 	keep_fields(proxy, answer->fields);
 	buf_init(&proxy->told, proxy, 256);
+	proxy_set_timer(proxy, PROXY_DROP_MS);
 	if (answer->length > PROXY_TOLD_BYTES) { /* not worth its connection */
-		upstream_cancel(proxy->call);
-		proxy->call = NULL;
-		next(proxy);
+		proxy_leave_drop(proxy);
 	}
 }
 
@@ -276,9 +292,7 @@ drop_data(struct proxy *proxy, const char *data, size_t length)
 		buf_add(&proxy->told, data, length);
 		return;
 	}
-	upstream_cancel(proxy->call);
-	proxy->call = NULL;
-	proxy->next(proxy);
+	proxy_leave_drop(proxy);
 }
 
 /* ---- the upstream's events ---- */
@@ -388,7 +402,7 @@ on_end(void *arg)
 
 	proxy->call = NULL;
 	if (proxy->state == PROXY_DROPPING) {
-		proxy->next(proxy);
+		proxy_leave_drop(proxy);
 		return;
 	}
 	if (unpack(proxy) < 0) {
@@ -420,8 +434,9 @@ on_fail(void *arg, const struct error *err, bool was_sent)
 	if (proxy->state == PROXY_RELAYING) {
 		break_off(proxy);
 	} else if (proxy->state == PROXY_DROPPING) {
-		proxy->next(proxy);
-	} else if (err->code == ERR_NETWORK && is_harmless && proxy->is_body_whole &&
+		proxy_leave_drop(proxy);
+	} else if ((err->code == ERR_NETWORK || !was_sent) && err->code != ERR_EGRESS &&
+		   err->code != ERR_BUSY && is_harmless && proxy->is_body_whole &&
 		   proxy->attempt < proxy->options.retries) {
 		proxy_send_at(proxy, fetch_wait_ms(NULL, 0, NULL, NULL, proxy->attempt++,
 						   clock_wall_ms(), random_part()));

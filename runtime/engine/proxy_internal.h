@@ -45,8 +45,12 @@ struct proxy {
 	const char *method;
 	/* Where it goes: a place and a path of its own, or those of the target. */
 	const struct upstream_place *place;
-	const char *url; /* absolute; NULL: the target's, of the request's path */
-	bool is_foreign; /* another host than the connection's: nothing is put in */
+	const char *url;   /* absolute; NULL: the target's, of the request's path */
+	bool is_elsewhere; /* Base-Url-Override names another host: its limits are not ours */
+	unsigned
+	    rechecks;	  /* how often key and connection were asked for anew as they changed */
+	bool is_gathered; /* the body: whole, or too long for that */
+	bool is_foreign;  /* another host than the connection's: nothing is put in */
 	unsigned attempt, hops;
 	bool was_renewed;
 	/* An answer that is not passed on: what follows its end. */
@@ -73,11 +77,16 @@ MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head
 /* The whole URL, in mem unless there is one. */
 const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
 
+/* With what the target puts into queries; NULL: no URL comes out. */
+char *proxy_put_in_query(struct proxy *proxy, const char *url);
+
 /* proxy_answer.c */
 extern const struct upstream_events proxy_events;
 
 /* proxy.c */
-void proxy_send(struct proxy *proxy); /* a try */
+void proxy_send(struct proxy *proxy);		       /* a try */
+void proxy_leave_drop(struct proxy *proxy);	       /* goes on with what follows */
+void proxy_set_timer(struct proxy *proxy, int64_t ms); /* of the state */
 void proxy_send_at(struct proxy *proxy, int64_t wait_ms);
 void proxy_renew(struct proxy *proxy);
 void proxy_refuse(struct proxy *proxy, const struct error *err);

@@ -153,6 +153,7 @@ place_elsewhere(struct proxy *proxy, struct error *err)
 		    "Base-Url-Override sends the connection's credentials to another "
 		    "host, so the key needs environment:connections:"
 		    "read_credentials");
+	proxy->is_elsewhere = !http_url_same_origin(target.base_url, proxy->options.base_url);
 	target.base_url = proxy->options.base_url;
 	if (upstream_place_new(proxy, target.base_url, target.certificate, target.private_key,
 			       &place, err) < 0)
@@ -195,6 +196,18 @@ add_target(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head)
 		buf_addc(head, '/');
 	buf_adds(head, endpoint);
 	buf_adds(head, query_of(proxy->req));
+}
+
+char *
+proxy_put_in_query(struct proxy *proxy, const char *url)
+{
+	struct fetch_target target = proxy->target->target;
+	const struct run_request request = {.path = url};
+	struct error err;
+	char *made;
+
+	target.base_url = upstream_place_url(proxy->place);
+	return fetch_url(proxy, &target, &request, &made, &err) < 0 ? NULL : made;
 }
 
 const char *

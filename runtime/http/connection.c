@@ -68,6 +68,8 @@ conn_close(struct http_conn *conn)
 	server->conns_count--;
 	event_free(conn->readable);
 	event_free(conn->writable);
+	if (conn->hangup != NULL)
+		event_free(conn->hangup);
 	evbuffer_free(conn->input);
 	evbuffer_free(conn->output);
 	close(conn->fd);
@@ -96,7 +98,7 @@ conn_abort(struct http_conn *conn)
 static void
 conn_shut(struct http_conn *conn)
 {
-	if (conn->is_shut)
+	if (conn->is_shut || conn->is_dead) /* a FIN before a reset would hide it */
 		return;
 	conn->is_shut = true;
 	conn->deadline_ms = clock_monotonic_ms() + conn->server->limits.linger_ms;
@@ -186,15 +188,37 @@ conn_linger(struct http_conn *conn)
 		conn_shut(conn);
 }
 
+/* While nothing is read: the client went, and nobody waits for what is done for it. */
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	if (conn->state == CONN_RELAY)
+		conn_close(conn);
+}
+
+static void
+conn_pause(struct http_conn *conn)
+{
+	conn->is_paused = true;
+	event_del(conn->readable);
+	if (conn->hangup == NULL)
+		conn->hangup = event_new(loop_base(conn->server->config.loop), conn->fd,
+					 EV_CLOSED, on_hangup, conn);
+	if (conn->hangup != NULL)
+		event_add(conn->hangup, NULL);
+}
+
 /* Keeps what came while a handler works, up to a limit; then the socket is left alone. */
 static void
 conn_keep(struct http_conn *conn, const char *data, size_t length)
 {
 	evbuffer_add(conn->input, data, length);
-	if (evbuffer_get_length(conn->input) >= HTTP_READ_BYTES && !conn->is_paused) {
-		conn->is_paused = true;
-		event_del(conn->readable);
-	}
+	if (evbuffer_get_length(conn->input) >= HTTP_READ_BYTES && !conn->is_paused)
+		conn_pause(conn);
 }
 
 void
@@ -213,6 +237,8 @@ conn_resume(struct http_conn *conn)
 	}
 	if (conn->is_paused && evbuffer_get_length(input) < HTTP_READ_BYTES && !conn->has_eof) {
 		conn->is_paused = false;
+		if (conn->hangup != NULL)
+			event_del(conn->hangup);
 		event_add(conn->readable, NULL);
 	}
 	if (conn->has_eof && evbuffer_get_length(input) == 0)
@@ -230,6 +256,13 @@ conn_received(struct http_conn *conn, const char *data, size_t length)
 		used = exchange_feed(conn, data, length);
 	if (used < length && conn->state != CONN_LINGER)
 		conn_keep(conn, data + used, length - used);
+}
+
+/* What came behind a request that is being passed on matters to nobody any more. */
+static bool
+is_deserted(const struct http_conn *conn)
+{
+	return conn->state == CONN_RELAY && http_parser_is_done(&conn->req->parser);
 }
 
 static void
@@ -256,7 +289,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	conn->has_eof = true;
 	event_del(conn->readable);
-	if (evbuffer_get_length(conn->input) == 0)
+	if (evbuffer_get_length(conn->input) == 0 || is_deserted(conn))
 		exchange_eof(conn);
 }
 

@@ -185,8 +185,6 @@ on_head(struct http_conn *conn)
 		exchange_refuse(conn, &err, !parser->has_body);
 		return;
 	}
-	if (parser->has_body && parser->expects_continue && parser->minor == 1)
-		conn_send(conn, go_on, sizeof(go_on) - 1);
 	req->body_since_ms = clock_monotonic_ms();
 	if (req->match.route->relay != NULL) {
 		relay_begin(conn);
@@ -194,6 +192,8 @@ on_head(struct http_conn *conn)
 	}
 	if (!parser->has_body)
 		return;
+	if (parser->expects_continue && parser->minor == 1)
+		conn_send(conn, go_on, sizeof(go_on) - 1);
 	conn_enter(conn, CONN_BODY, conn->server->limits.body_ms);
 }
 

@@ -77,6 +77,7 @@ struct request {
 	bool is_held;	 /* a relay takes no more of the body now */
 	bool is_clogged; /* its reply is over RELAY_HIGH */
 	bool is_replying, is_reply_chunked;
+	bool has_gone_on; /* 100 Continue was sent for a relay */
 };
 
 enum conn_state {
@@ -93,6 +94,7 @@ struct http_conn {
 	struct http_server *server;
 	int fd;
 	struct event *readable, *writable;
+	struct event *hangup;	/* while it is paused; NULL until it was */
 	struct evbuffer *input; /* came while a handler worked */
 	struct evbuffer *output;
 	struct request *req; /* being read or answered; NULL when idle */

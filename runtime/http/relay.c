@@ -70,19 +70,36 @@ relay_may_read(const struct http_conn *conn)
 static void
 set_deadline(struct http_conn *conn)
 {
-	bool is_awaited = relay_may_read(conn);
+	bool is_awaited = relay_may_read(conn) && !conn->req->is_replying;
 
 	conn->deadline_ms =
 	    is_awaited ? clock_monotonic_ms() + conn->server->limits.body_ms : 0;
 }
 
+/* Once the body is wanted, and not before it is known who asks. */
+static void
+go_on(struct request *req)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!req->parser.expects_continue || req->parser.minor == 0 || req->has_gone_on ||
+	    req->is_replying || relay_body_is_over(req))
+		return;
+	req->has_gone_on = true;
+	conn_send(req->conn, line, sizeof(line) - 1);
+}
+
 void
 relay_begin(struct http_conn *conn)
 {
+	struct request *req = conn->req;
+
 	conn_enter(conn, CONN_RELAY, 0);
 	conn->server->relays++;
 	set_deadline(conn);
-	relay_of(conn)->begin(conn->req, conn->req->match.route);
+	relay_of(conn)->begin(req, req->match.route);
+	if (conn->req == req && !req->is_held)
+		go_on(req);
 }
 
 void
@@ -92,8 +109,11 @@ relay_event(struct http_conn *conn, const struct http_event *event)
 	const struct http_relay *relay = relay_of(conn);
 
 	if (event->type == HTTP_EVENT_FAULT) { /* in a chunk: its end cannot be found */
-		req->keeps_alive = false;
-		conn_abort(conn);
+		relay->gone(req);
+		if (req->is_replying)
+			relay_abort(req);
+		else
+			relay_refuse(req, &req->parser.error);
 		return;
 	}
 	if (event->type == HTTP_EVENT_BODY && event->length > 0)
@@ -161,6 +181,8 @@ relay_hold(struct request *req, bool is_held)
 	if (req->is_held == is_held)
 		return;
 	req->is_held = is_held;
+	if (!is_held)
+		go_on(req);
 	set_deadline(req->conn);
 	if (!is_held)
 		resume_later(req->conn);
@@ -281,6 +303,7 @@ finish(struct request *req)
 	struct http_conn *conn = req->conn;
 
 	conn->server->relays--;
+	req->is_clogged = false; /* whoever wrote it is gone */
 	exchange_answer(conn);
 	resume_later(conn);
 }

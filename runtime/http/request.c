@@ -31,6 +31,7 @@ request_new(struct http_server *server, const char *peer)
 	req->keeps_alive = false;
 	req->relay_arg = NULL;
 	req->is_held = req->is_clogged = req->is_replying = req->is_reply_chunked = false;
+	req->has_gone_on = false;
 	req->match.route = NULL;
 	req->match.params[0] = (struct http_field){NULL, NULL};
 	req->match.allow[0] = '\0';

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SWEEP_MS 250
+#define ORIGIN_KEEP_MS 600000 /* for its TLS session */
 #define CALL_POOL_BYTES (12 * 1024)
 
 /* ---- origins ---- */
@@ -52,7 +53,13 @@ on_kick(void *arg)
 {
 	struct upstream *up = arg;
 	struct queued_call *next;
+	struct link *link;
 
+	while ((link = TAILQ_FIRST(&up->fresh)) != NULL) {
+		TAILQ_REMOVE(&up->fresh, link, old_entry);
+		link->is_new = false;
+		link_begin(link);
+	}
 	while (up->running < up->config.connections_max &&
 	       (next = call_queue_next(up->queue)) != NULL)
 		call_take_turn((struct upstream_call *)next);
@@ -132,24 +139,19 @@ check_call(struct upstream_call *call, int64_t now_ms)
 	}
 }
 
-/* A failure may end other calls, too: the list is begun anew after each. */
+/* A failure may end other calls, too, so the next is always the first that was not looked at.
+ */
 static void
 check_calls(struct upstream *up, int64_t now_ms)
 {
-	struct upstream_call *call, *next;
+	struct upstream_call *call;
 
-	TAILQ_FOREACH(call, &up->calls, entry)
-	call->is_checked = false;
-	for (call = TAILQ_FIRST(&up->calls); call != NULL; call = next) {
-		if (!call->is_checked) {
-			call->is_checked = true;
-			check_call(call, now_ms);
-			next = TAILQ_FIRST(&up->calls);
-			while (next != NULL && next->is_checked)
-				next = TAILQ_NEXT(next, entry);
-		} else {
-			next = TAILQ_NEXT(call, entry);
-		}
+	up->round++;
+	while ((call = TAILQ_FIRST(&up->calls)) != NULL && call->round != up->round) {
+		call->round = up->round;
+		TAILQ_REMOVE(&up->calls, call, entry);
+		TAILQ_INSERT_TAIL(&up->calls, call, entry);
+		check_call(call, now_ms);
 	}
 }
 
@@ -165,7 +167,9 @@ on_sweep(void *arg)
 	while ((link = TAILQ_FIRST(&up->idle)) != NULL && now_ms >= link->deadline_ms)
 		link_close(link);
 	HASH_ITER (hh, up->origins, origin, after) {
-		if (origin->links == 0 && origin->calls == 0)
+		if (origin->links > 0 || origin->calls > 0)
+			origin->used_ms = now_ms;
+		else if (origin->session == NULL || now_ms - origin->used_ms > ORIGIN_KEEP_MS)
 			origin_free(origin);
 	}
 	loop_timer_set(up->sweep, SWEEP_MS);
@@ -188,6 +192,7 @@ upstream_new(struct upstream **out, const struct upstream_config *config, struct
 		up->config.per_host_max = UPSTREAM_PER_HOST_MAX;
 	TAILQ_INIT(&up->calls);
 	TAILQ_INIT(&up->idle);
+	TAILQ_INIT(&up->fresh);
 	if (address_rules_parse(up, config->egress_allow, &up->rules, err) < 0 ||
 	    client_proxy_parse(up, config->proxy, config->direct, &up->proxy, err) < 0 ||
 	    tls_context(&up->ssl, config->ca_file, NULL, NULL, err) < 0 ||

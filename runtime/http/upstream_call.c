@@ -131,7 +131,7 @@ void
 call_take_turn(struct upstream_call *call)
 {
 	struct upstream *up = call->upstream;
-	struct link *idle = TAILQ_FIRST(&call->origin->idle);
+	struct link *idle;
 
 	up->running++;
 	call->deadline_ms = clock_monotonic_ms() + call->timeout_ms;
@@ -141,8 +141,9 @@ call_take_turn(struct upstream_call *call)
 		tell_failure(call, &err);
 		return;
 	}
-	if (idle != NULL) {
-		link_give(idle, call);
+	while ((idle = TAILQ_FIRST(&call->origin->idle)) != NULL) {
+		if (!link_give(idle, call))
+			continue;
 		call_link_ready(call);
 		return;
 	}
@@ -248,7 +249,7 @@ repeat(struct upstream_call *call)
 	release(call, false);
 	call->was_sent = false;
 	call->is_out_sent = false;
-	call_queue_add(call->upstream->queue, &call->queued, call->origin->place->key);
+	call_queue_add(call->upstream->queue, &call->queued, call->group);
 	loop_timer_set(call->upstream->kick, 0);
 }
 
@@ -260,7 +261,7 @@ call_eof(struct upstream_call *call)
 		repeat(call);
 		return;
 	}
-	if (call->has_answer && http_parser_eof(call->parser) == 0) {
+	if (call->has_answer && !call->link->is_cut && http_parser_eof(call->parser) == 0) {
 		call_end(call, false);
 		return;
 	}
@@ -311,7 +312,7 @@ upstream_write(struct upstream_call *call, const void *data, size_t length)
 {
 	struct buf *chunk = &call->upstream->chunk;
 
-	if (length == 0)
+	if (length == 0 || call->is_finished) /* what came behind it would be a request */
 		return;
 	if (!call->is_chunked) {
 		put(call, data, length);

@@ -49,7 +49,8 @@ struct origin {
 	struct via *via;	 /* NULL: it is reached without one */
 	TAILQ_HEAD(, link) idle; /* newest first */
 	size_t links;
-	size_t calls; /* that name it */
+	size_t calls;	 /* that name it */
+	int64_t used_ms; /* when it had any of both */
 };
 
 enum link_state {
@@ -61,8 +62,9 @@ enum link_state {
 };
 
 struct link {
-	TAILQ_ENTRY(link) entry;     /* of its origin's idle ones */
-	TAILQ_ENTRY(link) old_entry; /* of all idle ones, oldest first */
+	TAILQ_ENTRY(link) entry; /* of its origin's idle ones */
+	/* Of all idle ones, oldest first; or of those that are to begin. */
+	TAILQ_ENTRY(link) old_entry;
 	struct upstream *upstream;
 	struct origin *origin;
 	struct upstream_call *call; /* NULL: idle */
@@ -77,6 +79,8 @@ struct link {
 	int64_t deadline_ms; /* of the connection, or of being kept */
 	int64_t address_ms;  /* of this address */
 	bool is_reused;	     /* it has answered before */
+	bool is_new;	     /* in the upstream's list of those that are to begin */
+	bool is_cut;	     /* it ended without saying so */
 	bool wants_read_to_write;
 	bool is_closing;	    /* after this answer */
 	struct http_parser *tunnel; /* of what the proxy answers */
@@ -91,7 +95,8 @@ struct upstream_call {
 	struct link *link; /* NULL: it waits */
 	const struct upstream_events *events;
 	void *arg;
-	struct buf out; /* what is to be sent, until it is; kept while it may be sent anew */
+	const char *group; /* whose turn it is */
+	struct buf out;	   /* what is to be sent, until it is; kept while it may be sent anew */
 	struct http_parser *parser;
 	TALLOC_CTX *answer; /* of the parser */
 	int64_t deadline_ms, timeout_ms, progress_ms;
@@ -100,7 +105,7 @@ struct upstream_call {
 	bool was_sent, has_answer, is_held, is_clogged;
 	bool is_telling, is_cancelled; /* an event runs; and ended the call */
 	struct error err;	       /* found before there was a link */
-	bool is_checked;	       /* by the sweep that is under way */
+	uint64_t round;		       /* of the sweep that looked at it */
 };
 
 struct upstream {
@@ -112,8 +117,10 @@ struct upstream {
 	struct call_queue *queue;
 	struct origin *origins;
 	TAILQ_HEAD(, upstream_call) calls; /* all of them */
-	TAILQ_HEAD(, link) idle;	   /* oldest first */
+	TAILQ_HEAD(link_list, link) idle;  /* oldest first */
+	struct link_list fresh;		   /* to begin, in a turn of their own */
 	size_t links, running;
+	uint64_t round;
 	SSL_CTX *ssl;
 	struct loop_timer *sweep, *kick;
 	bool is_freed;
@@ -145,10 +152,11 @@ void via_add_head(const struct origin *origin, struct buf *out, const char *head
 		  size_t length); /* a request for a host without TLS */
 
 /* upstream_link.c */
-/* May fail, and tell the call so, before it returns. */
+void link_begin(struct link *link); /* may fail, and tell the call so, before it returns */
 void link_open(struct origin *origin, struct upstream_call *call);
-void link_give(struct link *link, struct upstream_call *call); /* an idle one */
-void link_rest(struct link *link);			       /* it is idle now */
+/* An idle one; false: it was dead, or had something to say, and is closed. */
+bool link_give(struct link *link, struct upstream_call *call);
+void link_rest(struct link *link); /* it is idle now */
 void link_close(struct link *link);
 void link_send(struct link *link, const void *data, size_t length);
 void link_hold(struct link *link, bool is_held);
@@ -173,6 +181,7 @@ MUST_CHECK int tls_context(SSL_CTX **out, const char *ca_file, const char *certi
 MUST_CHECK int tls_begin(struct link *link, struct error *err);
 enum tls_result { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_EOF, TLS_FAILED };
 enum tls_result tls_shake(struct link *link, struct error *err);
+bool tls_is_quiet(struct link *link); /* nothing is there to be read */
 enum tls_result tls_read(struct link *link, void *out, size_t size, size_t *length);
 enum tls_result tls_write(struct link *link, const void *data, size_t length, size_t *written);
 

@@ -61,6 +61,8 @@ link_close(struct link *link)
 	} else {
 		link->call->link = NULL;
 	}
+	if (link->is_new)
+		TAILQ_REMOVE(&up->fresh, link, old_entry);
 	resolver_cancel(link->ask);
 	link_close_socket(link);
 	evbuffer_free(link->output);
@@ -169,11 +171,13 @@ link_receive(struct link *link, size_t *length)
 
 		if (result == TLS_WANTS_WRITE)
 			link_want_write(link);
+		link->is_cut = result == TLS_FAILED;
 		return result == TLS_EOF || result == TLS_FAILED ? -1 : 0;
 	}
 	n = recv(link->fd, scratch, UPSTREAM_READ_BYTES, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	link->is_cut = n < 0;
 	if (n <= 0)
 		return -1;
 	*length = (size_t)n;
@@ -237,14 +241,30 @@ link_hold(struct link *link, bool is_held)
 		event_active(link->readable, EV_READ, 1);
 }
 
-void
+/* Is nothing there that the next answer could be mistaken for? */
+static bool
+is_quiet(struct link *link)
+{
+	char byte;
+
+	if (link->ssl != NULL)
+		return tls_is_quiet(link);
+	return recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+bool
 link_give(struct link *link, struct upstream_call *call)
 {
+	if (!is_quiet(link)) {
+		link_close(link);
+		return false;
+	}
 	TAILQ_REMOVE(&link->origin->idle, link, entry);
 	TAILQ_REMOVE(&link->upstream->idle, link, old_entry);
 	link->is_reused = true;
 	link->call = call;
 	call->link = link;
+	return true;
 }
 
 void
@@ -254,6 +274,8 @@ link_rest(struct link *link)
 	link->deadline_ms = clock_monotonic_ms() + UPSTREAM_IDLE_MS;
 	TAILQ_INSERT_HEAD(&link->origin->idle, link, entry);
 	TAILQ_INSERT_TAIL(&link->upstream->idle, link, old_entry);
+	if (link->ssl != NULL && SSL_has_pending(link->ssl))
+		link_close(link); /* it would wake nobody */
 }
 
 /* Of one that is being opened, and of one that is idle; a call has its own time-outs. */

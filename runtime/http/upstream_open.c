@@ -242,8 +242,8 @@ resolved(void *arg, const struct resolver_list *list)
 	link_connect_next(link);
 }
 
-static void
-begin(struct link *link)
+void
+link_begin(struct link *link)
 {
 	const struct upstream_place *place = link->origin->place;
 	const struct via *via = link->origin->via;
@@ -275,5 +275,7 @@ link_open(struct origin *origin, struct upstream_call *call)
 	link->address_ms = INT64_MAX;
 	origin->links++;
 	origin->upstream->links++;
-	begin(link);
+	link->is_new = true;
+	TAILQ_INSERT_TAIL(&origin->upstream->fresh, link, old_entry);
+	loop_timer_set(origin->upstream->kick, 0);
 }

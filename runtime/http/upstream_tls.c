@@ -186,3 +186,14 @@ tls_write(struct link *link, const void *data, size_t length, size_t *written)
 	*written = n > 0 ? (size_t)n : 0;
 	return n > 0 ? TLS_DONE : result_of(link, n);
 }
+
+bool
+tls_is_quiet(struct link *link)
+{
+	char byte;
+	int n;
+
+	ERR_clear_error();
+	n = SSL_peek(link->ssl, &byte, 1);
+	return n <= 0 && result_of(link, n) == TLS_WANTS_READ;
+}

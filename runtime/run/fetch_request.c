@@ -18,12 +18,6 @@ static const char *const not_the_plugins[] = {
     "trailer", "accept-encoding",
 };
 
-static const char *const secrets[] = {
-    "set-cookie",	   "set-cookie2",	  "cookie",
-    "authorization",	   "www-authenticate",	  "proxy-authenticate",
-    "proxy-authorization", "authentication-info", "proxy-authentication-info",
-};
-
 static bool
 is_among(const char *const *names, size_t count, const char *name)
 {
@@ -216,28 +210,6 @@ fetch_overlay(TALLOC_CTX *mem, const struct http_field *own, const struct http_f
 	fields[n] = (struct http_field){NULL, NULL};
 	*out = fields;
 	return 0;
-}
-
-struct http_field *
-fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target, const struct http_field *with,
-	      const struct http_field *headers)
-{
-	struct http_field *visible;
-	size_t count = 0, n = 0;
-
-	while (headers[count].name != NULL)
-		count++;
-	visible = talloc_array(mem, struct http_field, (unsigned)count + 1);
-	if (visible == NULL)
-		abort();
-	for (size_t i = 0; i < count; i++)
-		if (!is_among(secrets, sizeof(secrets) / sizeof(secrets[0]), headers[i].name) &&
-		    ((!has_field(target->headers, headers[i].name, false) &&
-		      !has_field(with, headers[i].name, false)) ||
-		     strcasecmp(headers[i].name, "content-type") == 0))
-			visible[n++] = headers[i];
-	visible[n] = (struct http_field){NULL, NULL};
-	return visible;
 }
 
 const char *

@@ -30,7 +30,8 @@ const char *fetch_field(const struct http_field *fields, const char *name);
 /* Does the provider tell the same request from a new one, by a header that this one has? */
 bool fetch_is_recognised(const struct fetch_target *target, const struct http_field *fields);
 
-/* Without cookies, credentials and whatever the target injects or signed with (or NULL). */
+/* Without cookies, credentials and whatever the target injects or signed with (or NULL), also
+ * where a URL in a header echoes it. */
 struct http_field *fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target,
 				 const struct http_field *with,
 				 const struct http_field *headers);
