@@ -159,6 +159,7 @@ test("redirects: the same host gets everything, another one nothing", async (t) 
   const { ask } = await withTemplates(t, {
     fake: { proxy: { base_url: provider.url, headers: bearer } },
     along: { proxy: { base_url: provider.url, headers: bearer, forward_headers_on_redirect: true } },
+    filled: { proxy: { base_url: provider.url, body: { key: "${apiKey}" } } },
   });
   const seen = async (...args) => JSON.parse((await ask(...args)).text);
   assert.equal((await seen("GET", "/moved")).headers.authorization, `Bearer ${SECRET}`);
@@ -167,6 +168,10 @@ test("redirects: the same host gets everything, another one nothing", async (t) 
   assert.equal((await seen("GET", "/away", { provider: "along" })).headers.authorization, `Bearer ${SECRET}`, "the template says so");
   assert.equal((await seen("POST", "/done", { body: { a: 1 } })).method, "GET");
   assert.deepEqual(JSON.parse((await seen("POST", "/kept", { body: { a: 1 } })).body), { a: 1 });
+  provider.reply("POST /kept-away", { status: 307, headers: { location: `${other.url}/items` }, json: {} });
+  const told = other.requests.length;
+  assert.equal((await ask("POST", "/kept-away", { provider: "filled", body: { a: 1 } })).status, 307, "a body with a secret does not go to another host");
+  assert.equal(other.requests.length, told);
   assert.equal((await ask("GET", "/round")).status, 302, "five times, then it is the caller's");
   assert.equal(provider.requests.filter((r) => r.path === "/round").length, 6);
   const inside = await ask("GET", "/inside");
