@@ -37,6 +37,7 @@ static int
 make_headers(struct verification *v, struct error *err)
 {
 	struct json_object *own = json_object_in(v->rules, "headers");
+	const struct http_field *lists[] = {v->target.headers, v->target.defaults};
 	size_t count = 0;
 
 	if (own != NULL) {
@@ -53,9 +54,10 @@ make_headers(struct verification *v, struct error *err)
 				return -1;
 		}
 	}
-	for (const struct http_field *f = v->target.headers; f->name != NULL; f++)
-		if (count < FIELDS_MAX && json_member(own, f->name) == NULL)
-			v->headers[count++] = *f;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (const struct http_field *f = lists[i]; f->name != NULL; f++)
+			if (count < FIELDS_MAX && json_member(own, f->name) == NULL)
+				v->headers[count++] = *f;
 	if (content_type(v) != NULL && count < FIELDS_MAX &&
 	    json_member(own, "content-type") == NULL)
 		v->headers[count++] = (struct http_field){"content-type", content_type(v)};
