@@ -2,8 +2,7 @@
 /*
  * What it costs to list webhooks, with a real Postgres: a page, however many there are.
  */
-#include "db/embedded.h"
-#include "db/migrate.h"
+#include "private_db.h"
 #include "store/outbox.h"
 
 #include <setjmp.h>
@@ -11,26 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
-static struct {
-	TALLOC_CTX *mem;
-	char dir[64];
-	struct embedded *pg;
-	struct db_pool *pool;
-	struct db *db;
-} world;
-
-static void
-run_sql(const char *sql)
-{
-	struct error err;
-
-	if (db_exec(world.db, NULL, NULL, &err, sql, NULL, 0) < 0)
-		fail_msg("%s: %s", sql, err.message);
-}
+static struct private_db world;
 
 /* 100,000 of environment 1 were delivered, and the oldest three given up; of environment 2,
  * which is out of order, 25,000 were given up. */
@@ -47,29 +30,17 @@ fill(const char *schema, const char *columns, const char *values)
 		 "    to_timestamp(n), to_timestamp(n), NULL, to_timestamp(n)%s "
 		 "FROM generate_series(1, 125000) n",
 		 schema, columns, values);
-	run_sql(sql);
+	private_db_run(&world, sql);
 	snprintf(sql, sizeof(sql), "VACUUM ANALYZE %s.outbox", schema);
-	run_sql(sql);
+	private_db_run(&world, sql);
 }
 
 static int
 set_up(void **state)
 {
-	struct error err;
-	int applied;
-
 	(void)state;
-	world.mem = talloc_new(NULL);
-	snprintf(world.dir, sizeof(world.dir), "/tmp/nango-outbox-XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	assert_int_equal(chmod(world.dir, 0755), 0);
-	if (embedded_start(world.mem, world.dir, NULL, &world.pg, &err) < 0 ||
-	    db_pool_open(embedded_url(world.pg), 2, &world.pool, &err) < 0 ||
-	    migrate_run(world.pool, "control", &applied, &err) < 0 ||
-	    migrate_run(world.pool, "data", &applied, &err) < 0 ||
-	    db_acquire(world.pool, &world.db, &err) < 0)
-		fail_msg("%s", err.message);
-	run_sql("SET session_replication_role = replica"); /* no environments */
+	private_db_open(&world, true);
+	private_db_run(&world, "SET session_replication_role = replica"); /* no environments */
 	fill("nango", "", "");
 	fill("nango_data", ", run_id, model", ", n, 'M'");
 	return 0;
@@ -78,15 +49,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	db_release(world.db);
-	db_pool_close(world.pool);
-	embedded_stop(world.pg);
-	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
-	assert_int_equal(system(command), 0);
-	talloc_free(world.mem);
+	private_db_close(&world);
 	return 0;
 }
 
@@ -96,7 +60,7 @@ blocks(void)
 	int64_t sum;
 	struct error err;
 
-	run_sql("SELECT pg_stat_force_next_flush()");
+	private_db_run(&world, "SELECT pg_stat_force_next_flush()");
 	if (db_exec_value(world.db, &sum, &err,
 			  "SELECT coalesce(sum(heap_blks_hit + heap_blks_read + "
 			  "    idx_blks_hit + idx_blks_read), 0)::int8 "

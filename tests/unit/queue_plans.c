@@ -3,84 +3,51 @@
  * The queue, with a real Postgres: what its statements read when they were planned while it was
  * nearly empty, and it is long now.
  */
-#include "db/embedded.h"
-#include "db/migrate.h"
+#include "private_db.h"
 #include "store/queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #define SYNCS 4000
 #define BATCH 20
 
-static struct {
-	TALLOC_CTX *mem;
-	char dir[64];
-	struct embedded *pg;
-	struct db_pool *pool;
-	struct db *db;
-} world;
+static struct private_db world;
 
 static int
 set_up(void **state)
 {
-	struct error err;
-	int applied;
-
 	(void)state;
-	world.mem = talloc_new(NULL);
-	snprintf(world.dir, sizeof(world.dir), "/tmp/nango-queue-XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	assert_int_equal(chmod(world.dir, 0755), 0);
-	if (embedded_start(world.mem, world.dir, NULL, &world.pg, &err) < 0 ||
-	    db_pool_open(embedded_url(world.pg), 2, &world.pool, &err) < 0 ||
-	    migrate_run(world.pool, "control", &applied, &err) < 0 ||
-	    db_acquire(world.pool, &world.db, &err) < 0)
-		fail_msg("%s", err.message);
+	private_db_open(&world, false);
 	return 0;
 }
 
 static int
 tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	db_release(world.db);
-	db_pool_close(world.pool);
-	embedded_stop(world.pg);
-	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
-	assert_int_equal(system(command), 0);
-	talloc_free(world.mem);
+	private_db_close(&world);
 	return 0;
-}
-
-static void
-run_sql(const char *sql)
-{
-	struct error err;
-
-	if (db_exec(world.db, NULL, NULL, &err, sql, NULL, 0) < 0)
-		fail_msg("%s: %s", sql, err.message);
 }
 
 /* Syncs of connections with one each, and their schedules. */
 static void
 fill(void)
 {
-	run_sql(
+	private_db_run(
+	    &world,
 	    "SET session_replication_role = replica"); /* rows without those they refer to */
-	run_sql("INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
-		"    connection_id, name, variant) "
-		"SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, n, 's', 'base' "
-		"FROM generate_series(1, 4000) n");
-	run_sql("INSERT INTO nango.schedule (sync_id, interval_ms) "
-		"SELECT id, 60000 FROM nango.sync");
+	private_db_run(
+	    &world, "INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
+		    "    connection_id, name, variant) "
+		    "SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, n, 's', 'base' "
+		    "FROM generate_series(1, 4000) n");
+	private_db_run(&world, "INSERT INTO nango.schedule (sync_id, interval_ms) "
+			       "SELECT id, 60000 FROM nango.sync");
 }
 
 /* Queues those whose numbers are first to last. */
@@ -132,7 +99,8 @@ entries(void)
 	int64_t sum;
 	struct error err;
 
-	run_sql("SELECT pg_stat_force_next_flush()"); /* at the statement's end */
+	private_db_run(&world,
+		       "SELECT pg_stat_force_next_flush()"); /* at the statement's end */
 	if (db_exec_value(world.db, &sum, &err,
 			  "SELECT coalesce(sum(idx_tup_read), 0)::int8 "
 			  "FROM pg_stat_user_indexes WHERE schemaname = 'nango'",
@@ -151,7 +119,8 @@ test_plan_of_an_empty_queue(void **state)
 	(void)state;
 	fill();
 	enqueue(1, 1);
-	run_sql("VACUUM nango.queue"); /* which tells the planner that it has one row */
+	private_db_run(&world,
+		       "VACUUM nango.queue"); /* which tells the planner that it has one row */
 	live(1);
 	enqueue(1, SYNCS);
 	before = entries();

@@ -3,8 +3,7 @@
  * The history of runs, with a real Postgres: what a sweep leaves and where the next begins, and
  * what it costs to list a page.
  */
-#include "db/embedded.h"
-#include "db/migrate.h"
+#include "private_db.h"
 #include "store/run.h"
 
 #include <setjmp.h>
@@ -12,62 +11,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #define KEEP_MS INT64_C(86400000)
 #define SECOND(n) (INT64_C(1000) * (n))
 
-static struct {
-	TALLOC_CTX *mem;
-	char dir[64];
-	struct embedded *pg;
-	struct db_pool *pool;
-	struct db *db;
-} world;
+static struct private_db world;
 
 static int
 set_up(void **state)
 {
-	struct error err;
-	int applied;
-
 	(void)state;
-	world.mem = talloc_new(NULL);
-	snprintf(world.dir, sizeof(world.dir), "/tmp/nango-history-XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	assert_int_equal(chmod(world.dir, 0755), 0);
-	if (embedded_start(world.mem, world.dir, NULL, &world.pg, &err) < 0 ||
-	    db_pool_open(embedded_url(world.pg), 2, &world.pool, &err) < 0 ||
-	    migrate_run(world.pool, "control", &applied, &err) < 0 ||
-	    db_acquire(world.pool, &world.db, &err) < 0)
-		fail_msg("%s", err.message);
+	private_db_open(&world, false);
 	return 0;
 }
 
 static int
 tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	db_release(world.db);
-	db_pool_close(world.pool);
-	embedded_stop(world.pg);
-	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
-	assert_int_equal(system(command), 0);
-	talloc_free(world.mem);
+	private_db_close(&world);
 	return 0;
-}
-
-static void
-run_sql(const char *sql)
-{
-	struct error err;
-
-	if (db_exec(world.db, NULL, NULL, &err, sql, NULL, 0) < 0)
-		fail_msg("%s: %s", sql, err.message);
 }
 
 /* The ids that are there, as "1 2 3". */
@@ -91,14 +56,17 @@ fill(const char *runs)
 {
 	char sql[2048];
 
-	run_sql(
+	private_db_run(
+	    &world,
 	    "SET session_replication_role = replica"); /* rows without those they refer to */
-	run_sql("DELETE FROM nango.run");
-	run_sql("DELETE FROM nango.sync");
-	run_sql("INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
-		"    connection_id, name, variant, deleted_at) "
-		"SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, 1, 's' || n, 'base', "
-		"    CASE WHEN n = 3 THEN nango.clock_now() END FROM generate_series(1, 3) n");
+	private_db_run(&world, "DELETE FROM nango.run");
+	private_db_run(&world, "DELETE FROM nango.sync");
+	private_db_run(
+	    &world,
+	    "INSERT INTO nango.sync (id, account_id, environment_id, integration_id, "
+	    "    connection_id, name, variant, deleted_at) "
+	    "SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 1, 1, 's' || n, 'base', "
+	    "    CASE WHEN n = 3 THEN nango.clock_now() END FROM generate_series(1, 3) n");
 	snprintf(
 	    sql, sizeof(sql),
 	    "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
@@ -107,7 +75,7 @@ fill(const char *runs)
 	    "    'success', nango.clock_now() - age * interval '1 day' "
 	    "FROM (VALUES %s) v(id, sync, age)",
 	    runs);
-	run_sql(sql);
+	private_db_run(&world, sql);
 }
 
 static void
@@ -165,8 +133,9 @@ test_next_sweep(void **state)
 	fill("(1, 1, 3), (2, 2, 3), (3, 0, 0)");
 	look(&sweep, 2);
 	assert_int_equal(sweep.settled, 2);
-	run_sql("UPDATE nango.sync SET deleted_at = nango.clock_now()");
-	run_sql("UPDATE nango.run SET finished_at = nango.clock_now() - interval '2 days'");
+	private_db_run(&world, "UPDATE nango.sync SET deleted_at = nango.clock_now()");
+	private_db_run(
+	    &world, "UPDATE nango.run SET finished_at = nango.clock_now() - interval '2 days'");
 	look(&sweep, 2);
 	assert_string_equal(left(), "1 2");
 	assert_int_equal(sweep.settled, 3);
@@ -182,7 +151,8 @@ blocks(void)
 	int64_t sum;
 	struct error err;
 
-	run_sql("SELECT pg_stat_force_next_flush()"); /* at the statement's end */
+	private_db_run(&world,
+		       "SELECT pg_stat_force_next_flush()"); /* at the statement's end */
 	if (db_exec_value(world.db, &sum, &err,
 			  "SELECT coalesce(sum(heap_blks_hit + heap_blks_read + "
 			  "    idx_blks_hit + idx_blks_read), 0)::int8 "
@@ -197,26 +167,30 @@ blocks(void)
 static void
 fill_much(void)
 {
-	run_sql("SET session_replication_role = replica");
-	run_sql("DELETE FROM nango.run");
-	run_sql("INSERT INTO nango.integration (id, account_id, environment_id, unique_key, "
-		"    provider) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'k', 'github'), "
-		"    (2, 1, 1, 'none', 'github'), (3, 1, 1, 'old', 'github')");
-	run_sql("INSERT INTO nango.connection (id, account_id, environment_id, "
-		"    integration_id, connection_id, auth_mode, credentials) "
-		"OVERRIDING SYSTEM VALUE "
-		"SELECT n, 1, 1, CASE n WHEN 2 THEN 3 ELSE 1 END, 'c' || n, 'NONE', '' "
-		"FROM generate_series(1, 300) n");
-	run_sql("INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
-		"    connection_id, kind, state, created_at, finished_at) "
-		"OVERRIDING SYSTEM VALUE "
-		"SELECT n, 1, 1, CASE WHEN n < 4 THEN 3 ELSE 1 END, "
-		"    CASE WHEN n < 4 THEN 2 ELSE 3 + n % 297 END, "
-		"    CASE WHEN n IN (7, 8) THEN 2 ELSE 1 END, "
-		"    CASE n WHEN 5 THEN 'failed' ELSE 'success' END, "
-		"    to_timestamp(n), nango.clock_now() FROM generate_series(1, 200000) n");
-	run_sql("VACUUM ANALYZE nango.run");
-	run_sql("ANALYZE nango.connection");
+	private_db_run(&world, "SET session_replication_role = replica");
+	private_db_run(&world, "DELETE FROM nango.run");
+	private_db_run(
+	    &world,
+	    "INSERT INTO nango.integration (id, account_id, environment_id, unique_key, "
+	    "    provider) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'k', 'github'), "
+	    "    (2, 1, 1, 'none', 'github'), (3, 1, 1, 'old', 'github')");
+	private_db_run(&world,
+		       "INSERT INTO nango.connection (id, account_id, environment_id, "
+		       "    integration_id, connection_id, auth_mode, credentials) "
+		       "OVERRIDING SYSTEM VALUE "
+		       "SELECT n, 1, 1, CASE n WHEN 2 THEN 3 ELSE 1 END, 'c' || n, 'NONE', '' "
+		       "FROM generate_series(1, 300) n");
+	private_db_run(
+	    &world, "INSERT INTO nango.run (id, account_id, environment_id, integration_id, "
+		    "    connection_id, kind, state, created_at, finished_at) "
+		    "OVERRIDING SYSTEM VALUE "
+		    "SELECT n, 1, 1, CASE WHEN n < 4 THEN 3 ELSE 1 END, "
+		    "    CASE WHEN n < 4 THEN 2 ELSE 3 + n % 297 END, "
+		    "    CASE WHEN n IN (7, 8) THEN 2 ELSE 1 END, "
+		    "    CASE n WHEN 5 THEN 'failed' ELSE 'success' END, "
+		    "    to_timestamp(n), nango.clock_now() FROM generate_series(1, 200000) n");
+	private_db_run(&world, "VACUUM ANALYZE nango.run");
+	private_db_run(&world, "ANALYZE nango.connection");
 }
 
 /* However long the history is, a page costs what stands on it. */
