@@ -39,6 +39,15 @@ crypto_random(void *out, size_t length)
 	}
 }
 
+double
+crypto_random_part(void)
+{
+	uint32_t bits;
+
+	crypto_random(&bits, sizeof(bits));
+	return bits / 4294967296.0;
+}
+
 void
 crypto_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *data, size_t length)
 {

@@ -21,6 +21,7 @@
 #define CRYPTO_KEY_TEXT_MAX 16384
 
 void crypto_random(void *out, size_t length); /* aborts when the system has no entropy */
+double crypto_random_part(void);	      /* from 0 on, below 1 */
 void crypto_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *data, size_t length);
 void crypto_hmac_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *key,
 			size_t key_length, const void *data, size_t length);

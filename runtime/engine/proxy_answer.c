@@ -19,15 +19,6 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *
-field(const struct http_field *fields, const char *name)
-{
-	for (; fields != NULL && fields->name != NULL; fields++)
-		if (strcmp(fields->name, name) == 0)
-			return fields->value;
-	return NULL;
-}
-
 /* ---- passing on ---- */
 
 /* Of the connection, or of whom the browser that asks belongs to. */
@@ -49,7 +40,7 @@ stays_here(const char *name, const struct http_field *listing)
 static void
 begin_decoding(struct proxy *proxy, const struct upstream_answer *answer)
 {
-	const char *coding = field(answer->fields, "content-encoding");
+	const char *coding = fetch_field(answer->fields, "content-encoding");
 
 	if ((proxy->options.decodes || proxy->target->target.decodes) && coding != NULL &&
 	    answer->has_body && answer->status != 206)
@@ -70,7 +61,7 @@ pass_head(struct proxy *proxy, const struct upstream_answer *answer)
 	struct http_field *fields =
 	    fetch_visible(mem, &proxy->target->target, NULL, answer->fields);
 	const struct http_field *listing =
-	    field(answer->fields, "connection") == NULL ? NULL : answer->fields;
+	    fetch_field(answer->fields, "connection") == NULL ? NULL : answer->fields;
 	int64_t length = answer->length;
 	size_t n = 0;
 
@@ -151,15 +142,6 @@ may_retry(const struct proxy *proxy, const struct upstream_answer *answer)
 	       fetch_may_repeat(proxy->target->target.retry, answer->status, answer->fields);
 }
 
-static double
-random_part(void)
-{
-	uint32_t bits;
-
-	crypto_random(&bits, sizeof(bits));
-	return bits / 4294967296.0;
-}
-
 /* Once what it told is known. */
 static void
 retry(struct proxy *proxy)
@@ -169,7 +151,7 @@ retry(struct proxy *proxy)
 
 	proxy_send_at(proxy,
 		      fetch_wait_ms(rules, proxy->dropped_status, proxy->dropped_fields, told,
-				    proxy->attempt++, clock_wall_ms(), random_part()));
+				    proxy->attempt++, clock_wall_ms(), crypto_random_part()));
 }
 
 /* 401 to credentials that can be made anew, and are not new: once. */
@@ -217,7 +199,7 @@ static bool
 may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 {
 	const struct fetch_target *target = &proxy->target->target;
-	const char *location = field(answer->fields, "location");
+	const char *location = fetch_field(answer->fields, "location");
 	struct upstream_place *place;
 	struct error err;
 	char *url;
@@ -439,7 +421,7 @@ on_fail(void *arg, const struct error *err, bool was_sent)
 		   err->code != ERR_BUSY && is_harmless && proxy->is_body_whole &&
 		   proxy->attempt < proxy->options.retries) {
 		proxy_send_at(proxy, fetch_wait_ms(NULL, 0, NULL, NULL, proxy->attempt++,
-						   clock_wall_ms(), random_part()));
+						   clock_wall_ms(), crypto_random_part()));
 	} else {
 		proxy_refuse(proxy, err);
 	}

@@ -53,15 +53,6 @@ is_among(const char *const *names, size_t count, const char *name)
 	return false;
 }
 
-static bool
-has_field(const struct http_field *fields, const char *name)
-{
-	for (; fields != NULL && fields->name != NULL; fields++)
-		if (strcasecmp(fields->name, name) == 0)
-			return true;
-	return false;
-}
-
 /* Of the body; as it is named for the provider, if it is. */
 static const char *
 type_of(const struct proxy *proxy)
@@ -79,6 +70,12 @@ proxy_is_listed(const struct http_field *fields, const char *name)
 		    http_list_has(fields->value, name))
 			return true;
 	return false;
+}
+
+static bool
+has(const struct http_field *fields, const char *name)
+{
+	return fetch_field(fields, name) != NULL;
 }
 
 bool
@@ -247,8 +244,7 @@ put_named(const struct proxy *proxy, const struct http_field *put_in, struct fie
 
 		if (strncmp(f->name, PREFIX, strlen(PREFIX)) != 0 || *name == '\0' ||
 		    is_among(not_the_callers, COUNT(not_the_callers), name) ||
-		    has_field(put_in, name) ||
-		    proxy_is_listed(request_headers(proxy->req), f->name))
+		    has(put_in, name) || proxy_is_listed(request_headers(proxy->req), f->name))
 			continue;
 		if (proxy->is_foreign && is_among(not_for_others, COUNT(not_for_others), name))
 			continue;
@@ -264,7 +260,7 @@ put_of_body(const struct proxy *proxy, const struct http_field *put_in, struct f
 		return;
 	for (const struct http_field *f = request_headers(proxy->req); f->name != NULL; f++)
 		if (is_among(of_the_body, COUNT(of_the_body), f->name) &&
-		    !has_field(put_in, f->name) && !has_field(fields->list, f->name))
+		    !has(put_in, f->name) && !has(fields->list, f->name))
 			put(fields, f->name, f->value);
 }
 
@@ -291,17 +287,17 @@ put_usual(struct proxy *proxy, struct fields *fields)
 	const char *coding = request_header(proxy->req, "accept-encoding");
 
 	for (const struct http_field *f = target->defaults; f != NULL && f->name != NULL; f++)
-		if (!has_field(fields->list, f->name))
+		if (!has(fields->list, f->name))
 			put(fields, f->name, f->value);
-	if (proxy->body.length > 0 && !has_field(fields->list, "content-type") &&
+	if (proxy->body.length > 0 && !has(fields->list, "content-type") &&
 	    !relay_has_body(proxy->req))
 		put(fields, "content-type",
 		    "application/json"); /* what was put in is all of it */
-	if (!has_field(fields->list, "accept"))
+	if (!has(fields->list, "accept"))
 		put(fields, "accept", "*/*");
-	if (!has_field(fields->list, "user-agent"))
+	if (!has(fields->list, "user-agent"))
 		put(fields, "user-agent", "nangod/" PACKAGE_VERSION);
-	if (has_field(fields->list, "accept-encoding"))
+	if (has(fields->list, "accept-encoding"))
 		return;
 	if (proxy->options.decodes || target->decodes)
 		put(fields, "accept-encoding", "gzip");

@@ -42,15 +42,6 @@ fetch_finish(struct fetch *fetch, const struct run_response *response, const str
 	done(arg, response, err);
 }
 
-static double
-random_part(void)
-{
-	uint32_t bits;
-
-	crypto_random(&bits, sizeof(bits));
-	return bits / 4294967296.0;
-}
-
 static bool
 may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 	   const struct error *err)
@@ -78,7 +69,7 @@ fetch_later(struct fetch *fetch, const struct http_incoming *answer, const struc
 		told = fetch_told(mem, fetch->target->retry, answer->body, answer->body_length);
 	wait = fetch_wait_ms(fetch->target->retry, answer->status,
 			     err == NULL ? answer->headers : NULL, told, fetch->attempt,
-			     clock_wall_ms(), random_part());
+			     clock_wall_ms(), crypto_random_part());
 	fetch->attempt++;
 	loop_timer_set(fetch->timer, wait / fetch->fetcher->hurry);
 	if (err == NULL)
