@@ -80,9 +80,11 @@ test("requests ask the database nothing; when connections and keys were used is 
   const { a, ask } = await twoNodes(t);
   const [postmaster] = children(a.pid).filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("postgres"));
   const all = [postmaster, ...children(postmaster)];
-  // Loaded anew, so that it is kept for the whole ceiling from here on.
-  await psql(a, "UPDATE nango.connection SET config = config; UPDATE nango.api_key SET scopes = scopes");
-  await until(async () => (await ask("c1")).status === 200);
+  // Both are loaded anew, seen by what is answered, and so kept for the whole ceiling from here on.
+  await psql(a, "BEGIN; UPDATE nango.api_key SET scopes = scopes; UPDATE nango.connection SET connection_id = 'away' WHERE connection_id = 'c1'; COMMIT");
+  await until(async () => (await ask("c1")).status === 400, "the connection is still there");
+  await psql(a, "UPDATE nango.connection SET connection_id = 'c1' WHERE connection_id = 'away'");
+  await until(async () => (await ask("c1")).status === 200, "the connection stays away");
   for (const pid of all) process.kill(pid, "SIGSTOP");
   try {
     for (let i = 0; i < 100; i++) assert.equal((await ask("c1")).status, 200, "while Postgres stands still");
