@@ -158,8 +158,7 @@ on_kick(void *arg)
 	expire_waiting(client);
 	while ((call = TAILQ_FIRST(&client->over)) != NULL)
 		fail_early(call);
-	while (client->running < client->connections_max &&
-	       (next = call_queue_next(client->queue)) != NULL)
+	while ((next = call_queue_next(client->queue)) != NULL)
 		call_start((struct http_call *)next);
 	if (call_queue_waiting(client->queue) > 0)
 		loop_timer_set(client->kick, QUEUE_CHECK_MS);
@@ -241,7 +240,7 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 	    config->per_host_max > 0 ? config->per_host_max : HTTP_CLIENT_PER_HOST_MAX;
 	client->user_agent = talloc_strdup(client, config->user_agent);
 	client->ca_file = talloc_strdup(client, config->ca_file);
-	client->queue = call_queue_new(client, client->per_host_max);
+	client->queue = call_queue_new(client, client->connections_max, client->per_host_max);
 	TAILQ_INIT(&client->calls);
 	TAILQ_INIT(&client->over);
 	client->multi = curl_multi_init();

@@ -309,7 +309,6 @@ call_start(struct http_call *call)
 	call->easy = curl_easy_init();
 	if (call->easy == NULL)
 		abort();
-	client->running++;
 	buf_init(&call->answer, call, 4096);
 	buf_init(&call->head, call, 1024);
 	if (!add_late(call))
@@ -330,11 +329,8 @@ call_destructor(struct http_call *call)
 	if (call->easy != NULL) {
 		curl_multi_remove_handle(client->multi, call->easy);
 		curl_easy_cleanup(call->easy);
-		client->running--;
-		call_queue_left(client->queue, &call->queued);
-	} else {
-		call_queue_remove(client->queue, &call->queued);
 	}
+	call_queue_leave(client->queue, &call->queued);
 	curl_slist_free_all(call->headers);
 	TAILQ_REMOVE(&client->calls, call, entry);
 	if (call->is_over)

@@ -14,8 +14,9 @@
 TAILQ_HEAD(call_list, queued_call);
 
 struct call_group {
-	TAILQ_ENTRY(call_group) next;
-	struct call_list calls;
+	TAILQ_ENTRY(call_group) next; /* while it has calls that wait */
+	struct call_list calls;	      /* that wait */
+	size_t running;
 	UT_hash_handle hh;
 	char name[];
 };
@@ -30,7 +31,7 @@ struct call_queue {
 	TAILQ_HEAD(, call_group) ring;
 	struct call_group *groups;
 	struct call_host *hosts;
-	size_t waiting, per_host_max;
+	size_t waiting, running, running_max, per_host_max;
 	bool is_blocked; /* nobody's host has room: no use to look until a call leaves */
 };
 
@@ -44,13 +45,14 @@ queue_destructor(struct call_queue *queue)
 }
 
 struct call_queue *
-call_queue_new(TALLOC_CTX *mem, size_t per_host_max)
+call_queue_new(TALLOC_CTX *mem, size_t running_max, size_t per_host_max)
 {
 	struct call_queue *queue = talloc_zero(mem, struct call_queue);
 
 	if (queue == NULL)
 		abort();
 	TAILQ_INIT(&queue->ring);
+	queue->running_max = running_max;
 	queue->per_host_max = per_host_max;
 	talloc_set_destructor(queue, queue_destructor);
 	return queue;
@@ -70,7 +72,6 @@ group_for(struct call_queue *queue, const char *name)
 	memcpy(group->name, name, strlen(name) + 1);
 	TAILQ_INIT(&group->calls);
 	HASH_ADD_STR(queue->groups, name, group);
-	TAILQ_INSERT_TAIL(&queue->ring, group, next);
 	return group;
 }
 
@@ -90,41 +91,61 @@ host_for(struct call_queue *queue, const char *name)
 	return host;
 }
 
+/* ---- room ---- */
+
 static bool
-host_has_room(const struct call_queue *queue, const char *name)
+host_has_room(const struct call_queue *queue, const struct call_host *host)
+{
+	return host == NULL ||
+	       (host->running < queue->per_host_max &&
+		host->running < CALL_SHARE * (queue->running_max - queue->running));
+}
+
+static bool
+has_room(const struct call_queue *queue, const struct call_group *group, const char *name)
 {
 	struct call_host *host;
+	size_t free_there;
 
+	if (queue->running >= queue->running_max)
+		return false;
 	HASH_FIND_STR(queue->hosts, name, host);
-	return host == NULL || host->running < queue->per_host_max;
+	if (!host_has_room(queue, host))
+		return false;
+	free_there = queue->per_host_max - (host == NULL ? 0 : host->running);
+	return group->running < CALL_SHARE * free_there;
+}
+
+/* ---- waiting ---- */
+
+static void
+wait_in(struct call_queue *queue, struct call_group *group, struct queued_call *call)
+{
+	if (TAILQ_EMPTY(&group->calls))
+		TAILQ_INSERT_TAIL(&queue->ring, group, next);
+	TAILQ_INSERT_TAIL(&group->calls, call, next);
+	queue->waiting++;
+	if (has_room(queue, group, call->host))
+		queue->is_blocked = false;
 }
 
 void
 call_queue_add(struct call_queue *queue, struct queued_call *call, const char *group)
 {
 	call->group = group_for(queue, group);
-	TAILQ_INSERT_TAIL(&call->group->calls, call, next);
-	queue->waiting++;
-	if (host_has_room(queue, call->host))
-		queue->is_blocked = false;
+	wait_in(queue, call->group, call);
 }
 
-void
-call_queue_remove(struct call_queue *queue, struct queued_call *call)
+static void
+wait_no_more(struct call_queue *queue, struct queued_call *call)
 {
 	struct call_group *group = call->group;
 
-	if (group == NULL)
-		return;
 	TAILQ_REMOVE(&group->calls, call, next);
-	call->group = NULL;
 	queue->waiting--;
 	queue->is_blocked = false; /* one behind it may come into view (LOOK_AHEAD) */
-	if (!TAILQ_EMPTY(&group->calls))
-		return;
-	TAILQ_REMOVE(&queue->ring, group, next);
-	HASH_DEL(queue->groups, group);
-	talloc_free(group);
+	if (TAILQ_EMPTY(&group->calls))
+		TAILQ_REMOVE(&queue->ring, group, next);
 }
 
 static struct queued_call *
@@ -133,48 +154,88 @@ group_ready(const struct call_queue *queue, struct call_group *group)
 	struct queued_call *call = TAILQ_FIRST(&group->calls);
 
 	for (int i = 0; call != NULL && i < LOOK_AHEAD; i++, call = TAILQ_NEXT(call, next))
-		if (host_has_room(queue, call->host))
+		if (has_room(queue, group, call->host))
 			return call;
 	return NULL;
 }
 
-struct queued_call *
-call_queue_next(struct call_queue *queue)
+static struct queued_call *
+first_ready(const struct call_queue *queue)
 {
-	struct call_group *group;
 	struct queued_call *call = NULL;
+	struct call_group *group;
 
-	if (queue->is_blocked)
-		return NULL;
 	TAILQ_FOREACH(group, &queue->ring, next)
 	{
 		call = group_ready(queue, group);
 		if (call != NULL)
 			break;
 	}
+	return call;
+}
+
+/* ---- running ---- */
+
+struct queued_call *
+call_queue_next(struct call_queue *queue)
+{
+	struct queued_call *call;
+
+	if (queue->is_blocked || queue->running >= queue->running_max)
+		return NULL;
+	call = first_ready(queue);
 	if (call == NULL) {
 		queue->is_blocked = true;
 		return NULL;
 	}
-	TAILQ_REMOVE(&queue->ring, group, next);
-	TAILQ_INSERT_TAIL(&queue->ring, group, next);
-	call_queue_remove(queue, call);
+	wait_no_more(queue, call);
+	if (!TAILQ_EMPTY(&call->group->calls)) { /* the others come first */
+		TAILQ_REMOVE(&queue->ring, call->group, next);
+		TAILQ_INSERT_TAIL(&queue->ring, call->group, next);
+	}
 	call->at = host_for(queue, call->host);
 	call->at->running++;
+	call->group->running++;
+	queue->running++;
 	return call;
 }
 
-void
-call_queue_left(struct call_queue *queue, struct queued_call *call)
+static void
+run_no_more(struct call_queue *queue, struct queued_call *call)
 {
-	if (call->at == NULL)
-		return;
 	queue->is_blocked = false;
+	queue->running--;
+	call->group->running--;
 	if (--call->at->running == 0) {
 		HASH_DEL(queue->hosts, call->at);
 		talloc_free(call->at);
 	}
 	call->at = NULL;
+}
+
+void
+call_queue_leave(struct call_queue *queue, struct queued_call *call)
+{
+	struct call_group *group = call->group;
+
+	if (group == NULL)
+		return;
+	if (call->at != NULL)
+		run_no_more(queue, call);
+	else
+		wait_no_more(queue, call);
+	call->group = NULL;
+	if (group->running == 0 && TAILQ_EMPTY(&group->calls)) {
+		HASH_DEL(queue->groups, group);
+		talloc_free(group);
+	}
+}
+
+void
+call_queue_again(struct call_queue *queue, struct queued_call *call)
+{
+	run_no_more(queue, call);
+	wait_in(queue, call->group, call);
 }
 
 size_t

@@ -27,7 +27,7 @@ struct http_client {
 	char *user_agent, *ca_file;
 	struct http_calls calls; /* all of them */
 	struct http_calls over;	 /* ended before curl saw them */
-	size_t running, connections_max, per_host_max;
+	size_t connections_max, per_host_max;
 	int64_t checked_ms; /* when those that wait were last looked at */
 	bool is_freed;
 };

@@ -8,32 +8,35 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
-struct known {
+struct name {
 	UT_hash_handle hh;
-	int64_t until_ms;
+	struct resolver *resolver;
+	bool is_asked;	  /* now: list is the thread's */
+	int64_t until_ms; /* the answer is kept */
 	struct resolver_list list; /* without ports */
+	TAILQ_HEAD(, resolver_ask) asks;
 	char host[];
 };
 
 struct resolver {
 	struct loop *loop;
 	struct pool *pool;
-	struct known *known;
-	size_t asking;
+	struct name *names; /* in the order in which they were first asked for */
 };
 
 struct resolver_ask {
-	struct resolver *resolver;
-	resolver_done *done; /* NULL: cancelled */
+	TAILQ_ENTRY(resolver_ask) entry;
+	struct name *name;
+	resolver_done *done;
 	void *arg;
 	int port;
-	struct resolver_list list;
-	char host[];
 };
 
 static void
@@ -72,95 +75,126 @@ look_up(const char *host, int flags, struct resolver_list *out)
 	freeaddrinfo(found);
 }
 
+/* ---- the loop's thread ---- */
+
 static void
-forget(struct resolver *resolver, struct known *known)
+forget(struct name *name)
 {
-	HASH_DEL(resolver->known, known);
-	free(known);
+	HASH_DEL(name->resolver->names, name);
+	free(name);
 }
 
+/* The oldest that nobody waits for; there is one, as fewer are asked for than are kept. */
 static void
-keep(struct resolver *resolver, const struct resolver_ask *ask)
+make_room(struct resolver *resolver)
 {
-	size_t length = strlen(ask->host);
-	struct known *known;
+	struct name *name, *next;
 
-	HASH_FIND(hh, resolver->known, ask->host, length, known);
-	if (known != NULL)
-		forget(resolver, known);
-	if (HASH_COUNT(resolver->known) >= RESOLVER_NAMES_MAX)
-		forget(resolver, resolver->known); /* the oldest */
-	known = calloc(1, sizeof(*known) + length + 1);
-	if (known == NULL)
+	HASH_ITER (hh, resolver->names, name, next) {
+		if (HASH_COUNT(resolver->names) < RESOLVER_NAMES_MAX)
+			return;
+		if (!name->is_asked)
+			forget(name);
+	}
+}
+
+static struct name *
+name_for(struct resolver *resolver, const char *host)
+{
+	size_t length = strlen(host);
+	struct name *name;
+
+	HASH_FIND(hh, resolver->names, host, length, name);
+	if (name != NULL)
+		return name;
+	make_room(resolver);
+	name = calloc(1, sizeof(*name) + length + 1);
+	if (name == NULL)
 		abort();
-	memcpy(known->host, ask->host, length + 1);
-	known->list = ask->list;
-	known->until_ms = clock_monotonic_ms() + RESOLVER_KEEP_MS;
-	HASH_ADD_KEYPTR(hh, resolver->known, known->host, length, known);
+	name->resolver = resolver;
+	memcpy(name->host, host, length + 1);
+	TAILQ_INIT(&name->asks);
+	HASH_ADD_KEYPTR(hh, resolver->names, name->host, length, name);
+	return name;
 }
 
+/* Whoever is told may ask again, or call off others. */
 static void
 answered(void *arg)
 {
-	struct resolver_ask *ask = arg;
+	struct name *name = arg;
+	struct resolver_list list;
+	struct resolver_ask *ask;
 
-	ask->resolver->asking--;
-	if (ask->list.count > 0)
-		keep(ask->resolver, ask);
-	set_port(&ask->list, ask->port);
-	if (ask->done != NULL)
-		ask->done(ask->arg, &ask->list);
-	free(ask);
+	name->until_ms = clock_monotonic_ms() +
+			 (name->list.count > 0 ? RESOLVER_KEEP_MS : RESOLVER_FAILED_KEEP_MS);
+	while ((ask = TAILQ_FIRST(&name->asks)) != NULL) {
+		TAILQ_REMOVE(&name->asks, ask, entry);
+		list = name->list;
+		set_port(&list, ask->port);
+		ask->done(ask->arg, &list);
+		free(ask);
+	}
+	name->is_asked = false;
 }
 
 static void
 ask_system(void *arg)
 {
-	struct resolver_ask *ask = arg;
+	struct name *name = arg;
 
-	look_up(ask->host, 0, &ask->list);
-	loop_post(ask->resolver->loop, answered, ask);
+	look_up(name->host, 0, &name->list);
+	loop_post(name->resolver->loop, answered, name);
+}
+
+static struct resolver_ask *
+ask_new(struct name *name, int port, resolver_done *done, void *arg)
+{
+	struct resolver_ask *ask = calloc(1, sizeof(*ask));
+
+	if (ask == NULL)
+		abort();
+	ask->name = name;
+	ask->done = done;
+	ask->arg = arg;
+	ask->port = port;
+	TAILQ_INSERT_TAIL(&name->asks, ask, entry);
+	return ask;
 }
 
 struct resolver_ask *
 resolver_find(struct resolver *resolver, const char *host, int port, struct resolver_list *list,
 	      resolver_done *done, void *arg)
 {
-	struct resolver_ask *ask;
-	struct known *known;
-	size_t length = strlen(host);
+	struct name *name;
 
-	HASH_FIND(hh, resolver->known, host, length, known);
-	if (known != NULL && known->until_ms > clock_monotonic_ms())
-		*list = known->list;
-	else
-		look_up(host, AI_NUMERICHOST, list); /* no name: no question to anybody */
+	look_up(host, AI_NUMERICHOST, list); /* no name: no question to anybody */
 	if (list->count > 0) {
 		set_port(list, port);
 		return NULL;
 	}
-	ask = calloc(1, sizeof(*ask) + length + 1);
-	if (ask == NULL)
-		abort();
-	ask->resolver = resolver;
-	ask->done = done;
-	ask->arg = arg;
-	ask->port = port;
-	memcpy(ask->host, host, length + 1);
-	if (pool_submit(resolver->pool, ask_system, ask) < 0) {
-		error_set(&list->err, ERR_BUSY, "too many names are being looked up");
-		free(ask);
+	name = name_for(resolver, host);
+	if (!name->is_asked && name->until_ms > clock_monotonic_ms()) {
+		*list = name->list;
+		set_port(list, port);
 		return NULL;
 	}
-	resolver->asking++;
-	return ask;
+	if (!name->is_asked && pool_submit(resolver->pool, ask_system, name) < 0) {
+		list->count = 0;
+		error_set(&list->err, ERR_BUSY, "too many names are being looked up");
+		return NULL;
+	}
+	name->is_asked = true;
+	return ask_new(name, port, done, arg);
 }
 
 void
 resolver_cancel(struct resolver_ask *ask)
 {
-	if (ask != NULL)
-		ask->done = NULL;
+	if (ask == NULL)
+		return;
+	TAILQ_REMOVE(&ask->name->asks, ask, entry);
+	free(ask);
 }
 
 int
@@ -187,7 +221,7 @@ resolver_free(struct resolver *resolver)
 		return;
 	pool_free(resolver->pool);
 	loop_settle(resolver->loop);
-	while (resolver->known != NULL)
-		forget(resolver, resolver->known);
+	while (resolver->names != NULL)
+		forget(resolver->names);
 	free(resolver);
 }

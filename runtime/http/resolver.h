@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http/resolver -- names to addresses, by the system's resolver on threads of its own, so that
- * a slow one stops nobody. Answers are kept for RESOLVER_KEEP_MS. The loop's thread.
+ * a slow one does not stop the loop. A name that many ask for is looked up once; answers, and
+ * failures, are kept. The loop's thread.
  */
 #ifndef NANGO_HTTP_RESOLVER_H
 #define NANGO_HTTP_RESOLVER_H
@@ -12,9 +13,10 @@
 #include <sys/socket.h>
 #include <talloc.h>
 
-#define RESOLVER_THREADS 4
+#define RESOLVER_THREADS 16 /* so many names may be slow at a time */
 #define RESOLVER_QUEUE_MAX 1024
 #define RESOLVER_KEEP_MS 30000
+#define RESOLVER_FAILED_KEEP_MS 2000
 #define RESOLVER_NAMES_MAX 4096 /* kept */
 #define RESOLVER_ADDRESSES_MAX 16
 
@@ -27,7 +29,7 @@ struct resolver_list {
 	struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX]; /* with the port */
 };
 
-/* list lives until return. */
+/* Not called from within the calls below; list lives until return. */
 typedef void resolver_done(void *arg, const struct resolver_list *list);
 
 MUST_CHECK int resolver_new(struct resolver **out, struct loop *loop, struct error *err);

@@ -60,8 +60,7 @@ on_kick(void *arg)
 		link->is_new = false;
 		link_begin(link);
 	}
-	while (up->running < up->config.connections_max &&
-	       (next = call_queue_next(up->queue)) != NULL)
+	while ((next = call_queue_next(up->queue)) != NULL)
 		call_take_turn((struct upstream_call *)next);
 }
 
@@ -102,8 +101,7 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 		buf_add(&call->out, request->head, request->head_length);
 	TAILQ_INSERT_TAIL(&up->calls, call, entry);
 	is_quick = has_way && call_queue_waiting(up->queue) == 0 &&
-		   !TAILQ_EMPTY(&call->origin->idle) &&
-		   up->running < up->config.connections_max;
+		   !TAILQ_EMPTY(&call->origin->idle);
 	call_queue_add(up->queue, &call->queued, request->group == NULL ? "" : request->group);
 	if (is_quick && call_queue_next(up->queue) == &call->queued)
 		call_take_turn(call);
@@ -201,7 +199,7 @@ upstream_new(struct upstream **out, const struct upstream_config *config, struct
 		talloc_free(up);
 		return -1;
 	}
-	up->queue = call_queue_new(up, up->config.per_host_max);
+	up->queue = call_queue_new(up, up->config.connections_max, up->config.per_host_max);
 	buf_init(&up->chunk, up, 1024);
 	up->kick = loop_timer_new(config->loop, on_kick, up);
 	up->sweep = loop_timer_new(config->loop, on_sweep, up);

@@ -16,18 +16,10 @@
 
 /* ---- a call's turn and its end ---- */
 
-/* Gives up what the call holds. A link that may serve again goes on. */
+/* A link that may serve again goes on. */
 static void
-release(struct upstream_call *call, bool is_link_good)
+release_link(struct upstream_call *call, bool is_link_good)
 {
-	struct upstream *up = call->upstream;
-
-	if (call->queued.at != NULL) {
-		call_queue_left(up->queue, &call->queued);
-		up->running--;
-	} else {
-		call_queue_remove(up->queue, &call->queued);
-	}
 	if (call->link != NULL && is_link_good) {
 		struct link *link = call->link;
 
@@ -38,6 +30,15 @@ release(struct upstream_call *call, bool is_link_good)
 	} else if (call->link != NULL) {
 		link_close(call->link);
 	}
+}
+
+static void
+release(struct upstream_call *call, bool is_link_good)
+{
+	struct upstream *up = call->upstream;
+
+	call_queue_leave(up->queue, &call->queued);
+	release_link(call, is_link_good);
 	if (call_queue_waiting(up->queue) > 0 && !up->is_freed)
 		loop_timer_set(up->kick, 0);
 }
@@ -133,7 +134,6 @@ call_take_turn(struct upstream_call *call)
 	struct upstream *up = call->upstream;
 	struct link *idle;
 
-	up->running++;
 	call->deadline_ms = clock_monotonic_ms() + call->timeout_ms;
 	if (call->err.code != ERR_NONE) {
 		struct error err = call->err;
@@ -246,10 +246,10 @@ call_turn(struct upstream_call *call)
 static void
 repeat(struct upstream_call *call)
 {
-	release(call, false);
+	release_link(call, false);
 	call->was_sent = false;
 	call->is_out_sent = false;
-	call_queue_add(call->upstream->queue, &call->queued, call->group);
+	call_queue_again(call->upstream->queue, &call->queued);
 	loop_timer_set(call->upstream->kick, 0);
 }
 

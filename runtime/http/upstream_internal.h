@@ -95,8 +95,7 @@ struct upstream_call {
 	struct link *link; /* NULL: it waits */
 	const struct upstream_events *events;
 	void *arg;
-	const char *group; /* whose turn it is */
-	struct buf out;	   /* what is to be sent, until it is; kept while it may be sent anew */
+	struct buf out; /* what is to be sent, until it is; kept while it may be sent anew */
 	struct http_parser *parser;
 	TALLOC_CTX *answer; /* of the parser */
 	int64_t deadline_ms, timeout_ms, progress_ms;
@@ -119,7 +118,7 @@ struct upstream {
 	TAILQ_HEAD(, upstream_call) calls; /* all of them */
 	TAILQ_HEAD(link_list, link) idle;  /* oldest first */
 	struct link_list fresh;		   /* to begin, in a turn of their own */
-	size_t links, running;
+	size_t links;
 	uint64_t round;
 	SSL_CTX *ssl;
 	struct loop_timer *sweep, *kick;

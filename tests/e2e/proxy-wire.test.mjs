@@ -306,6 +306,20 @@ test("ends", { timeout: 60_000 }, async (t) => {
     }
   });
 
+  await t.test("a kept connection that ends as it is asked: a GET is sent anew, a POST is not", async () => {
+    const ended = async (method, headers, body) => {
+      api.answer = (call) => call.answer(ok("kept"));
+      assert.equal(only(await ask(t, nangod, "GET", "/x")).body, "kept");
+      const count = api.calls.length;
+      api.answer = (call) => (api.calls.length - count === 1 ? call.socket.destroy() : call.answer(ok("anew")));
+      const answer = only(await ask(t, nangod, method, "/x", { headers, body }));
+      return [answer.status, api.calls.length - count];
+    };
+    assert.deepEqual(await ended("GET"), [200, 2]);
+    assert.deepEqual(await ended("PUT", ["content-length: 2"], "{}"), [200, 2]);
+    assert.deepEqual(await ended("POST", ["content-length: 2"], "{}"), [502, 1]);
+  });
+
   const bad = {
     "two lengths": "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nab",
     "two lengths in one": "HTTP/1.1 200 OK\r\ncontent-length: 2, 3\r\n\r\nab",
