@@ -308,12 +308,14 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 void
 conn_check(struct http_conn *conn, int64_t now_ms)
 {
+	bool is_late = conn->deadline_ms != 0 && now_ms >= conn->deadline_ms;
+
 	if (conn_unsent(conn) > 0) {
 		if (now_ms - conn->progress_ms > conn->server->limits.write_ms)
 			conn_close(conn);
 		return;
 	}
-	if (conn->deadline_ms == 0 || now_ms < conn->deadline_ms)
+	if (!is_late && !(conn->state == CONN_RELAY && relay_is_slow(conn, now_ms)))
 		return;
 	if (conn->state == CONN_HEAD || conn->state == CONN_BODY || conn->state == CONN_RELAY)
 		exchange_timeout(conn);

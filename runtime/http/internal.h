@@ -69,7 +69,8 @@ struct request {
 	size_t queries_count;
 	struct buf body;
 	size_t body_charge; /* bytes of the shared budget */
-	int64_t body_since_ms;
+	int64_t body_since_ms; /* of a relay: since when body_came is counted */
+	size_t body_came;
 	void *relay_arg;
 	char id[ID_UUID_MAX];
 	char peer[HTTP_PEER_MAX];
@@ -173,6 +174,7 @@ void exchange_handle(struct request *req); /* on a pool thread */
 /* relay.c */
 void relay_resume(void *server); /* a timer's */
 bool relay_may_read(const struct http_conn *conn);
+bool relay_is_slow(struct http_conn *conn, int64_t now_ms); /* the client with its body */
 void relay_begin(struct http_conn *conn);
 void relay_event(struct http_conn *conn, const struct http_event *event);
 void relay_gone(struct http_conn *conn); /* tells its owner, and frees the request */

@@ -67,13 +67,17 @@ relay_may_read(const struct http_conn *conn)
 }
 
 /* Nobody but the client is waited for while its body arrives. */
+static bool
+awaits(const struct http_conn *conn)
+{
+	return relay_may_read(conn) && !conn->req->is_replying;
+}
+
 static void
 set_deadline(struct http_conn *conn)
 {
-	bool is_awaited = relay_may_read(conn) && !conn->req->is_replying;
-
 	conn->deadline_ms =
-	    is_awaited ? clock_monotonic_ms() + conn->server->limits.body_ms : 0;
+	    awaits(conn) ? clock_monotonic_ms() + conn->server->limits.body_ms : 0;
 }
 
 /* Once the body is wanted, and not before it is known who asks. */
@@ -87,6 +91,26 @@ go_on(struct request *req)
 		return;
 	req->has_gone_on = true;
 	conn_send(req->conn, line, sizeof(line) - 1);
+}
+
+/* It was waited for at each look of a time-out's length, and sent less than HTTP_BODY_RATE_MIN. */
+bool
+relay_is_slow(struct http_conn *conn, int64_t now_ms)
+{
+	struct request *req = conn->req;
+	int64_t measured_ms = now_ms - req->body_since_ms;
+	size_t bytes = req->body_came;
+
+	if (!awaits(conn)) {
+		req->body_since_ms = now_ms;
+		req->body_came = 0;
+		return false;
+	}
+	if (measured_ms < conn->server->limits.body_ms)
+		return false;
+	req->body_since_ms = now_ms;
+	req->body_came = 0;
+	return bytes < (uint64_t)measured_ms * HTTP_BODY_RATE_MIN / 1000;
 }
 
 void
@@ -116,6 +140,8 @@ relay_event(struct http_conn *conn, const struct http_event *event)
 			relay_refuse(req, &req->parser.error);
 		return;
 	}
+	if (event->type == HTTP_EVENT_BODY)
+		req->body_came += event->length;
 	if (event->type == HTTP_EVENT_BODY && event->length > 0)
 		relay->data(req, event->data, event->length);
 	if (conn->req != req) /* it was refused */

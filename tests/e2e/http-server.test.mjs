@@ -5,6 +5,7 @@ import net from "node:net";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { exchange, replies, startEcho } from "./http-helper.mjs";
 
 const get = (path, fields = "") => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
@@ -199,6 +200,25 @@ test("a body that drips is cut off although it never pauses", async (t) => {
 	assert.match(await until("request_timeout"), /^HTTP\/1.1 408 /);
 	clearInterval(drip);
 	socket.destroy();
+});
+
+test("a body that is passed on may not drip, either", async (t) => {
+	const { port } = await withEcho(t, { ECHO_BODY_MS: "300" });
+	const post = (length) => `POST /relay HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`;
+	const send = async (piece, length) => {
+		const { socket, text } = await connect(port);
+		socket.write(post(length));
+		for (let sent = 0; sent < length && !socket.closed; sent += piece) {
+			socket.write("a".repeat(piece));
+			await setTimeout(20);
+		}
+		socket.end();
+		if (!socket.closed) await once(socket, "close");
+		return text();
+	};
+	const [slow, fast] = await Promise.all([send(1, 100000), send(200, 10000)]);
+	assert.equal(slow, "", "15 of 307 bytes in 300 ms");
+	assert.match(fast, /{"length":10000}$/, "a second at 10,000 a second");
 });
 
 test("over the maximum of connections a client is told so", async (t) => {

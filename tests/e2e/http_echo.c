@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "http/server.h"
+#include "http_echo_relay.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -169,6 +170,7 @@ static const struct http_route routes[] = {
     ROW("GET", "/none", 0, 5),
     ROW("GET", "/slow", 0, 6),
     ROW("GET", "/silent", 0, 7),
+    {"*", "/relay", HTTP_BODY_MAX, .relay = &echo_relay},
 };
 
 static int
