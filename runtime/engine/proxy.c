@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/proxy -- see proxy.h. Here is an exchange's way from step to step; the request is made
- * in proxy_request, the answer judged and passed on in proxy_answer.
+ * engine/proxy -- see proxy.h. Here is an exchange's way from step to step; proxy_body has the
+ * request's body, proxy_request makes its head, proxy_again judges the answer, and proxy_answer
+ * passes it on.
  *
  *   ASKING -> GATHERING -> (TURNING) -> SENDING -> RELAYING -> over
  *                             ^  |
@@ -26,6 +27,12 @@ proxy_free(struct proxy *proxy)
 	cache_drop_key(proxy->key);
 	cache_drop_target(proxy->target);
 	talloc_free(proxy);
+}
+
+void
+proxy_gone(struct request *req)
+{
+	proxy_free(relay_arg(req));
 }
 
 void
@@ -57,16 +64,11 @@ proxy_may_repeat_method(const struct proxy *proxy)
 	return request_header(proxy->req, name) != NULL;
 }
 
-static void
-stream_on(struct proxy *proxy)
+/* Its body leaves together with its head. */
+static bool
+is_short(const struct proxy *proxy)
 {
-	proxy->is_streaming = true;
-	buf_done(&proxy->body);
-	buf_init(&proxy->body, proxy, 1);
-	if (relay_body_is_over(proxy->req))
-		upstream_finish(proxy->call);
-	else
-		relay_hold(proxy->req, upstream_unsent(proxy->call) > UPSTREAM_HIGH);
+	return proxy->is_body_whole && proxy->body.length <= PROXY_KEEP_BYTES;
 }
 
 static void ask_again(struct proxy *proxy); /* the steps are a circle */
@@ -76,7 +78,7 @@ send_try(struct proxy *proxy)
 {
 	struct upstream_request request = {.place = proxy->place,
 					   .is_head = strcmp(proxy->method, "HEAD") == 0,
-					   .has_body = !proxy->is_body_whole,
+					   .has_body = !is_short(proxy),
 					   .may_repeat = proxy_may_repeat_method(proxy),
 					   .group = proxy->target->target.group,
 					   .queue_ms = PROXY_QUEUE_MS,
@@ -95,8 +97,8 @@ send_try(struct proxy *proxy)
 		proxy_refuse(proxy, &err);
 		return;
 	}
-	request.is_chunked = request.has_body && relay_body_length(proxy->req) < 0;
-	if (!request.is_chunked)
+	request.is_chunked = !proxy->is_body_whole && relay_body_length(proxy->req) < 0;
+	if (!request.has_body)
 		buf_add(&head, proxy->body.data, proxy->body.length);
 	request.head = head.data;
 	request.head_length = head.length;
@@ -104,10 +106,8 @@ send_try(struct proxy *proxy)
 	proxy->call = upstream_send(proxy->node->upstream, &request, &proxy_events, proxy);
 	crypto_wipe(head.data, head.capacity); /* credentials are in it */
 	talloc_free(mem);
-	if (request.is_chunked)
-		upstream_write(proxy->call, proxy->body.data, proxy->body.length);
 	if (request.has_body)
-		stream_on(proxy);
+		proxy_body_begin(proxy);
 }
 
 static void
@@ -168,101 +168,6 @@ proxy_send(struct proxy *proxy)
 		proxy_set_timer(proxy, PROXY_TURN_MS);
 }
 
-/* ---- the body ---- */
-
-static size_t
-keep_max(const struct proxy *proxy)
-{
-	return proxy->options.retries > 0 || proxy_needs_whole_body(proxy) ? PROXY_WHOLE_BYTES
-									   : PROXY_KEEP_BYTES;
-}
-
-static void
-body_is_whole(struct proxy *proxy)
-{
-	proxy->is_body_whole = true;
-	proxy_send(proxy);
-}
-
-/* Too long to be kept: it is sent on as it comes, once. */
-static void
-body_is_long(struct proxy *proxy)
-{
-	struct error err;
-
-	if (proxy_needs_whole_body(proxy)) {
-		error_set(
-		    &err, ERR_TOO_LARGE,
-		    "the body is over %d bytes: a request that is signed, or that something "
-		    "is put into, is held in memory first",
-		    PROXY_WHOLE_BYTES);
-		proxy_refuse(proxy, &err);
-		return;
-	}
-	proxy_send(proxy);
-}
-
-static void
-gather(struct proxy *proxy)
-{
-	struct request *req = proxy->req;
-
-	proxy->state = PROXY_GATHERING;
-	buf_init(&proxy->body, proxy, 1);
-	if (!relay_has_body(req)) {
-		body_is_whole(proxy);
-		return;
-	}
-	if (relay_body_length(req) > (int64_t)keep_max(proxy)) {
-		body_is_long(proxy);
-		return;
-	}
-	relay_hold(req, false);
-}
-
-void
-proxy_data(struct request *req, const char *data, size_t length)
-{
-	struct proxy *proxy = relay_arg(req);
-	struct error err;
-
-	if (proxy->is_streaming) {
-		if (proxy->call == NULL) /* it was answered before its end: nobody reads it */
-			return;
-		upstream_write(proxy->call, data, length);
-		if (upstream_unsent(proxy->call) > UPSTREAM_HIGH)
-			relay_hold(req, true);
-		return;
-	}
-	if (proxy->body.length + length > PROXY_KEEP_BYTES &&
-	    relay_charge(req, proxy->body.length + length, &err) < 0) {
-		proxy_refuse(proxy, &err);
-		return;
-	}
-	buf_add(&proxy->body, data, length);
-	if (proxy->body.length > keep_max(proxy)) {
-		relay_hold(req, true);
-		body_is_long(proxy);
-	}
-}
-
-void
-proxy_end(struct request *req)
-{
-	struct proxy *proxy = relay_arg(req);
-
-	if (!proxy->is_streaming)
-		body_is_whole(proxy);
-	else if (proxy->call != NULL)
-		upstream_finish(proxy->call);
-}
-
-void
-proxy_gone(struct request *req)
-{
-	proxy_free(relay_arg(req));
-}
-
 /* ---- who calls, and whose connection ---- */
 
 static void
@@ -275,7 +180,7 @@ has_target(struct proxy *proxy)
 	else if (proxy->is_gathered)
 		proxy_send(proxy);
 	else
-		gather(proxy);
+		proxy_body_gather(proxy);
 }
 
 static void

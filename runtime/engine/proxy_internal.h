@@ -42,6 +42,7 @@ struct proxy {
 	struct buf body;	  /* what is kept of it, or all of it */
 	bool is_body_whole;	  /* it is all there, so that it can be sent again */
 	bool is_streaming;	  /* the rest of it goes straight on */
+	size_t body_sent;	  /* of what is kept, by this try */
 	const char *method;
 	/* Where it goes: a place and a path of its own, or those of the target. */
 	const struct upstream_place *place;
@@ -80,8 +81,19 @@ const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
 /* With what the target puts into queries; NULL: no URL comes out. */
 char *proxy_put_in_query(struct proxy *proxy, const char *url);
 
+/* proxy_body.c */
+void proxy_body_gather(struct proxy *proxy); /* then sends it */
+void proxy_body_begin(struct proxy *proxy);  /* a try sends it from its first byte */
+void proxy_body_go_on(struct proxy *proxy);  /* there is room again */
+
 /* proxy_answer.c */
 extern const struct upstream_events proxy_events;
+
+/* proxy_again.c */
+/* True: the answer is not passed on; what came of it goes to proxy_drop_data. */
+bool proxy_again(struct proxy *proxy, const struct upstream_answer *answer);
+void proxy_drop_data(struct proxy *proxy, const char *data, size_t length);
+bool proxy_again_after(struct proxy *proxy, const struct error *err, bool was_sent);
 
 /* proxy.c */
 void proxy_send(struct proxy *proxy);		       /* a try */

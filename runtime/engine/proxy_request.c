@@ -401,7 +401,7 @@ proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error 
 	if (fields.count == FETCH_FIELDS_MAX)
 		return error_set(err, ERR_INVALID_HEADERS, "the request has over %d headers",
 				 FETCH_FIELDS_MAX);
-	buf_init(head, mem, 1024 + proxy->body.length);
+	buf_init(head, mem, 1024);
 	buf_adds(head, proxy->method);
 	buf_addc(head, ' ');
 	add_target(proxy, mem, head);

@@ -197,31 +197,6 @@ on_head(struct http_conn *conn)
 	conn_enter(conn, CONN_BODY, conn->server->limits.body_ms);
 }
 
-/*
- * Memory is taken as bytes arrive, not as they are announced: a Content-Length costs its sender
- * nothing, so it must not hold the shared budget.
- */
-static int
-body_add(struct request *req, const char *data, size_t length, struct error *err)
-{
-	size_t need = req->body.length + length, room;
-
-	if (need >= req->body.capacity) {
-		room = req->body.capacity * 2 > need ? req->body.capacity * 2 : need + 1;
-		if (!req->parser.is_chunked && room > req->parser.content_length + 1)
-			room = req->parser.content_length + 1;
-		if (request_charge(req, room, err) < 0)
-			return -1;
-		req->body.owner = req;
-		req->body.data = talloc_realloc_size(req, req->body.data, room);
-		req->body.capacity = room;
-		if (req->body.data == NULL)
-			abort();
-	}
-	buf_add(&req->body, data, length);
-	return check_body(req, err);
-}
-
 /* A body may pause for body_ms, and may not be slower than HTTP_BODY_RATE_MIN in all. */
 static void
 body_deadline(struct http_conn *conn)
@@ -240,7 +215,11 @@ on_body(struct http_conn *conn, const struct http_event *event)
 {
 	struct error err;
 
-	if (body_add(conn->req, event->data, event->length, &err) < 0)
+	struct request *req = conn->req;
+
+	req->body.owner = req;
+	if (request_keep(req, &req->body, event->data, event->length, &err) < 0 ||
+	    check_body(req, &err) < 0)
 		exchange_refuse(conn, &err, false);
 	else
 		body_deadline(conn);

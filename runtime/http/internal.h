@@ -151,7 +151,10 @@ struct http_server {
 struct request *request_new(struct http_server *server, const char *peer);
 void request_free(struct request *req); /* on the loop */
 MUST_CHECK int request_parse_query(struct request *req, struct error *err);
-MUST_CHECK int request_charge(struct request *req, size_t bytes, struct error *err);
+/* Adds to what is kept of the body, in memory of its owner's that counts in the server's budget. */
+MUST_CHECK int request_keep(struct request *req, struct buf *body, const char *data,
+			    size_t length, struct error *err);
+void request_forget(struct request *req, struct buf *body); /* before the reply */
 
 /* response.c */
 void response_init(struct response *res, struct request *req);

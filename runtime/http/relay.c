@@ -47,9 +47,16 @@ relay_body_length(const struct request *req)
 }
 
 int
-relay_charge(struct request *req, size_t bytes, struct error *err)
+relay_keep(struct request *req, struct buf *body, const char *data, size_t length,
+	   struct error *err)
 {
-	return request_charge(req, bytes, err);
+	return request_keep(req, body, data, length, err);
+}
+
+void
+relay_forget(struct request *req, struct buf *body)
+{
+	request_forget(req, body);
 }
 
 /* ---- the request's side, for exchange and connection ---- */

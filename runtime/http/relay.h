@@ -11,6 +11,7 @@
 #ifndef NANGO_HTTP_RELAY_H
 #define NANGO_HTTP_RELAY_H
 
+#include "base/buf.h"
 #include "http/server.h"
 
 #define RELAY_HIGH (256 * 1024) /* unsent bytes, over which its writer should stop */
@@ -34,8 +35,11 @@ bool relay_body_is_over(const struct request *req);
 int64_t
 relay_body_length(const struct request *req); /* -1: chunked, not known before its end */
 
-/* Takes so much of the memory that the bodies of a node share, until the reply; ERR_BUSY. */
-MUST_CHECK int relay_charge(struct request *req, size_t bytes, struct error *err);
+/* Adds to what is kept of the body, within the memory that all bodies of a node share (ERR_BUSY);
+ * it counts until it is forgotten, or the reply. */
+MUST_CHECK int relay_keep(struct request *req, struct buf *body, const char *data,
+			  size_t length, struct error *err);
+void relay_forget(struct request *req, struct buf *body);
 
 /* Leaves the rest of the body in the socket, or goes on with it (in a later turn). */
 void relay_hold(struct request *req, bool is_held);

@@ -57,8 +57,8 @@ request_free(struct request *req)
 	server_release(server);
 }
 
-int
-request_charge(struct request *req, size_t bytes, struct error *err)
+static int
+charge(struct request *req, size_t bytes, struct error *err)
 {
 	struct http_server *server = req->server;
 
@@ -71,6 +71,39 @@ request_charge(struct request *req, size_t bytes, struct error *err)
 	server->bodies_charge += bytes - req->body_charge;
 	req->body_charge = bytes;
 	return 0;
+}
+
+/*
+ * Memory is taken as bytes arrive, not as they are announced: a Content-Length costs its sender
+ * nothing, so it must not hold the shared budget.
+ */
+int
+request_keep(struct request *req, struct buf *body, const char *data, size_t length,
+	     struct error *err)
+{
+	size_t need = body->length + length, room;
+
+	if (need >= body->capacity) {
+		room = body->capacity * 2 > need ? body->capacity * 2 : need + 1;
+		if (!req->parser.is_chunked && room > req->parser.content_length + 1)
+			room = req->parser.content_length + 1;
+		if (charge(req, room, err) < 0)
+			return -1;
+		body->data = talloc_realloc_size(body->owner, body->data, room);
+		body->capacity = room;
+		if (body->data == NULL)
+			abort();
+	}
+	buf_add(body, data, length);
+	return 0;
+}
+
+void
+request_forget(struct request *req, struct buf *body)
+{
+	buf_done(body);
+	req->server->bodies_charge -= req->body_charge;
+	req->body_charge = 0;
 }
 
 static int
