@@ -12,10 +12,14 @@
 
 #define OUT_BYTES (32 * 1024)
 #define EITHER_HEADER (15 + 32) /* zlib's or gzip's, whichever comes */
+#define NO_HEADER (-15)
+#define GZIP_FIRST 0x1f
 
 struct inflate {
 	z_stream z;
 	bool is_over;
+	bool is_deflate; /* which some send with zlib's header, as it should be, and some without */
+	bool is_padded;	 /* something that is no member stood behind the end */
 	char out[OUT_BYTES];
 };
 
@@ -38,30 +42,48 @@ inflate_new(TALLOC_CTX *mem, const char *coding)
 	if (it == NULL || inflateInit2(&it->z, EITHER_HEADER) != Z_OK)
 		abort();
 	talloc_set_destructor(it, inflate_destructor);
+	it->is_deflate = strcasecmp(coding, "deflate") == 0;
 	return it;
 }
 
-/* Bytes behind the end may be another member (RFC 1952 2.2). */
-static int
-begin_again(struct inflate *it)
+/* RFC 1950: a header of zlib's begins with the method, 8, and a window of at most 7. */
+static bool
+has_header(unsigned char first)
 {
+	return (first & 0x0f) == 8 && first >> 4 <= 7;
+}
+
+/* 1: what comes next is to be unpacked; 0: it is padding. */
+static int
+begin(struct inflate *it)
+{
+	unsigned char first = *it->z.next_in;
+	bool is_first = it->z.total_in == 0 && !it->is_over;
+
+	if (is_first && it->is_deflate && !has_header(first))
+		return inflateReset2(&it->z, NO_HEADER) == Z_OK ? 1 : -1;
 	if (!it->is_over)
+		return 1;
+	if (it->is_deflate || it->is_padded || first != GZIP_FIRST) {
+		it->is_padded = true;
 		return 0;
-	it->is_over = false;
-	return inflateReset(&it->z) == Z_OK ? 0 : -1;
+	}
+	it->is_over = false; /* another member (RFC 1952 2.2) */
+	return inflateReset(&it->z) == Z_OK ? 1 : -1;
 }
 
 int
 inflate_feed(struct inflate *it, const char *data, size_t length, inflate_out *out, void *arg)
 {
 	z_stream *z = &it->z;
-	int result = Z_OK;
+	int result = Z_OK, goes_on;
 
 	z->next_in = (unsigned char *)(uintptr_t)data;
 	z->avail_in = (unsigned)length;
 	do {
-		if (z->avail_in > 0 && begin_again(it) < 0)
-			return -1;
+		goes_on = z->avail_in == 0 ? 1 : begin(it);
+		if (goes_on <= 0)
+			return goes_on;
 		z->next_out = (unsigned char *)it->out;
 		z->avail_out = sizeof(it->out);
 		result = inflate(z, Z_NO_FLUSH);

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import test from "node:test";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { deflateRawSync, deflateSync, gunzipSync, gzipSync } from "node:zlib";
 import { replies } from "./http-helper.mjs";
 import { until } from "./lib/nangod.mjs";
 import { Client, apiKey, ask, head, proxied, rawUpstream } from "./lib/proxy.mjs";
@@ -194,6 +194,29 @@ test("bodies", { timeout: 60_000 }, async (t) => {
       assert.equal(answer.body, "packed ".repeat(1000));
       assert.ok(answer.isWhole);
     });
+
+  const texts = ["packed ".repeat(1000), ""];
+  const latin = (buffer) => buffer.toString("latin1");
+  const packings = {
+    "deflate with zlib's header": ["deflate", (text) => latin(deflateSync(text))],
+    "deflate without": ["deflate", (text) => latin(deflateRawSync(text))],
+    "two members of gzip": ["gzip", (text) => latin(gzipSync(text.slice(0, 100))) + latin(gzipSync(text.slice(100)))],
+    "gzip and padding": ["gzip", (text) => latin(gzipSync(text)) + "\0".repeat(1000) + latin(gzipSync("evil"))],
+  };
+  for (const [what, [coding, pack]] of Object.entries(packings))
+    for (const cuts of [1, 4096])
+      await t.test(`${what} is unpacked, ${cuts} bytes at a time`, async () => {
+        for (const text of texts) {
+          const bytes = pack(text);
+          api.answer = async (call) => {
+            call.answer(`HTTP/1.1 200 OK\r\ncontent-encoding: ${coding}\r\ncontent-length: ${bytes.length}\r\n\r\n`);
+            for (let at = 0; at < bytes.length; at += cuts) call.answer(bytes.slice(at, at + cuts));
+          };
+          const answer = only(await ask(t, nangod, "GET", "/x", { headers: ["decompress: true"] }));
+          assert.equal(answer.body, text);
+          assert.ok(answer.isWhole);
+        }
+      });
 
   await t.test("what cannot be unpacked ends in a broken answer, not in a whole one", async () => {
     api.answer = (call) => call.answer(ok(packed.slice(0, 30) + "#".repeat(100), "content-encoding: gzip"));
