@@ -80,6 +80,7 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	call->events = events;
 	call->arg = arg;
 	call->origin = origin_for(up, request->place);
+	call->origin->used_ms = clock_monotonic_ms();
 	call->origin->calls++;
 	call->queued.host = call->origin->place->key;
 	has_way = address_may_name(up->rules, call->origin->place->host, why) &&
@@ -89,7 +90,7 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges",
 			  call->origin->place->host, why);
 	call->timeout_ms = request->timeout_ms;
-	call->deadline_ms = clock_monotonic_ms() + request->queue_ms;
+	call->deadline_ms = call->origin->used_ms + request->queue_ms;
 	call->is_chunked = request->is_chunked;
 	call->is_head = request->is_head;
 	call->is_finished = !request->has_body;

@@ -50,7 +50,7 @@ struct origin {
 	TAILQ_HEAD(, link) idle; /* newest first */
 	size_t links;
 	size_t calls;	 /* that name it */
-	int64_t used_ms; /* when it had any of both */
+	int64_t used_ms; /* when it last had any of both */
 };
 
 enum link_state {

@@ -95,6 +95,18 @@ is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* A copy: OpenSSL uses one of TLS 1.3 once, and not all servers issue another when it was. */
+static void
+use_session(SSL *ssl, const SSL_SESSION *session)
+{
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
+
+	if (copy == NULL)
+		abort();
+	SSL_set_session(ssl, copy);
+	SSL_SESSION_free(copy);
+}
+
 int
 tls_begin(struct link *link, struct error *err)
 {
@@ -119,7 +131,7 @@ tls_begin(struct link *link, struct error *err)
 		SSL_set_tlsext_host_name(link->ssl, place->host);
 	}
 	if (origin->session != NULL)
-		SSL_set_session(link->ssl, origin->session);
+		use_session(link->ssl, origin->session);
 	SSL_set_fd(link->ssl, link->fd);
 	SSL_set_connect_state(link->ssl);
 	return 0;

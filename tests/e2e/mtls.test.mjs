@@ -7,13 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { world } from "./lib/auth.mjs";
 import { buildItems } from "./lib/items.mjs";
-import { run, scratch } from "./lib/nangod.mjs";
-
-async function certificate(dir, name) {
-  const done = await run("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", join(dir, `${name}.key`), "-out", join(dir, `${name}.crt`)]);
-  assert.equal(done.code, 0, done.stderr);
-  return { key: readFileSync(join(dir, `${name}.key`), "utf8"), cert: readFileSync(join(dir, `${name}.crt`), "utf8") };
-}
+import { certificate } from "./lib/certificate.mjs";
+import { scratch } from "./lib/nangod.mjs";
 
 test("mutual TLS: the right certificate, none, and a server that we do not know", async (t) => {
   const dir = scratch(t);

@@ -9,28 +9,7 @@ import { gzipSync } from "node:zlib";
 import { internet } from "./lib/internet.mjs";
 import { psql, scratch, start, until } from "./lib/nangod.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
-
-const SECRET = "s3cret-of-the-connection";
-const FIELD = { type: "string", title: "Key", description: "A key", secret: true };
-
-/** nangod with templates of the test's own: by name, what stands under proxy and beside it. */
-async function withTemplates(t, templates, env = {}) {
-  const file = join(scratch(t), "providers.yaml");
-  const all = Object.fromEntries(
-    Object.entries(templates).map(([name, { proxy, ...more }]) => [
-      name,
-      { display_name: name, docs: "https://example.com", auth_mode: "API_KEY", credentials: { apiKey: FIELD }, proxy, ...more },
-    ]),
-  );
-  writeFileSync(file, JSON.stringify(all, null, 1));
-  const nangod = await start(t, { env: { NANGO_PROVIDERS: file, ...env } });
-  for (const name of Object.keys(templates)) await nangod.connect(name, { credentials: { type: "API_KEY", apiKey: SECRET } });
-  const ask = (method, path, { provider = Object.keys(templates)[0], headers = {}, id = "acme", ...more } = {}) =>
-    nangod.call(method, `/proxy${path}`, { headers: { "provider-config-key": provider, "connection-id": id, ...headers }, raw: true, ...more });
-  return { nangod, ask };
-}
-
-const bearer = { authorization: "Bearer ${apiKey}" };
+import { bearer, SECRET, withTemplates } from "./lib/proxy.mjs";
 
 test("what is put in, and what the caller may set", async (t) => {
   const provider = await fakeProvider(t);
@@ -211,47 +190,6 @@ test("TLS through the company's proxy; an answer is that of the vendor's own hos
   net.reply("GET https://api.example.com/v1/items", (request) => ({ json: { authorization: request.headers.authorization } }));
   const { ask } = await withTemplates(t, { fake: { proxy: { base_url: "https://api.example.com/v1", headers: bearer } } }, net.env);
   for (let i = 0; i < 3; i++) assert.equal(JSON.parse((await ask("GET", "/items")).text).authorization, `Bearer ${SECRET}`);
-});
-
-test("401: credentials are made anew once, for all who were refused at the same time", async (t) => {
-  const provider = await fakeProvider(t);
-  let issued = 0;
-  let valid;
-  provider.reply("POST /token", () => ({ json: { access_token: (valid = `token-${++issued}`), expires_in: 86400 } }));
-  provider.reply("GET /items", (request) => (request.headers.authorization === `Bearer ${valid}` ? { json: { ok: true } } : { status: 401, json: { no: true } }));
-  const file = join(scratch(t), "providers.yaml");
-  writeFileSync(
-    file,
-    JSON.stringify({
-      cc: {
-        display_name: "cc",
-        docs: "https://example.com",
-        auth_mode: "OAUTH2_CC",
-        token_url: `${provider.url}/token`,
-        token_params: { grant_type: "client_credentials" },
-        proxy: { base_url: provider.url },
-      },
-    }),
-  );
-  const nangod = await start(t, { env: { NANGO_PROVIDERS: file } });
-  await nangod.connect("cc", { credentials: { type: "OAUTH2_CC", client_id: "id", client_secret: "s" } });
-  const ask = () => nangod.call("GET", "/proxy/items", { headers: { "provider-config-key": "cc", "connection-id": "acme" } });
-  assert.equal((await ask()).status, 200);
-  const first = issued;
-  valid = "revoked";
-  assert.equal((await ask()).status, 401, "those that were made less than 30 s ago are not made anew");
-  assert.equal(issued, first);
-  await psql(nangod, "UPDATE nango.connection SET credentials_at = credentials_at - interval '1 minute', config = config");
-  await until(async () => (await ask()).status === 200);
-  assert.equal(issued, first + 1);
-  valid = "revoked";
-  await psql(nangod, "UPDATE nango.connection SET credentials_at = credentials_at - interval '1 minute', config = config");
-  const together = await until(async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, ask));
-    return answers.every((a) => a.status === 200) && answers;
-  });
-  assert.equal(together.length, 20);
-  assert.equal(issued, first + 2);
 });
 
 test("a provider's 429 stops the connection's next calls; one that would wait long is told so", async (t) => {

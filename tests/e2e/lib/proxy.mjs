@@ -55,6 +55,28 @@ export async function proxied(t, base, { env } = {}) {
   return nangod;
 }
 
+export const SECRET = "s3cret-of-the-connection";
+const FIELD = { type: "string", title: "Key", description: "A key", secret: true };
+
+/** nangod with templates of the test's own: by name, what stands under proxy and beside it. */
+export async function withTemplates(t, templates, env = {}) {
+  const file = join(scratch(t), "providers.yaml");
+  const all = Object.fromEntries(
+    Object.entries(templates).map(([name, { proxy, ...more }]) => [
+      name,
+      { display_name: name, docs: "https://example.com", auth_mode: "API_KEY", credentials: { apiKey: FIELD }, proxy, ...more },
+    ]),
+  );
+  writeFileSync(file, JSON.stringify(all, null, 1));
+  const nangod = await start(t, { env: { NANGO_PROVIDERS: file, ...env } });
+  for (const name of Object.keys(templates)) await nangod.connect(name, { credentials: { type: "API_KEY", apiKey: SECRET } });
+  const ask = (method, path, { provider = Object.keys(templates)[0], headers = {}, id = "acme", ...more } = {}) =>
+    nangod.call(method, `/proxy${path}`, { headers: { "provider-config-key": provider, "connection-id": id, ...headers }, raw: true, ...more });
+  return { nangod, ask };
+}
+
+export const bearer = { authorization: "Bearer ${apiKey}" };
+
 const listening = async (t, server, close) => {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
