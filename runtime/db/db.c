@@ -130,17 +130,27 @@ db_exec(struct db *db, TALLOC_CTX *mem, struct db_result **out, struct error *er
 {
 	struct bound bound;
 	struct db_result *result;
-	PGresult *pg;
 	ExecStatusType status;
+	const char *name;
+	PGresult *pg;
 
 	bind_all(&bound, params, count);
 	fault_point("before", sql);
-	pg = PQexecParams(db->pg, sql, (int)count, bound.types, bound.values, bound.lengths,
-			  bound.formats, 1);
+	name = prepared_name(db, sql, bound.types, (int)count);
+	if (name != NULL)
+		pg = PQexecPrepared(db->pg, name, (int)count, bound.values, bound.lengths,
+				    bound.formats, 1);
+	else
+		pg = PQexecParams(db->pg, sql, (int)count, bound.types, bound.values,
+				  bound.lengths, bound.formats, 1);
 	fault_point("after", sql);
 	status = PQresultStatus(pg);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
 		db_fail(db, pg, err);
+		if (name != NULL && prepared_is_stale(pg)) {
+			db->is_broken = true;
+			err->code = ERR_DB_RETRY;
+		}
 		PQclear(pg);
 		return -1;
 	}

@@ -4,7 +4,8 @@
  *
  * Calls block; they belong on pool threads (and in main before the loop turns). A connection is
  * used by one thread at a time and is never held while anything but Postgres is waited for.
- * Works behind PgBouncer in transaction mode: no prepared statements by name, no session state.
+ * Works behind PgBouncer in transaction mode: no session state, and statements are prepared by
+ * name only where the connection is direct (prepared.c).
  *
  * Results come in binary: int8, bool, bytea, uuid as bytes, text and json as text, timestamptz
  * as microseconds. db_exec is the one door through which every statement goes.

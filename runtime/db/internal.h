@@ -12,6 +12,8 @@ struct db {
 	struct db_pool *pool;
 	PGconn *pg;
 	bool is_broken; /* not given out again */
+	enum { DIRECT_UNKNOWN, DIRECT_YES, DIRECT_NO } is_direct;
+	struct prepared *prepared; /* by types and text */
 	struct db *next;
 };
 
@@ -21,5 +23,12 @@ struct db_result {
 
 /* Fills err from a failed statement; notes a broken connection. Returns -1. */
 int db_fail(struct db *db, const PGresult *pg, struct error *err);
+
+/* The name of the statement where it is prepared on this connection; NULL: it is not. */
+const char *prepared_name(struct db *db, const char *sql, const Oid *types, int count);
+/* Its failure says that the statement is gone, or would answer with other columns than before:
+ * a table was changed. The connection is of no use then. */
+bool prepared_is_stale(const PGresult *pg);
+void prepared_free(struct db *db);
 
 #endif

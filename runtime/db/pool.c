@@ -58,6 +58,7 @@ db_connect(struct db_pool *pool, struct db **out, struct error *err)
 static void
 db_disconnect(struct db *db)
 {
+	prepared_free(db);
 	PQfinish(db->pg);
 	free(db);
 }

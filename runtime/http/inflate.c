@@ -18,7 +18,8 @@
 struct inflate {
 	z_stream z;
 	bool is_over;
-	bool is_deflate; /* which some send with zlib's header, as it should be, and some without */
+	bool is_deflate; /* which some send with zlib's header, as it should be, and some
+			    without */
 	bool is_padded;	 /* something that is no member stood behind the end */
 	char out[OUT_BYTES];
 };

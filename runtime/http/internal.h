@@ -68,7 +68,7 @@ struct request {
 	struct http_field *queries; /* decoded; ends with a NULL name */
 	size_t queries_count;
 	struct buf body;
-	size_t body_charge; /* bytes of the shared budget */
+	size_t body_charge;    /* bytes of the shared budget */
 	int64_t body_since_ms; /* of a relay: since when body_came is counted */
 	size_t body_came;
 	void *relay_arg;
@@ -151,7 +151,8 @@ struct http_server {
 struct request *request_new(struct http_server *server, const char *peer);
 void request_free(struct request *req); /* on the loop */
 MUST_CHECK int request_parse_query(struct request *req, struct error *err);
-/* Adds to what is kept of the body, in memory of its owner's that counts in the server's budget. */
+/* Adds to what is kept of the body, in memory of its owner's that counts in the server's
+ * budget. */
 MUST_CHECK int request_keep(struct request *req, struct buf *body, const char *data,
 			    size_t length, struct error *err);
 void request_forget(struct request *req, struct buf *body); /* before the reply */

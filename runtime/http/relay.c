@@ -100,7 +100,8 @@ go_on(struct request *req)
 	conn_send(req->conn, line, sizeof(line) - 1);
 }
 
-/* It was waited for at each look of a time-out's length, and sent less than HTTP_BODY_RATE_MIN. */
+/* It was waited for at each look of a time-out's length, and sent less than HTTP_BODY_RATE_MIN.
+ */
 bool
 relay_is_slow(struct http_conn *conn, int64_t now_ms)
 {

@@ -35,8 +35,8 @@ bool relay_body_is_over(const struct request *req);
 int64_t
 relay_body_length(const struct request *req); /* -1: chunked, not known before its end */
 
-/* Adds to what is kept of the body, within the memory that all bodies of a node share (ERR_BUSY);
- * it counts until it is forgotten, or the reply. */
+/* Adds to what is kept of the body, within the memory that all bodies of a node share
+ * (ERR_BUSY); it counts until it is forgotten, or the reply. */
 MUST_CHECK int relay_keep(struct request *req, struct buf *body, const char *data,
 			  size_t length, struct error *err);
 void relay_forget(struct request *req, struct buf *body);

@@ -18,8 +18,8 @@
 struct name {
 	UT_hash_handle hh;
 	struct resolver *resolver;
-	bool is_asked;	  /* now: list is the thread's */
-	int64_t until_ms; /* the answer is kept */
+	bool is_asked;		   /* now: list is the thread's */
+	int64_t until_ms;	   /* the answer is kept */
 	struct resolver_list list; /* without ports */
 	TAILQ_HEAD(, resolver_ask) asks;
 	char host[];

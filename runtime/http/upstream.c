@@ -101,8 +101,8 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	else
 		buf_add(&call->out, request->head, request->head_length);
 	TAILQ_INSERT_TAIL(&up->calls, call, entry);
-	is_quick = has_way && call_queue_waiting(up->queue) == 0 &&
-		   !TAILQ_EMPTY(&call->origin->idle);
+	is_quick =
+	    has_way && call_queue_waiting(up->queue) == 0 && !TAILQ_EMPTY(&call->origin->idle);
 	call_queue_add(up->queue, &call->queued, request->group == NULL ? "" : request->group);
 	if (is_quick && call_queue_next(up->queue) == &call->queued)
 		call_take_turn(call);

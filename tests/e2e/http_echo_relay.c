@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http-echo's relay: GET is answered without end, as fast as it is read; POST with the length of
- * what came.
+ * http-echo's relay: GET is answered without end, as fast as it is read; POST with the length
+ * of what came.
  */
 #include "http_echo_relay.h"
 

@@ -146,9 +146,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_groups_share_a_host), cmocka_unit_test(test_hosts_share_all),
-	    cmocka_unit_test(test_freed),		cmocka_unit_test(test_one_place),
-	    cmocka_unit_test(test_again),		cmocka_unit_test(test_turns),
+	    cmocka_unit_test(test_groups_share_a_host),
+	    cmocka_unit_test(test_hosts_share_all),
+	    cmocka_unit_test(test_freed),
+	    cmocka_unit_test(test_one_place),
+	    cmocka_unit_test(test_again),
+	    cmocka_unit_test(test_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/resolver: one question a name, whoever asks, and what is kept of the answer. The system's
- * resolver is replaced by one that answers when it is told to.
+ * http/resolver: one question a name, whoever asks, and what is kept of the answer. The
+ * system's resolver is replaced by one that answers when it is told to.
  */
 #include "base/loop.h"
 #include "http/resolver.h"
@@ -111,9 +111,8 @@ on_done(void *arg, const struct resolver_list *list)
 
 	f->count = list->count;
 	if (list->count > 0)
-		f->ports +=
-		    ntohs(((const struct sockaddr_in *)(const void *)&list->addresses[0])
-			      ->sin_port);
+		f->ports += ntohs(
+		    ((const struct sockaddr_in *)(const void *)&list->addresses[0])->sin_port);
 	resolver_cancel(f->victim);
 	f->victim = NULL;
 	if (++f->told == f->wanted)
@@ -124,8 +123,7 @@ static struct resolver_ask *
 ask(struct fixture *f, const char *host, int port)
 {
 	struct resolver_list list = {0};
-	struct resolver_ask *it =
-	    resolver_find(f->resolver, host, port, &list, on_done, f);
+	struct resolver_ask *it = resolver_find(f->resolver, host, port, &list, on_done, f);
 
 	assert_non_null(it);
 	return it;
