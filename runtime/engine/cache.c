@@ -301,13 +301,18 @@ cache_renew(struct cache *cache, const struct cached_target *refused, cache_targ
 	loop_post(cache->loop, loaded, cached);
 }
 
+/* One that was told of, or is too old, is forgotten, or soon will be. */
+static bool
+is_good(const struct cached *cached)
+{
+	return cached->is_kept && cached->until_ms > clock_monotonic_ms();
+}
+
 bool
 cache_is_current(const struct cached_key *key, const struct cached_target *target)
 {
-	const struct cached *k =
-	    (const void *)((const char *)key - offsetof(struct cached, key));
-
-	return k->is_told_of == false && of_target(target)->is_told_of == false;
+	return is_good((const void *)((const char *)key - offsetof(struct cached, key))) &&
+	       is_good(of_target(target));
 }
 
 void
@@ -358,10 +363,8 @@ heed(void *arg)
 
 	cache->generation++;
 	HASH_ITER (hh, cache->entries, cached, next) {
-		if (!cached->is_loading && is_about(cached, heeding)) {
-			cached->is_told_of = true;
+		if (!cached->is_loading && is_about(cached, heeding))
 			forget(cached);
-		}
 	}
 	free(heeding);
 }

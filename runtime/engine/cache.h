@@ -65,7 +65,7 @@ void cache_renew(struct cache *cache, const struct cached_target *refused,
 		 cache_target_done *done, void *arg, struct cache_ask **ask);
 void cache_cancel(struct cache_ask *ask); /* NULL is fine */
 
-/* Has neither changed since it was given out, as far as is known here? */
+/* Would both be given out now, too? */
 bool cache_is_current(const struct cached_key *key, const struct cached_target *target);
 
 void cache_drop_key(const struct cached_key *key); /* NULL is fine */

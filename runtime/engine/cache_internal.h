@@ -20,7 +20,6 @@ struct cached {
 	enum cache_kind kind;
 	unsigned refs; /* the table's is one */
 	bool is_loading, is_kept, is_used;
-	bool is_told_of; /* it changed */
 	int64_t until_ms;
 	uint64_t generation; /* of the cache, when loading began */
 	TAILQ_HEAD(, cache_ask) asks;

@@ -29,10 +29,28 @@ struct job_fetch {
 	struct job *job;
 	struct job_fetch *next;
 	struct run_request request;
-	bool is_sent; /* or it waits for credentials */
+	bool is_sent;	  /* or it waits for credentials */
+	bool was_refused; /* once; then the answer is the plugin's */
 	run_fetch_done *done;
 	void *arg;
 };
+
+static void send_waiting(struct job *job, const struct error *err);
+
+/* 401 to credentials that can be made anew, and are not new: once. */
+static bool
+goes_again(struct job_fetch *fetch, const struct run_response *response)
+{
+	if (response == NULL || response->status != 401 || fetch->was_refused ||
+	    !job_target_is_renewable(fetch->job))
+		return false;
+	fetch->was_refused = true;
+	fetch->is_sent = false;
+	if (job_target_replace(fetch->job, send_waiting) == 0)
+		return true;
+	fetch->is_sent = true;
+	return false;
+}
 
 static void
 fetch_answered(void *arg, const struct run_response *response, const struct error *err)
@@ -42,6 +60,8 @@ fetch_answered(void *arg, const struct run_response *response, const struct erro
 	run_fetch_done *done = fetch->done;
 	void *done_arg = fetch->arg;
 
+	if (goes_again(fetch, response))
+		return;
 	while (*link != fetch)
 		link = &(*link)->next;
 	*link = fetch->next;

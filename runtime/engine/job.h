@@ -50,6 +50,8 @@ struct job {
 	char park_message[256];
 	struct job_fetch *pending; /* asked for and not answered yet */
 	int64_t target_due_ms;	   /* monotonic: the target's credentials are near their end */
+	int64_t target_born_ms;	   /* monotonic: they were made */
+	int64_t target_version;
 	struct job_renewal *renewal; /* of the target, under way; NULL: none */
 	void (*on_renewed)(struct job *job, const struct error *err);
 	const struct run_page *page;

@@ -21,6 +21,11 @@ MUST_CHECK int job_target_open(struct job *job, const struct connection *c,
 
 /* Loop. Whether a request has to wait for a renewal, under way or to be begun. */
 bool job_target_is_due(const struct job *job);
+/* Whether credentials that were refused can be made anew, and are not new. */
+bool job_target_is_renewable(const struct job *job);
+/* In any case, if nobody did meanwhile: they were refused. As job_target_renew. */
+MUST_CHECK int job_target_replace(struct job *job,
+				  void (*on_renewed)(struct job *job, const struct error *err));
 /* on_renewed comes on the loop, unless the job left; -1: no thread is free. */
 MUST_CHECK int job_target_renew(struct job *job,
 				void (*on_renewed)(struct job *job, const struct error *err));

@@ -15,15 +15,21 @@
 
 #define AGAIN_MS FRESHEN_BACKOFF_MS /* after a renewal in mid-run that failed */
 
+struct opened {
+	struct fetch_target *target;
+	const char *paginate;
+	int64_t due_ms, born_ms; /* monotonic */
+	int64_t version;
+};
+
 /* A renewal under way. Only its own members are the pool thread's; job is the loop's. */
 struct job_renewal {
 	struct job *job; /* NULL: it ended meanwhile */
 	struct node *node;
 	int64_t connection_row;
 	TALLOC_CTX *mem;
-	struct fetch_target *target;
-	const char *paginate;
-	int64_t due_ms; /* monotonic */
+	struct opened opened;
+	int64_t refused; /* the version of those that were refused, or -1 */
 	int result;
 	struct error err;
 };
@@ -36,27 +42,40 @@ due_at(int64_t left_ms)
 
 static int
 open_target(struct node *node, TALLOC_CTX *mem, const struct connection *c,
-	    const struct refresh_state *state, struct fetch_target **out, const char **paginate,
-	    int64_t *due_ms, struct error *err)
+	    const struct refresh_state *state, struct opened *out, struct error *err)
 {
 	int64_t left;
 
-	*out = talloc_zero(mem, struct fetch_target);
-	if (*out == NULL)
+	out->target = talloc_zero(mem, struct fetch_target);
+	if (out->target == NULL)
 		abort();
 	if (freshen_due_ms(node, mem, c, state, &left, err) < 0)
 		return -1;
-	*due_ms = due_at(left);
-	return target_open(mem, node, c, state, *out, paginate, err);
+	out->due_ms = due_at(left);
+	out->born_ms = clock_monotonic_ms() - state->age_ms;
+	out->version = state->version;
+	return target_open(mem, node, c, state, out->target, &out->paginate, err);
+}
+
+static void
+take(struct job *job, const struct opened *opened)
+{
+	job->target = opened->target;
+	job->start.paginate = opened->paginate;
+	job->target_born_ms = opened->born_ms;
+	job->target_version = opened->version;
 }
 
 int
 job_target_open(struct job *job, const struct connection *c, const struct refresh_state *state,
 		struct error *err)
 {
-	if (open_target(job->node, job, c, state, &job->target, &job->start.paginate,
-			&job->target_due_ms, err) < 0)
+	struct opened opened;
+
+	if (open_target(job->node, job, c, state, &opened, err) < 0)
 		return -1;
+	take(job, &opened);
+	job->target_due_ms = opened.due_ms;
 	job->is_stale = job->target_due_ms <= clock_monotonic_ms();
 	return 0;
 }
@@ -64,22 +83,35 @@ job_target_open(struct job *job, const struct connection *c, const struct refres
 /* ---- renewing, on the auth pool ---- */
 
 static int
-open_anew(struct job_renewal *r)
+find(struct job_renewal *r, struct connection **c, struct refresh_state *state)
 {
-	struct connection *c;
-	struct refresh_state state;
 	struct db *db;
 	int result;
 
-	if (freshen(r->node, r->mem, r->connection_row, FRESHEN_DUE, &c, &r->err) < 0 ||
-	    db_acquire(r->node->control, &db, &r->err) < 0)
+	if (db_acquire(r->node->control, &db, &r->err) < 0)
 		return -1;
-	result = refresh_find(r->mem, db, r->connection_row, &c, &state, &r->err);
+	result = refresh_find(r->mem, db, r->connection_row, c, state, &r->err);
 	db_release(db);
-	if (result < 0)
+	return result;
+}
+
+static int
+open_anew(struct job_renewal *r)
+{
+	enum freshen_why why = FRESHEN_DUE;
+	struct refresh_state state;
+	struct connection *c;
+
+	if (r->refused >= 0) {
+		if (find(r, &c, &state) < 0)
+			return -1;
+		if (state.version == r->refused)
+			why = FRESHEN_FORCED;
+	}
+	if (freshen(r->node, r->mem, r->connection_row, why, &c, &r->err) < 0 ||
+	    find(r, &c, &state) < 0)
 		return -1;
-	return open_target(r->node, r->mem, c, &state, &r->target, &r->paginate, &r->due_ms,
-			   &r->err);
+	return open_target(r->node, r->mem, c, &state, &r->opened, &r->err);
 }
 
 static void
@@ -96,14 +128,13 @@ renewed(void *arg)
 	job->renewal = NULL;
 	if (r->result == 0) {
 		talloc_steal(job, r->mem);
-		job->target = r->target;
-		job->start.paginate = r->paginate;
+		take(job, &r->opened);
 	} else {
 		talloc_free(r->mem);
 	}
 	/* One that is still near its end was not renewed: the provider is failing. */
-	job->target_due_ms = r->due_ms;
-	if (r->result < 0 || r->due_ms <= clock_monotonic_ms())
+	job->target_due_ms = r->opened.due_ms;
+	if (r->result < 0 || r->opened.due_ms <= clock_monotonic_ms())
 		job->target_due_ms = clock_monotonic_ms() + AGAIN_MS;
 	job->on_renewed(job, r->result < 0 ? &r->err : NULL);
 	free(r);
@@ -124,8 +155,9 @@ job_target_is_due(const struct job *job)
 	return job->renewal != NULL || job->target_due_ms <= clock_monotonic_ms();
 }
 
-int
-job_target_renew(struct job *job, void (*on_renewed)(struct job *, const struct error *))
+static int
+begin(struct job *job, int64_t refused,
+      void (*on_renewed)(struct job *, const struct error *))
 {
 	struct job_renewal *r;
 
@@ -137,6 +169,7 @@ job_target_renew(struct job *job, void (*on_renewed)(struct job *, const struct 
 	*r = (struct job_renewal){.job = job,
 				  .node = job->node,
 				  .connection_row = job->claim.connection_row,
+				  .refused = refused,
 				  .mem = talloc_new(NULL)};
 	job->on_renewed = on_renewed;
 	if (pool_submit(job->node->auth_pool, renew_in_pool, r) < 0) {
@@ -146,6 +179,25 @@ job_target_renew(struct job *job, void (*on_renewed)(struct job *, const struct 
 	}
 	job->renewal = r;
 	return 0;
+}
+
+int
+job_target_renew(struct job *job, void (*on_renewed)(struct job *, const struct error *))
+{
+	return begin(job, -1, on_renewed);
+}
+
+bool
+job_target_is_renewable(const struct job *job)
+{
+	return job->target->is_renewable &&
+	       clock_monotonic_ms() - job->target_born_ms >= FRESHEN_AGAIN_MS;
+}
+
+int
+job_target_replace(struct job *job, void (*on_renewed)(struct job *, const struct error *))
+{
+	return begin(job, job->target_version, on_renewed);
 }
 
 void

@@ -68,46 +68,63 @@ proxy_may_repeat_method(const struct proxy *proxy)
 static bool
 is_short(const struct proxy *proxy)
 {
-	return proxy->is_body_whole && proxy->body.length <= PROXY_KEEP_BYTES;
+	return proxy->is_body_whole &&
+	       (proxy->body.length <= PROXY_KEEP_BYTES || proxy_fills_body(proxy));
 }
 
-static void ask_again(struct proxy *proxy); /* the steps are a circle */
+/* What is left of it leaves as there is room. */
+static int64_t
+length_behind(const struct proxy *proxy)
+{
+	return proxy->is_body_whole ? (int64_t)proxy->body.length
+				    : relay_body_length(proxy->req);
+}
+
+/*
+ * The request, in the moment in which it leaves. It may have waited long for that: the key may
+ * have been revoked, the connection deleted or renewed, so both are asked for once more.
+ */
+enum upstream_made
+proxy_make(void *arg, struct buf *out, struct error *err)
+{
+	struct proxy *proxy = arg;
+	TALLOC_CTX *mem;
+	int result;
+
+	if (proxy->state != PROXY_SENDING)
+		return UPSTREAM_MADE_LATER; /* it is being asked for */
+	if (!proxy->is_checked && !cache_is_current(proxy->key, proxy->target)) {
+		proxy->state = PROXY_CHECKING;
+		proxy_set_timer(proxy, 0); /* the upstream may not be called from here */
+		return UPSTREAM_MADE_LATER;
+	}
+	mem = talloc_new(proxy);
+	result = proxy_head(proxy, mem, out, err);
+	talloc_free(mem);
+	if (result < 0)
+		return UPSTREAM_NOT_MADE;
+	if (is_short(proxy))
+		buf_add(out, proxy->body.data, proxy->body.length);
+	return UPSTREAM_MADE;
+}
 
 static void
 send_try(struct proxy *proxy)
 {
-	struct upstream_request request = {.place = proxy->place,
-					   .is_head = strcmp(proxy->method, "HEAD") == 0,
-					   .has_body = !is_short(proxy),
-					   .may_repeat = proxy_may_repeat_method(proxy),
-					   .group = proxy->target->target.group,
-					   .queue_ms = PROXY_QUEUE_MS,
-					   .timeout_ms = proxy->node->config->proxy_timeout_ms};
-	TALLOC_CTX *mem;
-	struct error err;
-	struct buf head;
+	const struct upstream_request request = {
+	    .place = proxy->place,
+	    .is_head = strcmp(proxy->method, "HEAD") == 0,
+	    .has_body = !is_short(proxy),
+	    .body_length = length_behind(proxy),
+	    .may_repeat = proxy_may_repeat_method(proxy),
+	    .group = proxy->target->target.group,
+	    .queue_ms = PROXY_QUEUE_MS,
+	    .timeout_ms = proxy->node->config->proxy_timeout_ms};
 
-	if (!cache_is_current(proxy->key, proxy->target) &&
-	    proxy->rechecks++ < PROXY_RECHECKS_MAX) {
-		ask_again(proxy);
-		return;
-	}
-	mem = talloc_new(proxy);
-	if (proxy_head(proxy, mem, &head, &err) < 0) {
-		proxy_refuse(proxy, &err);
-		return;
-	}
-	request.is_chunked = !proxy->is_body_whole && relay_body_length(proxy->req) < 0;
-	if (!request.has_body)
-		buf_add(&head, proxy->body.data, proxy->body.length);
-	request.head = head.data;
-	request.head_length = head.length;
 	proxy->state = PROXY_SENDING;
+	proxy->is_checked = false;
+	proxy->body_sent = 0;
 	proxy->call = upstream_send(proxy->node->upstream, &request, &proxy_events, proxy);
-	crypto_wipe(head.data, head.capacity); /* credentials are in it */
-	talloc_free(mem);
-	if (request.has_body)
-		proxy_body_begin(proxy);
 }
 
 static void
@@ -140,12 +157,18 @@ refuse_turn(struct proxy *proxy, int64_t wait_ms)
 	proxy_refuse(proxy, &err);
 }
 
+/* The limits of another host than the connection's are not ours. */
+static const struct budget_scopes *
+scopes_of(const struct proxy *proxy)
+{
+	return proxy->is_elsewhere ? NULL : proxy->target->target.budget;
+}
+
 void
 proxy_send(struct proxy *proxy)
 {
 	struct budget *budget = proxy->node->front_budget;
-	const struct budget_scopes *scopes =
-	    proxy->is_elsewhere ? NULL : proxy->target->target.budget;
+	const struct budget_scopes *scopes = scopes_of(proxy);
 	int64_t wait_ms;
 
 	proxy->is_gathered = true;
@@ -170,12 +193,34 @@ proxy_send(struct proxy *proxy)
 
 /* ---- who calls, and whose connection ---- */
 
+/* It has a turn, and perhaps a connection, if it still goes where it went. */
+static void
+go_on(struct proxy *proxy)
+{
+	struct error err;
+
+	proxy->state = PROXY_SENDING;
+	proxy->is_checked = true;
+	if (proxy_place(proxy, &err) < 0) {
+		proxy_refuse(proxy, &err);
+	} else if (upstream_goes_to(proxy->call, proxy->place)) {
+		proxy->asking.scopes = scopes_of(proxy);
+		upstream_go(proxy->call);
+	} else {
+		upstream_cancel(proxy->call);
+		proxy->call = NULL;
+		proxy_send(proxy);
+	}
+}
+
 static void
 has_target(struct proxy *proxy)
 {
 	struct error err;
 
-	if (proxy_place(proxy, &err) < 0)
+	if (proxy->call != NULL)
+		go_on(proxy);
+	else if (proxy_place(proxy, &err) < 0)
 		proxy_refuse(proxy, &err);
 	else if (proxy->is_gathered)
 		proxy_send(proxy);
@@ -246,7 +291,6 @@ ask_for_key(struct proxy *proxy)
 		has_key(proxy);
 }
 
-/* The key may have been revoked, the connection deleted or renewed meanwhile. */
 static void
 ask_again(struct proxy *proxy)
 {
@@ -281,6 +325,7 @@ on_timer(void *arg)
 	    [PROXY_TURNING] = turn_is_late,
 	    [PROXY_DROPPING] = proxy_leave_drop,
 	    [PROXY_WAITING] = ask_again,
+	    [PROXY_CHECKING] = ask_again,
 	};
 	struct proxy *proxy = arg;
 

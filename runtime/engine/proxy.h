@@ -23,11 +23,8 @@
 #define PROXY_QUEUE_MS 60000 /* for a connection to the provider */
 #define PROXY_TURN_MS \
 	30000 /* for a turn within the provider's limits; a longer wait is a 429 */
-#define PROXY_RECHECKS_MAX 3 /* of what changed while a request waited */
 #define PROXY_RETRIES_MAX 20
 #define PROXY_STATUSES_MAX 32
-#define PROXY_RENEW_AGAIN_MS \
-	30000 /* credentials younger than this are not made anew for a 401 */
 
 struct proxy_options {
 	const unsigned char *key_hash; /* copied; CRYPTO_SHA256_BYTES */

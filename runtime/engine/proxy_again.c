@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "engine/freshen.h"
 #include "http/url.h"
 #include "run/fetch_request.h"
 #include "run/fetch_rules.h"
@@ -35,6 +36,10 @@ may_retry(const struct proxy *proxy, const struct upstream_answer *answer)
 		return false;
 	if (!proxy_may_repeat_method(proxy) && answer->status != 429)
 		return false;
+	/* Nobody waits that long: the answer says it. */
+	if (fetch_asked_ms(proxy->target->target.retry, answer->status, answer->fields, NULL,
+			   clock_wall_ms()) > FETCH_WAIT_MAX_MS)
+		return false;
 	return is_asked_for(proxy, answer->status) ||
 	       fetch_may_repeat(proxy->target->target.retry, answer->status, answer->fields);
 }
@@ -46,6 +51,7 @@ retry(struct proxy *proxy)
 	struct json_object *rules = proxy->target->target.retry;
 	const char *told = fetch_told(proxy, rules, proxy->told.data, proxy->told.length);
 
+	proxy_note_told(proxy, told);
 	proxy_send_at(proxy,
 		      fetch_wait_ms(rules, proxy->dropped_status, proxy->dropped_fields, told,
 				    proxy->attempt++, clock_wall_ms(), crypto_random_part()));
@@ -58,8 +64,27 @@ may_renew(const struct proxy *proxy, const struct upstream_answer *answer)
 	const struct cached_target *t = proxy->target;
 
 	return answer->status == 401 && t->is_renewable && !proxy->was_renewed &&
-	       !proxy->is_foreign && proxy->is_body_whole &&
-	       clock_monotonic_ms() - t->born_ms >= PROXY_RENEW_AGAIN_MS;
+	       !proxy->is_foreign &&
+	       clock_monotonic_ms() - t->born_ms >= FRESHEN_AGAIN_MS;
+}
+
+static void
+on_renewed_for_others(void *arg, const struct cached_target *found, const struct error *err)
+{
+	struct proxy *proxy = arg;
+
+	(void)err; /* who asks next hears of it */
+	proxy->ask = NULL;
+	cache_drop_target(found);
+}
+
+/* This one cannot be sent again: those that follow are to have better credentials. */
+static void
+renew_for_others(struct proxy *proxy)
+{
+	proxy->was_renewed = true;
+	cache_renew(proxy->node->cache, proxy->target, on_renewed_for_others, proxy,
+		    &proxy->ask);
 }
 
 /* ---- redirects ---- */
@@ -109,6 +134,7 @@ may_follow(struct proxy *proxy, const struct upstream_answer *answer)
 	url = http_url_resolve(proxy, proxy_url(proxy, proxy), location);
 	if (url == NULL)
 		return false;
+	proxy->led_to = url;
 	/* From another host on nothing is put in, even when it leads back. */
 	if (!http_url_same_origin(upstream_place_url(proxy->place), url)) {
 		if (takes_secrets_along(proxy, answer->status))
@@ -157,6 +183,7 @@ drop(struct proxy *proxy, const struct upstream_answer *answer, void (*next)(str
 	proxy->next = next;
 	proxy->dropped_status = answer->status;
 	keep_fields(proxy, answer->fields);
+	talloc_free(proxy->told.data);
 	buf_init(&proxy->told, proxy, 256);
 	proxy_set_timer(proxy, PROXY_DROP_MS);
 	if (answer->length > PROXY_TOLD_BYTES) { /* not worth its connection */
@@ -167,11 +194,43 @@ drop(struct proxy *proxy, const struct upstream_answer *answer, void (*next)(str
 void
 proxy_drop_data(struct proxy *proxy, const char *data, size_t length)
 {
-	if (proxy->told.length + length <= PROXY_TOLD_BYTES) {
+	if (proxy->told.length + length <= PROXY_TOLD_BYTES)
 		buf_add(&proxy->told, data, length);
+	else
+		proxy_leave_drop(proxy);
+}
+
+/* ---- a refusal that is passed on, and may tell a time in its body ---- */
+
+static void
+listen_to(struct proxy *proxy, const struct upstream_answer *answer)
+{
+	proxy->listens = answer->status >= 400 && answer->has_body &&
+			 json_object_in(proxy->target->target.retry, "in_body") != NULL;
+	if (!proxy->listens)
 		return;
-	}
-	proxy_leave_drop(proxy);
+	proxy->dropped_status = answer->status;
+	keep_fields(proxy, answer->fields);
+	talloc_free(proxy->told.data);
+	buf_init(&proxy->told, proxy, 256);
+}
+
+void
+proxy_hear(struct proxy *proxy, const char *data, size_t length)
+{
+	if (proxy->listens && proxy->told.length + length <= PROXY_TOLD_BYTES)
+		buf_add(&proxy->told, data, length);
+	else
+		proxy->listens = false;
+}
+
+void
+proxy_heard(struct proxy *proxy)
+{
+	if (proxy->listens)
+		proxy_note_told(proxy,
+				fetch_told(proxy, proxy->target->target.retry,
+					   proxy->told.data, proxy->told.length));
 }
 
 /* ---- what follows ---- */
@@ -194,21 +253,38 @@ note_answer(struct proxy *proxy, const struct upstream_answer *answer)
 		    asked);
 }
 
+/* What the body tells of the limit. */
+void
+proxy_note_told(struct proxy *proxy, const char *told)
+{
+	int64_t asked = fetch_asked_ms(proxy->target->target.retry, proxy->dropped_status,
+				       proxy->dropped_fields, told, clock_wall_ms());
+
+	if (told != NULL && proxy->asking.scopes != NULL && !proxy->is_foreign)
+		budget_note(proxy->node->front_budget, &proxy->asking, proxy->dropped_status,
+			    proxy->dropped_fields, asked);
+}
+
 bool
 proxy_again(struct proxy *proxy, const struct upstream_answer *answer)
 {
 	void (*next)(struct proxy *) = NULL;
+	bool renews = may_renew(proxy, answer);
 
 	if (!proxy->is_foreign)
 		note_answer(proxy, answer);
-	if (may_renew(proxy, answer))
+	if (renews && proxy->is_body_whole)
 		next = proxy_renew;
+	else if (renews)
+		renew_for_others(proxy);
 	else if (may_retry(proxy, answer))
 		next = retry;
 	else if (may_follow(proxy, answer))
 		next = proxy_send;
 	if (next != NULL)
 		drop(proxy, answer, next);
+	else
+		listen_to(proxy, answer);
 	return next != NULL;
 }
 

@@ -26,10 +26,26 @@ stays_here(const char *name, const struct http_field *listing)
 	       (listing != NULL && proxy_is_listed(listing, name));
 }
 
+/* Of what was packed once. NULL: it was not, or again and again. */
+static const char *
+coding_of(const struct http_field *fields)
+{
+	const char *found = NULL;
+
+	for (; fields->name != NULL; fields++) {
+		if (strcmp(fields->name, "content-encoding") != 0)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = fields->value;
+	}
+	return found;
+}
+
 static void
 begin_decoding(struct proxy *proxy, const struct upstream_answer *answer)
 {
-	const char *coding = fetch_field(answer->fields, "content-encoding");
+	const char *coding = coding_of(answer->fields);
 
 	if ((proxy->options.decodes || proxy->target->target.decodes) && coding != NULL &&
 	    answer->has_body && answer->status != 206)
@@ -63,6 +79,9 @@ pass_head(struct proxy *proxy, const struct upstream_answer *answer)
 	if (proxy->inflate != NULL)
 		length = -1;
 	proxy->state = PROXY_RELAYING;
+	if (proxy->is_body_whole &&
+	    (proxy->body_sent == 0 || proxy->body_sent == proxy->body.length))
+		proxy_body_is_done(proxy); /* all of it left */
 	relay_head(proxy->req, answer->status, fields, length);
 	talloc_free(mem);
 }
@@ -72,6 +91,8 @@ pass_data(void *arg, const char *data, size_t length)
 {
 	struct proxy *proxy = arg;
 
+	if (proxy->listens)
+		proxy_hear(proxy, data, length);
 	relay_write(proxy->req, data, length);
 }
 
@@ -128,7 +149,7 @@ on_data(void *arg, const char *data, size_t length)
 	if (proxy->state == PROXY_DROPPING) {
 		proxy_drop_data(proxy, data, length);
 	} else if (proxy->inflate == NULL) {
-		relay_write(proxy->req, data, length);
+		pass_data(proxy, data, length);
 	} else {
 		buf_add(&proxy->packed, data, length);
 	}
@@ -156,6 +177,7 @@ finish(struct proxy *proxy)
 {
 	struct request *req = proxy->req;
 
+	proxy_heard(proxy);
 	if (proxy->inflate != NULL && !inflate_is_over(proxy->inflate)) {
 		break_off(proxy); /* it was cut off before it was packed, or empty */
 		return;
@@ -215,6 +237,8 @@ on_fail(void *arg, const struct error *err, bool was_sent)
 	struct proxy *proxy = arg;
 
 	proxy->call = NULL;
+	if (proxy->state == PROXY_CHECKING || proxy->state == PROXY_ASKING)
+		return; /* nothing was sent; it is, once that is known */
 	if (proxy->state == PROXY_RELAYING) {
 		break_off(proxy);
 	} else if (proxy->state == PROXY_DROPPING) {
@@ -225,6 +249,7 @@ on_fail(void *arg, const struct error *err, bool was_sent)
 }
 
 const struct upstream_events proxy_events = {
+    .make = proxy_make,
     .head = on_head,
     .data = on_data,
     .turn = on_turn,

@@ -59,12 +59,19 @@ proxy_body_gather(struct proxy *proxy)
 
 /* ---- sending ---- */
 
+void
+proxy_body_is_done(struct proxy *proxy)
+{
+	relay_forget(proxy->req, &proxy->body);
+	buf_init(&proxy->body, proxy, 1);
+	proxy->body_sent = 0;
+}
+
 static void
 stream_on(struct proxy *proxy)
 {
 	proxy->is_streaming = true;
-	relay_forget(proxy->req, &proxy->body);
-	buf_init(&proxy->body, proxy, 1);
+	proxy_body_is_done(proxy);
 	if (relay_body_is_over(proxy->req))
 		upstream_finish(proxy->call);
 	else
@@ -87,22 +94,20 @@ send_kept(struct proxy *proxy)
 	}
 	if (proxy->body_sent < body->length)
 		return; /* until there is room again */
-	if (proxy->is_body_whole)
-		upstream_finish(proxy->call);
-	else
+	if (!proxy->is_body_whole) {
 		stream_on(proxy);
-}
-
-void
-proxy_body_begin(struct proxy *proxy)
-{
-	proxy->body_sent = 0;
-	send_kept(proxy);
+		return;
+	}
+	upstream_finish(proxy->call);
+	if (proxy->state == PROXY_RELAYING)
+		proxy_body_is_done(proxy);
 }
 
 void
 proxy_body_go_on(struct proxy *proxy)
 {
+	if (proxy->state == PROXY_DROPPING) /* what follows may have another body, or none */
+		return;
 	if (proxy->is_streaming)
 		relay_hold(proxy->req, false);
 	else

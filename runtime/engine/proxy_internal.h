@@ -18,7 +18,8 @@ enum proxy_state {
 	PROXY_ASKING,	 /* who calls, whose connection */
 	PROXY_GATHERING, /* the body, until it is whole or too long to be kept */
 	PROXY_TURNING,	 /* its turn within the provider's limits */
-	PROXY_SENDING,	 /* the head of the answer */
+	PROXY_SENDING,	 /* its turn, a connection, and the head of the answer */
+	PROXY_CHECKING,	 /* who calls and whose connection, once more, as it is about to leave */
 	PROXY_DROPPING,	 /* the end of an answer that is not passed on */
 	PROXY_WAITING,	 /* the time of the next try */
 	PROXY_RENEWING,	 /* new credentials */
@@ -44,16 +45,18 @@ struct proxy {
 	bool is_streaming;	  /* the rest of it goes straight on */
 	size_t body_sent;	  /* of what is kept, by this try */
 	const char *method;
-	/* Where it goes: a place and a path of its own, or those of the target. */
+	/* Where it goes: a place and a path of its own, or those of the target. What a redirect
+	 * led to is kept without what was put into its query. */
+	const char *led_to;
 	const struct upstream_place *place;
 	const char *url;   /* absolute; NULL: the target's, of the request's path */
 	bool is_elsewhere; /* Base-Url-Override names another host: its limits are not ours */
-	unsigned
-	    rechecks;	  /* how often key and connection were asked for anew as they changed */
+	bool is_checked;   /* key and connection were asked for anew for this try */
 	bool is_gathered; /* the body: whole, or too long for that */
 	bool is_foreign;  /* another host than the connection's: nothing is put in */
 	unsigned attempt, hops;
 	bool was_renewed;
+	bool listens; /* to an answer that is passed on, as if it were dropped */
 	/* An answer that is not passed on: what follows its end. */
 	int64_t wait_ms;
 	int dropped_status;
@@ -71,9 +74,11 @@ bool proxy_needs_whole_body(const struct proxy *proxy);
 /* Whether a Connection field names it: it is of that connection only (RFC 9110 7.6.1). */
 bool proxy_is_listed(const struct http_field *fields, const char *name);
 MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
-/* The head of the request, in *head; it belongs to mem. */
+/* Adds the head of the request; mem is for what it takes to make it. */
 MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head,
 			  struct error *err);
+/* The template puts something into it. */
+bool proxy_fills_body(const struct proxy *proxy);
 
 /* The whole URL, in mem unless there is one. */
 const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
@@ -83,8 +88,8 @@ char *proxy_put_in_query(struct proxy *proxy, const char *url);
 
 /* proxy_body.c */
 void proxy_body_gather(struct proxy *proxy); /* then sends it */
-void proxy_body_begin(struct proxy *proxy);  /* a try sends it from its first byte */
-void proxy_body_go_on(struct proxy *proxy);  /* there is room again */
+void proxy_body_go_on(struct proxy *proxy);  /* there is room for it */
+void proxy_body_is_done(struct proxy *proxy); /* it is not needed any more */
 
 /* proxy_answer.c */
 extern const struct upstream_events proxy_events;
@@ -93,6 +98,10 @@ extern const struct upstream_events proxy_events;
 /* True: the answer is not passed on; what came of it goes to proxy_drop_data. */
 bool proxy_again(struct proxy *proxy, const struct upstream_answer *answer);
 void proxy_drop_data(struct proxy *proxy, const char *data, size_t length);
+void proxy_note_told(struct proxy *proxy, const char *told);
+/* Of one that is passed on, unpacked; and its end. */
+void proxy_hear(struct proxy *proxy, const char *data, size_t length);
+void proxy_heard(struct proxy *proxy);
 bool proxy_again_after(struct proxy *proxy, const struct error *err, bool was_sent);
 
 /* proxy.c */
@@ -101,6 +110,7 @@ void proxy_leave_drop(struct proxy *proxy);	       /* goes on with what follows 
 void proxy_set_timer(struct proxy *proxy, int64_t ms); /* of the state */
 void proxy_send_at(struct proxy *proxy, int64_t wait_ms);
 void proxy_renew(struct proxy *proxy);
+enum upstream_made proxy_make(void *arg, struct buf *out, struct error *err);
 void proxy_refuse(struct proxy *proxy, const struct error *err);
 void proxy_free(struct proxy *proxy); /* the request is answered */
 bool proxy_may_repeat_method(const struct proxy *proxy);

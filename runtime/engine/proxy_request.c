@@ -160,13 +160,26 @@ place_elsewhere(struct proxy *proxy, struct error *err)
 	return place_by_url(proxy, &target, err);
 }
 
+/* Where a redirect led to, with what is put into queries now. */
+static int
+place_led_to(struct proxy *proxy, struct error *err)
+{
+	if (proxy->is_foreign)
+		return 0;
+	proxy->url = proxy_put_in_query(proxy, proxy->led_to);
+	if (proxy->url == NULL)
+		return error_set(err, ERR_TEMPLATE, "no URL comes out of %.200s",
+				 proxy->led_to);
+	return 0;
+}
+
 int
 proxy_place(struct proxy *proxy, struct error *err)
 {
 	const struct cached_target *target = proxy->target;
 
-	if (proxy->hops > 0) /* where a redirect led to */
-		return 0;
+	if (proxy->hops > 0)
+		return place_led_to(proxy, err);
 	proxy->url = NULL;
 	if (proxy->options.base_url != NULL)
 		return place_elsewhere(proxy, err);
@@ -355,6 +368,13 @@ add_framing(struct proxy *proxy, struct buf *head)
 		buf_add(head, "\r\n", 2);
 }
 
+bool
+proxy_fills_body(const struct proxy *proxy)
+{
+	return !proxy->is_foreign && fetch_body_is_filled(&proxy->target->target,
+							   proxy->method, type_of(proxy));
+}
+
 /* Once: a body that was filled is the same when it is filled again. */
 static int
 fill_body(struct proxy *proxy, struct error *err)
@@ -365,7 +385,7 @@ fill_body(struct proxy *proxy, struct error *err)
 	size_t length;
 	int result;
 
-	if (!fetch_body_is_filled(target, proxy->method, type_of(proxy)))
+	if (!proxy_fills_body(proxy))
 		return 0;
 	mem = talloc_new(proxy);
 	result = fetch_body(mem, target, type_of(proxy), proxy->body.data, proxy->body.length,
@@ -389,7 +409,7 @@ proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error 
 	struct fields fields = {.list = list};
 
 	list[0].name = NULL;
-	if (!proxy->is_foreign && fill_body(proxy, err) < 0)
+	if (fill_body(proxy, err) < 0)
 		return -1;
 	put_named(proxy, put_in, &fields);
 	put_of_body(proxy, put_in, &fields);
@@ -401,7 +421,6 @@ proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head, struct error 
 	if (fields.count == FETCH_FIELDS_MAX)
 		return error_set(err, ERR_INVALID_HEADERS, "the request has over %d headers",
 				 FETCH_FIELDS_MAX);
-	buf_init(head, mem, 1024);
 	buf_adds(head, proxy->method);
 	buf_addc(head, ' ');
 	add_target(proxy, mem, head);

@@ -22,7 +22,7 @@ struct call_group {
 };
 
 struct call_host {
-	size_t running;
+	size_t running, calls; /* that run; and with those that wait */
 	UT_hash_handle hh;
 	char name[];
 };
@@ -94,38 +94,27 @@ host_for(struct call_queue *queue, const char *name)
 /* ---- room ---- */
 
 static bool
-host_has_room(const struct call_queue *queue, const struct call_host *host)
+has_room(const struct call_queue *queue, const struct queued_call *call)
 {
-	return host == NULL ||
-	       (host->running < queue->per_host_max &&
-		host->running < CALL_SHARE * (queue->running_max - queue->running));
-}
+	size_t free_in_all = queue->running_max - queue->running;
+	size_t free_there = queue->per_host_max - call->at->running;
 
-static bool
-has_room(const struct call_queue *queue, const struct call_group *group, const char *name)
-{
-	struct call_host *host;
-	size_t free_there;
-
-	if (queue->running >= queue->running_max)
-		return false;
-	HASH_FIND_STR(queue->hosts, name, host);
-	if (!host_has_room(queue, host))
-		return false;
-	free_there = queue->per_host_max - (host == NULL ? 0 : host->running);
-	return group->running < CALL_SHARE * free_there;
+	return call->at->running < CALL_SHARE * free_in_all && free_there > 0 &&
+	       call->group->running < CALL_SHARE * free_there;
 }
 
 /* ---- waiting ---- */
 
 static void
-wait_in(struct call_queue *queue, struct call_group *group, struct queued_call *call)
+begin_to_wait(struct call_queue *queue, struct queued_call *call)
 {
+	struct call_group *group = call->group;
+
 	if (TAILQ_EMPTY(&group->calls))
 		TAILQ_INSERT_TAIL(&queue->ring, group, next);
 	TAILQ_INSERT_TAIL(&group->calls, call, next);
 	queue->waiting++;
-	if (has_room(queue, group, call->host))
+	if (has_room(queue, call))
 		queue->is_blocked = false;
 }
 
@@ -133,7 +122,9 @@ void
 call_queue_add(struct call_queue *queue, struct queued_call *call, const char *group)
 {
 	call->group = group_for(queue, group);
-	wait_in(queue, call->group, call);
+	call->at = host_for(queue, call->host);
+	call->at->calls++;
+	begin_to_wait(queue, call);
 }
 
 static void
@@ -149,12 +140,12 @@ wait_no_more(struct call_queue *queue, struct queued_call *call)
 }
 
 static struct queued_call *
-group_ready(const struct call_queue *queue, struct call_group *group)
+group_ready(const struct call_queue *queue, const struct call_group *group)
 {
 	struct queued_call *call = TAILQ_FIRST(&group->calls);
 
 	for (int i = 0; call != NULL && i < LOOK_AHEAD; i++, call = TAILQ_NEXT(call, next))
-		if (has_room(queue, group, call->host))
+		if (has_room(queue, call))
 			return call;
 	return NULL;
 }
@@ -193,7 +184,7 @@ call_queue_next(struct call_queue *queue)
 		TAILQ_REMOVE(&queue->ring, call->group, next);
 		TAILQ_INSERT_TAIL(&queue->ring, call->group, next);
 	}
-	call->at = host_for(queue, call->host);
+	call->is_running = true;
 	call->at->running++;
 	call->group->running++;
 	queue->running++;
@@ -206,11 +197,8 @@ run_no_more(struct call_queue *queue, struct queued_call *call)
 	queue->is_blocked = false;
 	queue->running--;
 	call->group->running--;
-	if (--call->at->running == 0) {
-		HASH_DEL(queue->hosts, call->at);
-		talloc_free(call->at);
-	}
-	call->at = NULL;
+	call->at->running--;
+	call->is_running = false;
 }
 
 void
@@ -220,10 +208,15 @@ call_queue_leave(struct call_queue *queue, struct queued_call *call)
 
 	if (group == NULL)
 		return;
-	if (call->at != NULL)
+	if (call->is_running)
 		run_no_more(queue, call);
 	else
 		wait_no_more(queue, call);
+	if (--call->at->calls == 0) {
+		HASH_DEL(queue->hosts, call->at);
+		talloc_free(call->at);
+	}
+	call->at = NULL;
 	call->group = NULL;
 	if (group->running == 0 && TAILQ_EMPTY(&group->calls)) {
 		HASH_DEL(queue->groups, group);
@@ -235,7 +228,7 @@ void
 call_queue_again(struct call_queue *queue, struct queued_call *call)
 {
 	run_no_more(queue, call);
-	wait_in(queue, call->group, call);
+	begin_to_wait(queue, call);
 }
 
 size_t

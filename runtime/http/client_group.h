@@ -23,8 +23,9 @@ struct call_host;
 
 struct queued_call {
 	TAILQ_ENTRY(queued_call) next;
-	struct call_group *group; /* while it waits or runs */
-	struct call_host *at;	  /* while it runs */
+	struct call_group *group; /* while it waits or runs; of both */
+	struct call_host *at;
+	bool is_running;
 	const char *host; /* "api.github.com:443"; the caller's, lives as long as the call */
 };
 

@@ -186,6 +186,7 @@ on_head(struct http_conn *conn)
 		return;
 	}
 	req->body_since_ms = clock_monotonic_ms();
+	req->body_came = 0;
 	if (req->match.route->relay != NULL) {
 		relay_begin(conn);
 		return;

@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define SWEEP_MS 250
-#define ORIGIN_KEEP_MS 600000 /* for its TLS session */
+#define ORIGIN_KEEP_MS 600000 /* for its TLS session; not one with a certificate of ours */
+#define ORIGINS_MAX 1024      /* that are kept for that: the oldest go */
 #define CALL_POOL_BYTES (12 * 1024)
 
 /* ---- origins ---- */
@@ -64,6 +65,24 @@ on_kick(void *arg)
 		call_take_turn((struct upstream_call *)next);
 }
 
+/* If it is its turn, there is a connection, and nothing is to be told to whoever asks. */
+static bool
+send_at_once(struct upstream_call *call)
+{
+	struct call_queue *queue = call->upstream->queue;
+
+	if (call->err.code != ERR_NONE || !call->is_finished ||
+	    call_queue_waiting(queue) > 1 || TAILQ_EMPTY(&call->origin->idle) ||
+	    call_queue_next(queue) == NULL)
+		return false;
+	if (call_make(call) != UPSTREAM_MADE) {
+		call_queue_again(queue, &call->queued);
+		return false;
+	}
+	call_take_turn(call);
+	return true;
+}
+
 struct upstream_call *
 upstream_send(struct upstream *up, const struct upstream_request *request,
 	      const struct upstream_events *events, void *arg)
@@ -71,7 +90,7 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	struct upstream_call *call =
 	    talloc_pooled_object(NULL, struct upstream_call, 8, CALL_POOL_BYTES);
 	char why[ADDRESS_WHY_MAX];
-	bool is_quick, has_way;
+	bool has_way;
 
 	if (call == NULL)
 		abort();
@@ -82,7 +101,7 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	call->origin = origin_for(up, request->place);
 	call->origin->used_ms = clock_monotonic_ms();
 	call->origin->calls++;
-	call->queued.host = call->origin->place->key;
+	call->queued.host = call->origin->place->url; /* whosever certificate */
 	has_way = address_may_name(up->rules, call->origin->place->host, why) &&
 		  via_find(up, call->origin->place, &call->origin->via, &call->err) == 0;
 	if (!has_way && call->err.code == ERR_NONE)
@@ -91,22 +110,15 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 			  call->origin->place->host, why);
 	call->timeout_ms = request->timeout_ms;
 	call->deadline_ms = call->origin->used_ms + request->queue_ms;
-	call->is_chunked = request->is_chunked;
+	call->is_chunked = request->has_body && request->body_length < 0;
+	call->body_left = request->has_body ? request->body_length : 0;
 	call->is_head = request->is_head;
 	call->is_finished = !request->has_body;
 	call->may_repeat = request->may_repeat;
-	buf_init(&call->out, call, request->head_length + 1);
-	if (call->origin->via != NULL && !call->origin->place->is_tls)
-		via_add_head(call->origin, &call->out, request->head, request->head_length);
-	else
-		buf_add(&call->out, request->head, request->head_length);
+	buf_init(&call->out, call, 1024);
 	TAILQ_INSERT_TAIL(&up->calls, call, entry);
-	is_quick =
-	    has_way && call_queue_waiting(up->queue) == 0 && !TAILQ_EMPTY(&call->origin->idle);
 	call_queue_add(up->queue, &call->queued, request->group == NULL ? "" : request->group);
-	if (is_quick && call_queue_next(up->queue) == &call->queued)
-		call_take_turn(call);
-	else
+	if (!send_at_once(call))
 		loop_timer_set(up->kick, 0);
 	return call;
 }
@@ -119,7 +131,7 @@ check_call(struct upstream_call *call, int64_t now_ms)
 	const char *host = call->origin->place->host;
 	bool waits_for_us = !call->is_finished && upstream_unsent(call) == 0;
 
-	if (call->queued.at == NULL) {
+	if (!call->queued.is_running) {
 		if (now_ms >= call->deadline_ms)
 			call_fail(call, ERR_BUSY,
 				  "no connection to %s became free in time (%zu a host, %zu in "
@@ -154,6 +166,15 @@ check_calls(struct upstream *up, int64_t now_ms)
 	}
 }
 
+/* The oldest come first. */
+static bool
+is_worth_keeping(const struct origin *origin, int64_t now_ms)
+{
+	return origin->session != NULL && origin->place->private_key == NULL &&
+	       now_ms - origin->used_ms <= ORIGIN_KEEP_MS &&
+	       HASH_COUNT(origin->upstream->origins) <= ORIGINS_MAX;
+}
+
 static void
 on_sweep(void *arg)
 {
@@ -168,7 +189,7 @@ on_sweep(void *arg)
 	HASH_ITER (hh, up->origins, origin, after) {
 		if (origin->links > 0 || origin->calls > 0)
 			origin->used_ms = now_ms;
-		else if (origin->session == NULL || now_ms - origin->used_ms > ORIGIN_KEEP_MS)
+		else if (!is_worth_keeping(origin, now_ms))
 			origin_free(origin);
 	}
 	loop_timer_set(up->sweep, SWEEP_MS);

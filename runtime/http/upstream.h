@@ -11,6 +11,7 @@
 #ifndef NANGO_HTTP_UPSTREAM_H
 #define NANGO_HTTP_UPSTREAM_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "http/server.h" /* struct http_field */
@@ -54,16 +55,16 @@ const char *upstream_place_url(const struct upstream_place *place); /* "https://
 
 struct upstream_request {
 	const struct upstream_place *place; /* is copied */
-	const char *head;		    /* request line, fields, empty line; copied */
-	size_t head_length;
-	bool is_chunked;    /* upstream_write makes chunks */
-	bool has_body;	    /* until upstream_finish */
-	bool is_head;	    /* HEAD: its answer has no body */
-	bool may_repeat;    /* sent again when a kept connection turns out to be dead */
-	const char *group;  /* who asks, for fairness */
-	int64_t queue_ms;   /* may wait so long for its turn */
-	int64_t timeout_ms; /* from its turn to the head of the answer */
+	bool has_body;	     /* more follows behind what `make` adds, until upstream_finish */
+	int64_t body_length; /* of that, as the head says; -1: upstream_write makes chunks */
+	bool is_head;	     /* HEAD: its answer has no body */
+	bool may_repeat;     /* sent again when a kept connection turns out to be dead */
+	const char *group;   /* who asks, for fairness */
+	int64_t queue_ms;    /* may wait so long for its turn */
+	int64_t timeout_ms;  /* from its turn to the head of the answer */
 };
+
+enum upstream_made { UPSTREAM_MADE, UPSTREAM_MADE_LATER, UPSTREAM_NOT_MADE };
 
 struct upstream_answer {
 	int status;
@@ -72,13 +73,19 @@ struct upstream_answer {
 	int64_t length; /* of the body as the head says; -1: not known */
 };
 
-/* Called from the loop, never from within a call below. */
+/* Called from the loop, never from within a call below (but make). */
 struct upstream_events {
+	/* Adds request line, fields, empty line and, where nothing follows, the body: in the
+	 * moment in which it leaves, and again when it is sent anew. LATER: until upstream_go;
+	 * NOT: the call ends with err. It calls none of the functions below. */
+	enum upstream_made (*make)(void *arg, struct buf *out, struct error *err);
 	void (*head)(void *arg, const struct upstream_answer *answer);
 	void (*data)(void *arg, const char *data, size_t length);
 	void (*turn)(void *arg);    /* what there was to read is handed over */
 	void (*end)(void *arg);	    /* of the answer; the call is over */
-	void (*drained)(void *arg); /* unsent bytes fell under UPSTREAM_LOW */
+	/* There is room for body: what was made is on its way, or unsent bytes fell under
+	 * UPSTREAM_LOW. Not for a call without a body that follows. */
+	void (*drained)(void *arg);
 	/* The call is over: ERR_NETWORK, ERR_GATEWAY_TIMEOUT, ERR_EGRESS, ERR_BUSY. was_sent: a
 	 * byte of the request may have arrived there. */
 	void (*fail)(void *arg, const struct error *err, bool was_sent);
@@ -87,6 +94,9 @@ struct upstream_events {
 struct upstream_call *upstream_send(struct upstream *upstream,
 				    const struct upstream_request *request,
 				    const struct upstream_events *events, void *arg);
+void upstream_go(struct upstream_call *call); /* make is asked again */
+bool upstream_goes_to(const struct upstream_call *call, const struct upstream_place *place);
+/* From the first `drained` on. */
 void upstream_write(struct upstream_call *call, const void *data, size_t length);
 void upstream_finish(struct upstream_call *call); /* the body is complete */
 size_t upstream_unsent(const struct upstream_call *call);

@@ -93,6 +93,16 @@ call_link_lost(struct upstream_call *call, const struct error *err)
 	tell_failure(call, err);
 }
 
+static void
+tell_drained(struct upstream_call *call)
+{
+	call->is_telling = true;
+	call->events->drained(call->arg);
+	call->is_telling = false;
+	if (call->is_cancelled)
+		call_free(call);
+}
+
 static bool
 is_kept(const struct upstream_call *call)
 {
@@ -112,20 +122,79 @@ expect_answer(struct upstream_call *call)
 	http_parser_init_answer(call->parser, call->answer, call->is_head);
 }
 
+/* Credentials are in it. */
+static void
+forget_made(struct upstream_call *call)
+{
+	crypto_wipe(call->out.data, call->out.capacity);
+	buf_reset(&call->out);
+}
+
+enum upstream_made
+call_make(struct upstream_call *call)
+{
+	const struct origin *origin = call->origin;
+	enum upstream_made made;
+	struct buf plain;
+
+	if (call->out.length > 0)
+		return UPSTREAM_MADE;
+	if (origin->via == NULL || origin->place->is_tls) {
+		made = call->events->make(call->arg, &call->out, &call->err);
+		if (made != UPSTREAM_MADE)
+			forget_made(call);
+		return made;
+	}
+	buf_init(&plain, call, 1024);
+	made = call->events->make(call->arg, &plain, &call->err);
+	if (made == UPSTREAM_MADE)
+		via_add_head(origin, &call->out, plain.data, plain.length);
+	crypto_wipe(plain.data, plain.capacity);
+	buf_done(&plain);
+	return made;
+}
+
+/* The parser knows what is expected; nothing may come before it was asked for. */
 void
 call_link_ready(struct upstream_call *call)
 {
+	struct error err;
+
 	expect_answer(call);
+	switch (call_make(call)) {
+	case UPSTREAM_MADE_LATER:
+		return;
+	case UPSTREAM_NOT_MADE:
+		err = call->err;
+		tell_failure(call, &err);
+		return;
+	default:
+		break;
+	}
 	call->was_sent = true;
 	call->is_out_sent = true;
 	call->progress_ms = clock_monotonic_ms();
 	link_send(call->link, call->out.data, call->out.length);
 	if (!is_kept(call))
-		buf_reset(&call->out);
+		forget_made(call);
 	if (call->is_held)
 		link_hold(call->link, true);
-	if (call->is_clogged)
-		call_sent(call);
+	if (!call->is_finished)
+		tell_drained(call);
+}
+
+bool
+upstream_goes_to(const struct upstream_call *call, const struct upstream_place *place)
+{
+	return strcmp(call->origin->place->key, place->key) == 0;
+}
+
+void
+upstream_go(struct upstream_call *call)
+{
+	if (!call->is_cancelled && !call->is_out_sent && call->link != NULL &&
+	    call->link->state == LINK_READY)
+		call_link_ready(call);
 }
 
 void
@@ -147,6 +216,7 @@ call_take_turn(struct upstream_call *call)
 		call_link_ready(call);
 		return;
 	}
+	forget_made(call); /* it may take a while */
 	if (up->links >= up->config.connections_max && !TAILQ_EMPTY(&up->idle))
 		link_close(TAILQ_FIRST(&up->idle));
 	link_open(call->origin, call);
@@ -178,7 +248,8 @@ may_rest(const struct upstream_call *call)
 {
 	const struct http_parser *p = call->parser;
 
-	return call->is_finished && !p->wants_close && (p->minor == 1 || p->wants_keep_alive) &&
+	return call->is_finished && (call->is_chunked || call->body_left == 0) &&
+	       !p->wants_close && (p->minor == 1 || p->wants_keep_alive) &&
 	       link_unsent(call->link) == 0;
 }
 
@@ -211,7 +282,13 @@ call_received(struct upstream_call *call, const char *data, size_t length)
 	size_t used = 0;
 
 	call->progress_ms = clock_monotonic_ms();
-	buf_reset(&call->out);
+	if (!call->is_out_sent) {
+		call_fail(call, ERR_NETWORK, "%s answers before it was asked",
+			  call->origin->place->host);
+		return false;
+	}
+	if (call->out.length > 0)
+		forget_made(call);
 	while (used < length && !http_parser_is_done(p)) {
 		used += http_parser_feed(p, data + used, length - used, &event);
 		if (event.type == HTTP_EVENT_FAULT) {
@@ -249,6 +326,7 @@ repeat(struct upstream_call *call)
 	release_link(call, false);
 	call->was_sent = false;
 	call->is_out_sent = false;
+	forget_made(call);
 	call_queue_again(call->upstream->queue, &call->queued);
 	loop_timer_set(call->upstream->kick, 0);
 }
@@ -256,8 +334,9 @@ repeat(struct upstream_call *call)
 void
 call_eof(struct upstream_call *call)
 {
-	if (call->out.length > 0 && !http_parser_has_begun(call->parser) &&
-	    call->link->is_reused) {
+	bool may_be_sent = !call->is_out_sent || call->out.length > 0;
+
+	if (may_be_sent && !http_parser_has_begun(call->parser) && call->link->is_reused) {
 		repeat(call);
 		return;
 	}
@@ -281,19 +360,13 @@ call_sent(struct upstream_call *call)
 	if (!call->is_clogged || upstream_unsent(call) >= UPSTREAM_LOW)
 		return;
 	call->is_clogged = false;
-	call->is_telling = true;
-	call->events->drained(call->arg);
-	call->is_telling = false;
-	if (call->is_cancelled)
-		call_free(call);
+	tell_drained(call);
 }
 
 size_t
 upstream_unsent(const struct upstream_call *call)
 {
-	if (call->is_out_sent)
-		return call->link == NULL ? 0 : link_unsent(call->link);
-	return call->out.length;
+	return call->link == NULL ? 0 : link_unsent(call->link);
 }
 
 static void
@@ -301,8 +374,6 @@ put(struct upstream_call *call, const void *data, size_t length)
 {
 	if (call->is_out_sent && call->link != NULL)
 		link_send(call->link, data, length);
-	else if (!call->is_out_sent)
-		buf_add(&call->out, data, length);
 	if (upstream_unsent(call) > UPSTREAM_HIGH)
 		call->is_clogged = true;
 }
@@ -312,9 +383,12 @@ upstream_write(struct upstream_call *call, const void *data, size_t length)
 {
 	struct buf *chunk = &call->upstream->chunk;
 
-	if (length == 0 || call->is_finished) /* what came behind it would be a request */
+	if (!call->is_chunked && (int64_t)length > call->body_left)
+		length = (size_t)call->body_left; /* what came behind it would be a request */
+	if (length == 0 || call->is_finished)
 		return;
 	if (!call->is_chunked) {
+		call->body_left -= (int64_t)length;
 		put(call, data, length);
 		return;
 	}

@@ -95,10 +95,11 @@ struct upstream_call {
 	struct link *link; /* NULL: it waits */
 	const struct upstream_events *events;
 	void *arg;
-	struct buf out; /* what is to be sent, until it is; kept while it may be sent anew */
+	struct buf out; /* what was made, until it is answered or may not be sent anew */
 	struct http_parser *parser;
 	TALLOC_CTX *answer; /* of the parser */
 	int64_t deadline_ms, timeout_ms, progress_ms;
+	int64_t body_left; /* of its body, as its head says */
 	bool is_head, is_chunked, is_finished, may_repeat;
 	bool is_out_sent; /* out went to the link */
 	bool was_sent, has_answer, is_held, is_clogged;
@@ -128,6 +129,8 @@ struct upstream {
 };
 
 /* upstream_call.c */
+/* What is sent, in out; there is nothing in it unless it was MADE. */
+enum upstream_made call_make(struct upstream_call *call);
 void call_take_turn(struct upstream_call *call); /* its turn has come */
 void call_fail(struct upstream_call *call, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

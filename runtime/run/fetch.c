@@ -100,6 +100,8 @@ static bool
 follow(struct fetch *fetch, const struct http_incoming *answer)
 {
 	const char *location = location_of(answer);
+	struct run_request request = {0};
+	struct error err;
 	char *url;
 
 	if (location == NULL || fetch->hops == FETCH_HOPS_MAX ||
@@ -109,8 +111,10 @@ follow(struct fetch *fetch, const struct http_incoming *answer)
 	url = http_url_resolve(fetch, fetch->url, location);
 	if (url == NULL || !http_url_same_origin(fetch->target->base_url, url))
 		return false;
+	request.path = url; /* what is put into queries belongs to this one, too */
+	if (fetch_url(fetch, fetch->target, &request, &fetch->url, &err) < 0)
+		return false;
 	fetch->hops++;
-	fetch->url = url;
 	loop_timer_set(fetch->timer, 0);
 	return true;
 }

@@ -87,7 +87,11 @@ test("requests ask the database nothing; when connections and keys were used is 
   await until(async () => (await ask("c1")).status === 200, "the connection stays away");
   for (const pid of all) process.kill(pid, "SIGSTOP");
   try {
-    for (let i = 0; i < 100; i++) assert.equal((await ask("c1")).status, 200, "while Postgres stands still");
+    // Well within the ceiling, however slow the machine is.
+    let count = 0;
+    for (const end = performance.now() + KEEP_MS / 3; count < 100 && performance.now() < end; count++)
+      assert.equal((await ask("c1")).status, 200, "while Postgres stands still");
+    assert.ok(count >= 5, `${count} requests`);
   } finally {
     for (const pid of all) process.kill(pid, "SIGCONT");
   }
