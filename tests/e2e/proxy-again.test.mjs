@@ -14,20 +14,22 @@ import { provider as fakeProvider } from "./lib/provider.mjs";
 import { bearer, Client, head, withTemplates } from "./lib/proxy.mjs";
 
 /** A connection whose token can be made anew, at an API that knows the newest token only. */
-async function renewable(t) {
+async function renewable(t, proxy = {}) {
   const provider = await fakeProvider(t);
   const tokens = { issued: 0, valid: undefined };
   const isKnown = (request) => request.headers.authorization === `Bearer ${tokens.valid}`;
   const answer = (request) => (isKnown(request) ? { json: { ok: true } } : { status: 401, json: { no: true } });
   provider.reply("POST /token", () => ({ json: { access_token: (tokens.valid = `token-${++tokens.issued}`), expires_in: 86400 } }));
   provider.reply("GET /items", answer);
+  provider.reply("POST /items", answer);
+  provider.reply("GET /moved", { status: 302, headers: { location: "/items?a=1" } });
   provider.reply("GET /slow", async (request) => {
     const judged = answer(request);
     await new Promise((done) => (tokens.release = done));
     return judged;
   });
   const file = join(scratch(t), "providers.yaml");
-  const cc = { display_name: "cc", docs: "https://example.com", auth_mode: "OAUTH2_CC", token_url: `${provider.url}/token`, proxy: { base_url: provider.url } };
+  const cc = { display_name: "cc", docs: "https://example.com", auth_mode: "OAUTH2_CC", token_url: `${provider.url}/token`, proxy: { base_url: provider.url, ...proxy } };
   writeFileSync(file, JSON.stringify({ cc: { ...cc, token_params: { grant_type: "client_credentials" } } }));
   const nangod = await start(t, { env: { NANGO_PROVIDERS: file } });
   await nangod.connect("cc", { credentials: { type: "OAUTH2_CC", client_id: "id", client_secret: "s" } });
@@ -41,7 +43,7 @@ async function renewable(t) {
     await psql(nangod, "UPDATE nango.connection SET connection_id = 'acme'");
     await until(async () => (await nangod.call("GET", "/proxy/none", { headers: acme })).status === 404);
   };
-  return { ask, age, tokens };
+  return { nangod, provider, acme, ask, age, tokens };
 }
 
 test("401: credentials are made anew once, for all who were refused at the same time", async (t) => {
@@ -78,6 +80,26 @@ test("a 401 to credentials that were made anew meanwhile is followed by a try wi
   tokens.release();
   assert.equal((await slow).status, 200);
   assert.equal(tokens.issued, first + 1, "one token was enough");
+});
+
+test("a 401 to an upload that is not kept is passed on, and those that follow have better credentials", async (t) => {
+  const { nangod, acme, age, tokens } = await renewable(t);
+  const upload = () => nangod.call("POST", "/proxy/items", { headers: { ...acme, "content-type": "text/plain" }, body: "a".repeat(70_000), raw: true });
+  const first = tokens.issued;
+  await age();
+  tokens.valid = "revoked";
+  assert.equal((await upload()).status, 401);
+  await until(async () => (await upload()).status === 200);
+  assert.equal(tokens.issued, first + 1);
+});
+
+test("a 401 behind a redirect: the next try has the new token, also in its query", async (t) => {
+  const { ask, age, tokens, provider } = await renewable(t, { query: { token: "${accessToken}" } });
+  await age();
+  tokens.valid = "revoked";
+  assert.equal((await ask("/moved")).status, 200);
+  assert.equal(provider.requests.at(-1).query.get("token"), tokens.valid);
+  assert.equal(provider.requests.at(-1).query.get("a"), "1");
 });
 
 test("an answer that is not passed on is waited for no longer than 5 s", async (t) => {

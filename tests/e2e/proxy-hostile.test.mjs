@@ -54,6 +54,28 @@ test("a redirect in the middle of a body: its rest never stands behind another r
   assert.ok(seen.every((c) => !c.text.startsWith("GET")), "nothing was followed");
 });
 
+test("a redirect in the middle of a body that is kept: nothing of anybody's stands in its place", async (t) => {
+  const lengths = [];
+  const { port, seen } = await sockets(t, (socket, connection) => {
+    if (seen.length > 1) return socket.write(ok("new"));
+    if (lengths.push(connection.text.length) > 1) return;
+    socket.write("HTTP/1.1 303 See Other\r\nlocation: /there\r\ncontent-length: 5\r\n\r\n");
+    // Once nothing more comes the answer ends, so that its connection may be used again.
+    let before;
+    const timer = setInterval(() => {
+      if (before === connection.text.length) socket.write("hello", () => clearInterval(timer));
+      before = connection.text.length;
+    }, 300);
+    socket.on("close", () => clearInterval(timer));
+  });
+  const nangod = await proxied(t, `http://127.0.0.1:${port}`);
+  const headers = { retries: "1", "content-type": "text/plain" };
+  const first = await call(nangod, "open", "POST", "/x", { headers, body: "a".repeat(10 * 1024 * 1024 - 10) });
+  assert.equal(first.text, "new");
+  assert.equal((await call(nangod, "keyed", "GET", "/of-the-other")).text, "new");
+  assert.doesNotMatch(seen[0].text, /GET /, "what follows has a connection of its own");
+});
+
 test("what templates put in does not come back, or go to another host", async (t) => {
   const other = await sockets(t, (socket) => socket.write(ok("other")));
   const { port, seen } = await sockets(t, (socket, connection) => {

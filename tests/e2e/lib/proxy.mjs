@@ -59,7 +59,7 @@ export const SECRET = "s3cret-of-the-connection";
 const FIELD = { type: "string", title: "Key", description: "A key", secret: true };
 
 /** nangod with templates of the test's own: by name, what stands under proxy and beside it. */
-export async function withTemplates(t, templates, env = {}) {
+export async function withTemplates(t, templates, env = {}, connection_config = undefined) {
   const file = join(scratch(t), "providers.yaml");
   const all = Object.fromEntries(
     Object.entries(templates).map(([name, { proxy, ...more }]) => [
@@ -69,7 +69,7 @@ export async function withTemplates(t, templates, env = {}) {
   );
   writeFileSync(file, JSON.stringify(all, null, 1));
   const nangod = await start(t, { env: { NANGO_PROVIDERS: file, ...env } });
-  for (const name of Object.keys(templates)) await nangod.connect(name, { credentials: { type: "API_KEY", apiKey: SECRET } });
+  for (const name of Object.keys(templates)) await nangod.connect(name, { credentials: { type: "API_KEY", apiKey: SECRET }, ...(connection_config ? { connection_config } : {}) });
   const ask = (method, path, { provider = Object.keys(templates)[0], headers = {}, id = "acme", ...more } = {}) =>
     nangod.call(method, `/proxy${path}`, { headers: { "provider-config-key": provider, "connection-id": id, ...headers }, raw: true, ...more });
   return { nangod, ask };
