@@ -24,8 +24,8 @@ unref(struct cached *cached)
 	free(cached);
 }
 
-static void
-forget(struct cached *cached)
+void
+cache_forget(struct cached *cached)
 {
 	if (!cached->is_kept)
 		return;
@@ -38,7 +38,7 @@ static void
 keep(struct cache *cache, struct cached *cached)
 {
 	if (HASH_COUNT(cache->entries) >= CACHE_ENTRIES_MAX)
-		forget(cache->entries); /* the oldest */
+		cache_forget(cache->entries); /* the oldest */
 	cached->is_kept = true;
 	cached->refs++;
 	HASH_ADD(hh, cache->entries, name, cached->name_length, cached);
@@ -73,7 +73,7 @@ find(struct cache *cache, const char *name, size_t length)
 	if (cached->is_loading ? cached->generation == cache->generation
 			       : cached->until_ms > clock_monotonic_ms())
 		return cached;
-	forget(cached);
+	cache_forget(cached);
 	return NULL;
 }
 
@@ -86,7 +86,7 @@ cache_forget_old(struct cache *cache)
 
 	HASH_ITER (hh, cache->entries, cached, next) {
 		if (!cached->is_loading && cached->until_ms <= now_ms)
-			forget(cached);
+			cache_forget(cached);
 	}
 }
 
@@ -117,7 +117,7 @@ loaded(void *arg)
 	cached->is_loading = false;
 	cache->loading--;
 	if (cached->err.code != ERR_NONE || cached->generation != cache->generation)
-		forget(cached);
+		cache_forget(cached);
 	cached->is_used = true;
 	while (!TAILQ_EMPTY(&cached->asks))
 		answer(cached, TAILQ_FIRST(&cached->asks));
@@ -283,7 +283,7 @@ cache_renew(struct cache *cache, const struct cached_target *refused, cache_targ
 
 	if (!is_renewed && !is_renewing) {
 		if (cached != NULL)
-			forget(cached);
+			cache_forget(cached);
 		cached = target_new(cache, old->name, old->name_length, old->environment_id,
 				    old->integration_key, old->connection_id);
 		cached->renew_row = refused->connection_row;
@@ -330,59 +330,7 @@ cache_drop_target(const struct cached_target *target)
 		unref(of_target(target));
 }
 
-/* ---- what changed ---- */
-
-struct heeding {
-	struct cache *cache;
-	char kind; /* 0: anything */
-	int64_t id;
-};
-
-static bool
-is_about(const struct cached *cached, const struct heeding *heeding)
-{
-	switch (heeding->kind) {
-	case 'k':
-		return cached->kind == CACHE_KEY && cached->key.id == heeding->id;
-	case 'c':
-		return cached->kind == CACHE_TARGET &&
-		       cached->target.connection_row == heeding->id;
-	case 'i':
-		return cached->kind == CACHE_TARGET && cached->integration_id == heeding->id;
-	default:
-		return true;
-	}
-}
-
-static void
-heed(void *arg)
-{
-	struct heeding *heeding = arg;
-	struct cache *cache = heeding->cache;
-	struct cached *cached, *next;
-
-	cache->generation++;
-	HASH_ITER (hh, cache->entries, cached, next) {
-		if (!cached->is_loading && is_about(cached, heeding))
-			forget(cached);
-	}
-	free(heeding);
-}
-
-void
-cache_heed(struct cache *cache, const char *notice)
-{
-	struct heeding *heeding = calloc(1, sizeof(*heeding));
-
-	if (heeding == NULL)
-		abort();
-	heeding->cache = cache;
-	if (notice != NULL && strchr("kci", notice[0]) != NULL) {
-		heeding->kind = notice[0];
-		heeding->id = strtoll(notice + 1, NULL, 10);
-	}
-	loop_post(cache->loop, heed, heeding);
-}
+/* ---- beginning and end ---- */
 
 struct cache *
 cache_new(struct node *node, struct loop *loop)
@@ -407,7 +355,7 @@ cache_free(struct cache *cache)
 	cache_listen_stop(cache->listener);
 	loop_settle(cache->loop);
 	while (cache->entries != NULL)
-		forget(cache->entries);
+		cache_forget(cache->entries);
 	loop_timer_free(cache->used);
 	free(cache);
 }

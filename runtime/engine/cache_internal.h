@@ -55,6 +55,7 @@ struct cache {
 	struct cache_listener *listener;
 };
 
+void cache_forget(struct cached *cached);   /* whoever has it keeps it */
 void cache_forget_old(struct cache *cache); /* what nobody may use any more */
 
 /* cache_load.c: on a pool thread; fills what the question wants, or err. */

@@ -14,6 +14,62 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* ---- what changed ---- */
+
+struct heeding {
+	struct cache *cache;
+	char kind; /* 0: anything */
+	int64_t id;
+};
+
+static bool
+is_about(const struct cached *cached, const struct heeding *heeding)
+{
+	switch (heeding->kind) {
+	case 'k':
+		return cached->kind == CACHE_KEY && cached->key.id == heeding->id;
+	case 'c':
+		return cached->kind == CACHE_TARGET &&
+		       cached->target.connection_row == heeding->id;
+	case 'i':
+		return cached->kind == CACHE_TARGET && cached->integration_id == heeding->id;
+	default:
+		return true;
+	}
+}
+
+static void
+heed(void *arg)
+{
+	struct heeding *heeding = arg;
+	struct cache *cache = heeding->cache;
+	struct cached *cached, *next;
+
+	cache->generation++;
+	HASH_ITER (hh, cache->entries, cached, next) {
+		if (!cached->is_loading && is_about(cached, heeding))
+			cache_forget(cached);
+	}
+	free(heeding);
+}
+
+void
+cache_heed(struct cache *cache, const char *notice)
+{
+	struct heeding *heeding = calloc(1, sizeof(*heeding));
+
+	if (heeding == NULL)
+		abort();
+	heeding->cache = cache;
+	if (notice != NULL && strchr("kci", notice[0]) != NULL) {
+		heeding->kind = notice[0];
+		heeding->id = strtoll(notice + 1, NULL, 10);
+	}
+	loop_post(cache->loop, heed, heeding);
+}
+
+/* ---- who tells ---- */
+
 #define CHANNEL "nango_changed"
 #define RECONNECT_MS 2000
 

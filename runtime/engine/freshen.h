@@ -18,7 +18,7 @@
 	(15 * 60 * 1000)	 /* before they expire; at most half of their life \
 				  */
 #define FRESHEN_BACKOFF_MS 30000 /* between two attempts, after one failed */
-#define FRESHEN_AGAIN_MS 30000 /* credentials younger than this are not made anew for a 401 */
+#define FRESHEN_AGAIN_MS 30000	 /* credentials younger than this are not made anew for a 401 */
 #define FRESHEN_FAILED_DAYS_MAX 4
 #define FRESHEN_IDLE_MS (24 * 3600 * 1000)
 

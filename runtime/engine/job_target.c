@@ -156,8 +156,7 @@ job_target_is_due(const struct job *job)
 }
 
 static int
-begin(struct job *job, int64_t refused,
-      void (*on_renewed)(struct job *, const struct error *))
+begin(struct job *job, int64_t refused, void (*on_renewed)(struct job *, const struct error *))
 {
 	struct job_renewal *r;
 

@@ -111,15 +111,15 @@ proxy_make(void *arg, struct buf *out, struct error *err)
 static void
 send_try(struct proxy *proxy)
 {
-	const struct upstream_request request = {
-	    .place = proxy->place,
-	    .is_head = strcmp(proxy->method, "HEAD") == 0,
-	    .has_body = !is_short(proxy),
-	    .body_length = length_behind(proxy),
-	    .may_repeat = proxy_may_repeat_method(proxy),
-	    .group = proxy->target->target.group,
-	    .queue_ms = PROXY_QUEUE_MS,
-	    .timeout_ms = proxy->node->config->proxy_timeout_ms};
+	const struct upstream_request request = {.place = proxy->place,
+						 .is_head = strcmp(proxy->method, "HEAD") == 0,
+						 .has_body = !is_short(proxy),
+						 .body_length = length_behind(proxy),
+						 .may_repeat = proxy_may_repeat_method(proxy),
+						 .group = proxy->target->target.group,
+						 .queue_ms = PROXY_QUEUE_MS,
+						 .timeout_ms =
+						     proxy->node->config->proxy_timeout_ms};
 
 	proxy->state = PROXY_SENDING;
 	proxy->is_checked = false;

@@ -64,8 +64,7 @@ may_renew(const struct proxy *proxy, const struct upstream_answer *answer)
 	const struct cached_target *t = proxy->target;
 
 	return answer->status == 401 && t->is_renewable && !proxy->was_renewed &&
-	       !proxy->is_foreign &&
-	       clock_monotonic_ms() - t->born_ms >= FRESHEN_AGAIN_MS;
+	       !proxy->is_foreign && clock_monotonic_ms() - t->born_ms >= FRESHEN_AGAIN_MS;
 }
 
 static void
@@ -228,9 +227,8 @@ void
 proxy_heard(struct proxy *proxy)
 {
 	if (proxy->listens)
-		proxy_note_told(proxy,
-				fetch_told(proxy, proxy->target->target.retry,
-					   proxy->told.data, proxy->told.length));
+		proxy_note_told(proxy, fetch_told(proxy, proxy->target->target.retry,
+						  proxy->told.data, proxy->told.length));
 }
 
 /* ---- what follows ---- */

@@ -19,11 +19,11 @@ enum proxy_state {
 	PROXY_GATHERING, /* the body, until it is whole or too long to be kept */
 	PROXY_TURNING,	 /* its turn within the provider's limits */
 	PROXY_SENDING,	 /* its turn, a connection, and the head of the answer */
-	PROXY_CHECKING,	 /* who calls and whose connection, once more, as it is about to leave */
-	PROXY_DROPPING,	 /* the end of an answer that is not passed on */
-	PROXY_WAITING,	 /* the time of the next try */
-	PROXY_RENEWING,	 /* new credentials */
-	PROXY_RELAYING,	 /* the end of the answer, which is passed on */
+	PROXY_CHECKING, /* who calls and whose connection, once more, as it is about to leave */
+	PROXY_DROPPING, /* the end of an answer that is not passed on */
+	PROXY_WAITING,	/* the time of the next try */
+	PROXY_RENEWING, /* new credentials */
+	PROXY_RELAYING, /* the end of the answer, which is passed on */
 };
 
 struct proxy {
@@ -52,8 +52,8 @@ struct proxy {
 	const char *url;   /* absolute; NULL: the target's, of the request's path */
 	bool is_elsewhere; /* Base-Url-Override names another host: its limits are not ours */
 	bool is_checked;   /* key and connection were asked for anew for this try */
-	bool is_gathered; /* the body: whole, or too long for that */
-	bool is_foreign;  /* another host than the connection's: nothing is put in */
+	bool is_gathered;  /* the body: whole, or too long for that */
+	bool is_foreign;   /* another host than the connection's: nothing is put in */
 	unsigned attempt, hops;
 	bool was_renewed;
 	bool listens; /* to an answer that is passed on, as if it were dropped */
@@ -73,12 +73,15 @@ bool proxy_needs_whole_body(const struct proxy *proxy);
 
 /* Whether a Connection field names it: it is of that connection only (RFC 9110 7.6.1). */
 bool proxy_is_listed(const struct http_field *fields, const char *name);
-MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
 /* Adds the head of the request; mem is for what it takes to make it. */
 MUST_CHECK int proxy_head(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head,
 			  struct error *err);
 /* The template puts something into it. */
 bool proxy_fills_body(const struct proxy *proxy);
+
+/* proxy_place.c */
+MUST_CHECK int proxy_place(struct proxy *proxy, struct error *err);
+void proxy_add_target(struct proxy *proxy, TALLOC_CTX *mem, struct buf *head); /* its line's */
 
 /* The whole URL, in mem unless there is one. */
 const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
@@ -87,8 +90,8 @@ const char *proxy_url(struct proxy *proxy, TALLOC_CTX *mem);
 char *proxy_put_in_query(struct proxy *proxy, const char *url);
 
 /* proxy_body.c */
-void proxy_body_gather(struct proxy *proxy); /* then sends it */
-void proxy_body_go_on(struct proxy *proxy);  /* there is room for it */
+void proxy_body_gather(struct proxy *proxy);  /* then sends it */
+void proxy_body_go_on(struct proxy *proxy);   /* there is room for it */
 void proxy_body_is_done(struct proxy *proxy); /* it is not needed any more */
 
 /* proxy_answer.c */

@@ -71,9 +71,8 @@ send_at_once(struct upstream_call *call)
 {
 	struct call_queue *queue = call->upstream->queue;
 
-	if (call->err.code != ERR_NONE || !call->is_finished ||
-	    call_queue_waiting(queue) > 1 || TAILQ_EMPTY(&call->origin->idle) ||
-	    call_queue_next(queue) == NULL)
+	if (call->err.code != ERR_NONE || !call->is_finished || call_queue_waiting(queue) > 1 ||
+	    TAILQ_EMPTY(&call->origin->idle) || call_queue_next(queue) == NULL)
 		return false;
 	if (call_make(call) != UPSTREAM_MADE) {
 		call_queue_again(queue, &call->queued);

@@ -81,8 +81,8 @@ struct upstream_events {
 	enum upstream_made (*make)(void *arg, struct buf *out, struct error *err);
 	void (*head)(void *arg, const struct upstream_answer *answer);
 	void (*data)(void *arg, const char *data, size_t length);
-	void (*turn)(void *arg);    /* what there was to read is handed over */
-	void (*end)(void *arg);	    /* of the answer; the call is over */
+	void (*turn)(void *arg); /* what there was to read is handed over */
+	void (*end)(void *arg);	 /* of the answer; the call is over */
 	/* There is room for body: what was made is on its way, or unsent bytes fell under
 	 * UPSTREAM_LOW. Not for a call without a body that follows. */
 	void (*drained)(void *arg);

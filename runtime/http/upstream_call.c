@@ -43,7 +43,7 @@ release(struct upstream_call *call, bool is_link_good)
 		loop_timer_set(up->kick, 0);
 }
 
-static void
+void
 call_free(struct upstream_call *call)
 {
 	call->origin->calls--;
@@ -91,16 +91,6 @@ void
 call_link_lost(struct upstream_call *call, const struct error *err)
 {
 	tell_failure(call, err);
-}
-
-static void
-tell_drained(struct upstream_call *call)
-{
-	call->is_telling = true;
-	call->events->drained(call->arg);
-	call->is_telling = false;
-	if (call->is_cancelled)
-		call_free(call);
 }
 
 static bool
@@ -180,7 +170,7 @@ call_link_ready(struct upstream_call *call)
 	if (call->is_held)
 		link_hold(call->link, true);
 	if (!call->is_finished)
-		tell_drained(call);
+		call_tell_drained(call);
 }
 
 bool
@@ -347,75 +337,4 @@ call_eof(struct upstream_call *call)
 	call_fail(call, ERR_NETWORK, "%s closed the connection %s", call->origin->place->host,
 		  http_parser_has_begun(call->parser) ? "within its answer"
 						      : "before it answered");
-}
-
-/* ---- the request ---- */
-
-/* The link took bytes. */
-void
-call_sent(struct upstream_call *call)
-{
-	call->progress_ms = clock_monotonic_ms();
-	call->deadline_ms = call->progress_ms + call->timeout_ms;
-	if (!call->is_clogged || upstream_unsent(call) >= UPSTREAM_LOW)
-		return;
-	call->is_clogged = false;
-	tell_drained(call);
-}
-
-size_t
-upstream_unsent(const struct upstream_call *call)
-{
-	return call->link == NULL ? 0 : link_unsent(call->link);
-}
-
-static void
-put(struct upstream_call *call, const void *data, size_t length)
-{
-	if (call->is_out_sent && call->link != NULL)
-		link_send(call->link, data, length);
-	if (upstream_unsent(call) > UPSTREAM_HIGH)
-		call->is_clogged = true;
-}
-
-void
-upstream_write(struct upstream_call *call, const void *data, size_t length)
-{
-	struct buf *chunk = &call->upstream->chunk;
-
-	if (!call->is_chunked && (int64_t)length > call->body_left)
-		length = (size_t)call->body_left; /* what came behind it would be a request */
-	if (length == 0 || call->is_finished)
-		return;
-	if (!call->is_chunked) {
-		call->body_left -= (int64_t)length;
-		put(call, data, length);
-		return;
-	}
-	buf_reset(chunk);
-	buf_addf(chunk, "%zx\r\n", length);
-	buf_add(chunk, data, length);
-	buf_add(chunk, "\r\n", 2);
-	put(call, chunk->data, chunk->length);
-}
-
-void
-upstream_finish(struct upstream_call *call)
-{
-	if (call->is_finished)
-		return;
-	call->is_finished = true;
-	if (call->is_chunked)
-		put(call, "0\r\n\r\n", 5);
-}
-
-void
-upstream_hold(struct upstream_call *call, bool is_held)
-{
-	if (call->is_held == is_held || call->is_cancelled)
-		return;
-	call->is_held = is_held;
-	call->progress_ms = clock_monotonic_ms();
-	if (call->link != NULL)
-		link_hold(call->link, is_held);
 }

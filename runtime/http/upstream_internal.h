@@ -140,7 +140,11 @@ void call_link_lost(struct upstream_call *call, const struct error *err);
 bool call_received(struct upstream_call *call, const char *data, size_t length);
 void call_turn(struct upstream_call *call); /* there is no more to read just now */
 void call_eof(struct upstream_call *call);
-void call_sent(struct upstream_call *call);
+void call_free(struct upstream_call *call); /* what it held is given up */
+
+/* upstream_body.c */
+void call_sent(struct upstream_call *call); /* the link took bytes */
+void call_tell_drained(struct upstream_call *call);
 
 /* upstream_place.c */
 struct upstream_place *place_copy(const struct upstream_place *from);

@@ -55,6 +55,8 @@ may_repeat(const struct fetch *fetch, const struct http_incoming *answer,
 		return err->code == ERR_NETWORK && (!is_unsafe || !answer->was_sent);
 	if (is_unsafe && answer->status != 429)
 		return false;
+	if (answer->status == 401 && fetch->target->is_renewable)
+		return false; /* not with these credentials: its owner has others made */
 	return fetch_may_repeat(fetch->target->retry, answer->status, answer->headers);
 }
 

@@ -215,6 +215,33 @@ test("a run begins with credentials that last, and renews them while it is under
   assert.equal(tokens().length, n);
 });
 
+test("a run whose token is refused gets another, once for all its requests, and the refusal stays unseen", async (t) => {
+  const { nangod, integrate, connect, provider, tokens, pass } = await world(t);
+  await integrate("cc");
+  await nangod.deploy(await buildItems(t, (text) => text.replace("provider: unauthenticated", "provider: cc"), "cc"), "cc");
+  let valid;
+  provider.reply("POST /token", () => ({ json: { access_token: (valid = `token-${tokens().length}`), expires_in: 86400 } }));
+  const seen = [];
+  provider.reply("GET /api/items", ({ query, headers }) => {
+    const isKnown = headers.authorization === `Bearer ${valid}`;
+    seen.push(isKnown);
+    return isKnown ? { json: query.get("page") === "1" ? [{ id: "1", title: "x" }] : [] } : { status: 401, json: {} };
+  });
+  const made = await connect("cc", client);
+  assert.equal(made.status, 200, made.text);
+  assert.equal((await nangod.settled("cc", "acme", "items")).status, "SUCCESS");
+  await pass("1 minute"); // those made within 30 s are not made anew
+  valid = "revoked";
+  seen.length = 0;
+  const before = tokens().length;
+  await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["items"], provider_config_key: "cc", connection_id: "acme" } });
+  await until(() => seen.length > 2);
+  assert.equal((await nangod.settled("cc", "acme", "items")).status, "SUCCESS");
+  assert.deepEqual(seen.slice(0, 2), [false, true]);
+  assert.ok(!seen.slice(1).includes(false));
+  assert.equal(tokens().length, before + 1);
+});
+
 test("a stop waits for a renewal under way; whoever asks twice does not, and that is no failure", async (t) => {
   const dataDir = scratch(t);
   const w = await world(t, { dataDir });
