@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "command/node_up.h"
+#include "command/descriptors.h"
 #include "auth/apikey.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -348,6 +349,7 @@ node_start(TALLOC_CTX *mem, struct node_up *up, struct error *err)
 	node->started_ms = clock_monotonic_ms();
 	node->manifests.limit_bytes = config->manifest_bytes;
 	make_id(node);
+	descriptors_raise(config);
 	if (parse_roles(config->roles, &node->roles, err) < 0 ||
 	    place_programs(mem, config, err) < 0 ||
 	    catalogue_open(config->templates_dir, config->providers_file, &node->catalogue,

@@ -69,6 +69,20 @@ test("SIGTERM before anybody has read that it is ready is a clean stop too", asy
   assert.match(log, /Terminated: stopping/);
 });
 
+test("it may open as many files as the system lets it, and says when that is not enough", async (t) => {
+  for (const [limit, warns] of [["-S -n 300", /./], ["-n 700", /at most 700 files and sockets may be open, and with these settings \d+ may be needed/]]) {
+    const child = spawn("sh", ["-c", `ulimit ${limit}; exec "$0" "$@"`, program("nangod"), "dev", "--json", "--listen", "127.0.0.1:0", "--data-dir", scratch(t)], { stdio: ["ignore", "pipe", "pipe"] });
+    let log = "";
+    child.stderr.on("data", (data) => (log += data));
+    await once(child.stdout, "data");
+    const [, soft, hard] = /Max open files\s+(\d+)\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/limits`, "utf8"));
+    child.kill("SIGTERM");
+    await once(child, "close");
+    assert.equal(soft, hard);
+    assert.match(`${log}.`, warns);
+  }
+});
+
 test("a second start on the same data keeps keys and connections", async (t) => {
   const dataDir = scratch(t);
   const first = await start(t, { dataDir });
