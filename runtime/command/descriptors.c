@@ -27,10 +27,10 @@ descriptors_raise(const struct config *config)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max < needed(config))
-		log_warn("nangod",
-			 "at most %llu files and sockets may be open, and with these settings %llu "
-			 "may be needed: raise the limit (ulimit -Hn, LimitNOFILE) or lower "
-			 "NANGO_RUNS_MAX and NANGO_UPSTREAM_MAX",
-			 (unsigned long long)limit.rlim_max,
-			 (unsigned long long)needed(config));
+		log_warn(
+		    "nangod",
+		    "at most %llu files and sockets may be open, and with these settings %llu "
+		    "may be needed: raise the limit (ulimit -Hn, LimitNOFILE) or lower "
+		    "NANGO_RUNS_MAX and NANGO_UPSTREAM_MAX",
+		    (unsigned long long)limit.rlim_max, (unsigned long long)needed(config));
 }

@@ -290,8 +290,8 @@ bool
 proxy_again_after(struct proxy *proxy, const struct error *err, bool was_sent)
 {
 	bool is_harmless = !was_sent || proxy_may_repeat_method(proxy);
-	bool is_passing = err->code == ERR_NETWORK ||
-			  (err->code == ERR_GATEWAY_TIMEOUT && !was_sent);
+	bool is_passing =
+	    err->code == ERR_NETWORK || (err->code == ERR_GATEWAY_TIMEOUT && !was_sent);
 
 	if (!is_passing || !is_harmless || !proxy->is_body_whole ||
 	    proxy->attempt >= proxy->options.retries)
