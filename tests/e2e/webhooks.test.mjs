@@ -468,7 +468,7 @@ test("a stop does not wait for ever: what is in flight goes back, or is left to 
 });
 
 test("with the data family in a database of its own, both outboxes are delivered, listed and replayed", async (t) => {
-  const postgres = await start(t);
+  const postgres = await start(t, { dataDir: scratch(t) });
   const url = (name) => `host=${socketDir(postgres)} user=nango dbname=${name}`;
   for (const name of ["control", "records"]) await psql(postgres, `CREATE DATABASE ${name}`);
   const env = { NANGO_DATABASE_URL: url("control"), NANGO_RECORDS_DATABASE_URL: url("records") };
