@@ -128,6 +128,7 @@ static void
 check_call(struct upstream_call *call, int64_t now_ms)
 {
 	const char *host = call->origin->place->host;
+	int64_t stall_ms = call->upstream->config.stall_ms;
 	bool waits_for_us = !call->is_finished && upstream_unsent(call) == 0;
 
 	if (!call->queued.is_running) {
@@ -143,9 +144,9 @@ check_call(struct upstream_call *call, int64_t now_ms)
 		if (now_ms >= call->deadline_ms && !waits_for_us)
 			call_fail(call, ERR_GATEWAY_TIMEOUT, "%s did not answer in %lld s",
 				  host, (long long)call->timeout_ms / 1000);
-	} else if (!call->is_held && now_ms - call->progress_ms >= UPSTREAM_STALL_MS) {
+	} else if (!call->is_held && now_ms - call->progress_ms >= stall_ms) {
 		call_fail(call, ERR_GATEWAY_TIMEOUT, "%s stopped within its answer for %d s",
-			  host, UPSTREAM_STALL_MS / 1000);
+			  host, (int)(stall_ms / 1000));
 	}
 }
 
@@ -196,6 +197,21 @@ on_sweep(void *arg)
 
 /* ---- beginning and end ---- */
 
+static void
+fill(struct upstream_config *config)
+{
+	if (config->connections_max == 0)
+		config->connections_max = UPSTREAM_CONNECTIONS_MAX;
+	if (config->per_host_max == 0)
+		config->per_host_max = UPSTREAM_PER_HOST_MAX;
+	if (config->connect_ms == 0)
+		config->connect_ms = UPSTREAM_CONNECT_MS;
+	if (config->idle_ms == 0)
+		config->idle_ms = UPSTREAM_IDLE_MS;
+	if (config->stall_ms == 0)
+		config->stall_ms = UPSTREAM_STALL_MS;
+}
+
 int
 upstream_new(struct upstream **out, const struct upstream_config *config, struct error *err)
 {
@@ -205,10 +221,7 @@ upstream_new(struct upstream **out, const struct upstream_config *config, struct
 		abort();
 	signal(SIGPIPE, SIG_IGN);
 	up->config = *config;
-	if (up->config.connections_max == 0)
-		up->config.connections_max = UPSTREAM_CONNECTIONS_MAX;
-	if (up->config.per_host_max == 0)
-		up->config.per_host_max = UPSTREAM_PER_HOST_MAX;
+	fill(&up->config);
 	TAILQ_INIT(&up->calls);
 	TAILQ_INIT(&up->idle);
 	TAILQ_INIT(&up->fresh);

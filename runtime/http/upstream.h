@@ -35,7 +35,8 @@ struct upstream_config {
 	const char *egress_allow; /* as http/client has them */
 	const char *ca_file;
 	const char *proxy, *direct;
-	size_t connections_max, per_host_max; /* 0: the numbers above */
+	size_t connections_max, per_host_max;  /* 0: the numbers above */
+	int64_t connect_ms, idle_ms, stall_ms; /* for tests; 0: the numbers above */
 };
 
 MUST_CHECK int upstream_new(struct upstream **out, const struct upstream_config *config,

@@ -271,7 +271,7 @@ void
 link_rest(struct link *link)
 {
 	link->call = NULL;
-	link->deadline_ms = clock_monotonic_ms() + UPSTREAM_IDLE_MS;
+	link->deadline_ms = clock_monotonic_ms() + link->upstream->config.idle_ms;
 	TAILQ_INSERT_HEAD(&link->origin->idle, link, entry);
 	TAILQ_INSERT_TAIL(&link->upstream->idle, link, old_entry);
 	if (link->ssl != NULL && SSL_has_pending(link->ssl))
@@ -289,7 +289,8 @@ link_check(struct link *link, int64_t now_ms)
 	} else if (link->call != NULL && link->state != LINK_READY &&
 		   now_ms >= link->deadline_ms) {
 		error_set(&err, ERR_GATEWAY_TIMEOUT, "%s: no connection in %d s",
-			  link->origin->place->host, UPSTREAM_CONNECT_MS / 1000);
+			  link->origin->place->host,
+			  (int)(link->upstream->config.connect_ms / 1000));
 		link_lost(link, &err);
 	} else if (link->state == LINK_CONNECTING && now_ms >= link->address_ms &&
 		   link->next_address < link->addresses->count) {

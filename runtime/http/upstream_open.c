@@ -271,7 +271,7 @@ link_open(struct origin *origin, struct upstream_call *call)
 	link->output = evbuffer_new();
 	if (link->output == NULL)
 		abort();
-	link->deadline_ms = clock_monotonic_ms() + UPSTREAM_CONNECT_MS;
+	link->deadline_ms = clock_monotonic_ms() + link->upstream->config.connect_ms;
 	link->address_ms = INT64_MAX;
 	origin->links++;
 	origin->upstream->links++;
