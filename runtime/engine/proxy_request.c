@@ -44,15 +44,6 @@ static const char *const not_for_others[] = {"authorization", "cookie", "x-api-k
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool
-is_among(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* Of the body; as it is named for the provider, if it is. */
 static const char *
 type_of(const struct proxy *proxy)
@@ -110,10 +101,11 @@ put_named(const struct proxy *proxy, const struct http_field *put_in, struct fie
 		const char *name = f->name + strlen(PREFIX);
 
 		if (strncmp(f->name, PREFIX, strlen(PREFIX)) != 0 || *name == '\0' ||
-		    is_among(not_the_callers, COUNT(not_the_callers), name) ||
+		    http_name_is_among(not_the_callers, COUNT(not_the_callers), name) ||
 		    has(put_in, name) || proxy_is_listed(request_headers(proxy->req), f->name))
 			continue;
-		if (proxy->is_foreign && is_among(not_for_others, COUNT(not_for_others), name))
+		if (proxy->is_foreign &&
+		    http_name_is_among(not_for_others, COUNT(not_for_others), name))
 			continue;
 		put(fields, name, f->value);
 	}
@@ -126,7 +118,7 @@ put_of_body(const struct proxy *proxy, const struct http_field *put_in, struct f
 	if (proxy->is_body_whole && proxy->body.length == 0)
 		return;
 	for (const struct http_field *f = request_headers(proxy->req); f->name != NULL; f++)
-		if (is_among(of_the_body, COUNT(of_the_body), f->name) &&
+		if (http_name_is_among(of_the_body, COUNT(of_the_body), f->name) &&
 		    !has(put_in, f->name) && !has(fields->list, f->name))
 			put(fields, f->name, f->value);
 }

@@ -172,3 +172,12 @@ http_is_utf8(const char *text)
 	}
 	return true;
 }
+
+bool
+http_name_is_among(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}

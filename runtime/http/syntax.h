@@ -28,4 +28,7 @@ int http_percent_decode(char *text, bool plus_is_space);
 
 bool http_is_utf8(const char *text);
 
+/* Whether a field's name is one of these, in any case. */
+bool http_name_is_among(const char *const *names, size_t count, const char *name);
+
 #endif

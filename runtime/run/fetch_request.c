@@ -19,15 +19,6 @@ static const char *const not_the_plugins[] = {
 };
 
 static bool
-is_among(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcasecmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool
 has_field(const struct http_field *fields, const char *name, bool with_case)
 {
 	for (; fields != NULL && fields->name != NULL; fields++)
@@ -163,8 +154,9 @@ fetch_headers(TALLOC_CTX *mem, const struct fetch_target *target,
 		abort();
 	for (; own != NULL && own->name != NULL; own++) {
 		if (own->value == NULL || has_field(target->headers, own->name, false) ||
-		    is_among(not_the_plugins,
-			     sizeof(not_the_plugins) / sizeof(not_the_plugins[0]), own->name))
+		    http_name_is_among(not_the_plugins,
+				       sizeof(not_the_plugins) / sizeof(not_the_plugins[0]),
+				       own->name))
 			continue;
 		if (add_field(fields, &n, own->name, own->value, err) < 0)
 			return -1;

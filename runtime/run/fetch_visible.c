@@ -6,6 +6,7 @@
  * headers that hold URLs. A header that still holds a value that was put in is left out whole.
  */
 #include "run/fetch_request.h"
+#include "http/syntax.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,6 @@ static const char *const secrets[] = {
 static const char *const with_urls[] = {"location", "content-location", "link", "refresh"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static bool
-is_among(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcasecmp(names[i], name) == 0)
-			return true;
-	return false;
-}
 
 /* Where the pair ends: the next one, or what cannot stand in a query. */
 static size_t
@@ -77,7 +69,8 @@ clean(TALLOC_CTX *mem, const struct fetch_target *target, const struct http_fiel
 	const struct http_field *q = target->query;
 	char *text;
 
-	if (q == NULL || q->name == NULL || !is_among(with_urls, COUNT(with_urls), field->name))
+	if (q == NULL || q->name == NULL ||
+	    !http_name_is_among(with_urls, COUNT(with_urls), field->name))
 		return field->value;
 	text = talloc_strdup(mem, field->value);
 	if (text == NULL)
@@ -105,7 +98,7 @@ fetch_visible(TALLOC_CTX *mem, const struct fetch_target *target, const struct h
 				 fetch_field(with, name) != NULL;
 		const char *value;
 
-		if (is_among(secrets, COUNT(secrets), name) ||
+		if (http_name_is_among(secrets, COUNT(secrets), name) ||
 		    (is_put_in && strcasecmp(name, "content-type") != 0))
 			continue;
 		value = clean(mem, target, &headers[i]);

@@ -148,7 +148,7 @@ test("radicale, a calendar server", { timeout: 120_000 }, async (t) => {
   const xml = { "Content-Type": "application/xml; charset=utf-8" };
 
   await t.test("a calendar is made by a method that the client does not know", async () => {
-    const { status } = await nangod.call("MKCALENDAR", "/proxy/work/", { raw: true, headers: { "provider-config-key": "calendar", "connection-id": "ann" } });
+    const { status } = await nangod.call("MKCALENDAR", "/proxy/office/", { raw: true, headers: { "provider-config-key": "calendar", "connection-id": "ann" } });
     assert.equal(status, 201);
   });
 
@@ -156,52 +156,52 @@ test("radicale, a calendar server", { timeout: 120_000 }, async (t) => {
   await t.test("events are put, and not over one that is there", async () => {
     for (const n of [1, 2, 3]) {
       const headers = { "Content-Type": "text/calendar; charset=utf-8", "If-None-Match": "*" };
-      const put = await client.put({ ...who, endpoint: `/work/${n}.ics`, data: event(`e${n}`, `Nummer ${n} – ü`), headers });
+      const put = await client.put({ ...who, endpoint: `/office/${n}.ics`, data: event(`e${n}`, `Nummer ${n} – ü`), headers });
       assert.equal(put.status, 201);
       etags[n] = put.headers.etag;
-      const again = await refusal(client.put({ ...who, endpoint: `/work/${n}.ics`, data: event(`e${n}`, "again"), headers }));
+      const again = await refusal(client.put({ ...who, endpoint: `/office/${n}.ics`, data: event(`e${n}`, "again"), headers }));
       assert.equal(again.status, 412);
     }
   });
 
   await t.test("PROPFIND lists them", async () => {
     const data = '<?xml version="1.0"?><propfind xmlns="DAV:"><prop><getetag/><resourcetype/></prop></propfind>';
-    const found = await client.proxy({ ...who, method: "PROPFIND", endpoint: "/work/", data, headers: { ...xml, Depth: "1" } });
+    const found = await client.proxy({ ...who, method: "PROPFIND", endpoint: "/office/", data, headers: { ...xml, Depth: "1" } });
     assert.equal(found.status, 207);
     for (const n of [1, 2, 3]) {
-      assert.match(found.data, new RegExp(`/ann/work/${n}.ics`));
+      assert.match(found.data, new RegExp(`/ann/office/${n}.ics`));
       assert.ok(found.data.includes(etags[n].replaceAll('"', "&quot;")) || found.data.includes(etags[n]));
     }
   });
 
   await t.test("REPORT gives those that are asked for, with what is in them", async () => {
     const data = `<?xml version="1.0"?><C:calendar-multiget xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">
-      <prop><getetag/><C:calendar-data/></prop><href>/ann/work/2.ics</href></C:calendar-multiget>`;
-    const report = await client.proxy({ ...who, method: "REPORT", endpoint: "/work/", data, headers: { ...xml, Depth: "1" } });
+      <prop><getetag/><C:calendar-data/></prop><href>/ann/office/2.ics</href></C:calendar-multiget>`;
+    const report = await client.proxy({ ...who, method: "REPORT", endpoint: "/office/", data, headers: { ...xml, Depth: "1" } });
     assert.equal(report.status, 207);
     assert.match(report.data, /SUMMARY:Nummer 2 – ü/);
     assert.doesNotMatch(report.data, /Nummer [13]/);
   });
 
   await t.test("one is read, and deleted by its version", async () => {
-    const one = await client.get({ ...who, endpoint: "/work/3.ics", responseType: "text" });
+    const one = await client.get({ ...who, endpoint: "/office/3.ics", responseType: "text" });
     assert.match(one.headers["content-type"], /^text\/calendar/);
     assert.equal(one.headers.etag, etags[3]);
     assert.match(one.data, /UID:e3/);
-    assert.equal((await refusal(client.delete({ ...who, endpoint: "/work/3.ics", headers: { "If-Match": '"other"' } }))).status, 412);
-    assert.equal((await client.delete({ ...who, endpoint: "/work/3.ics", headers: { "If-Match": etags[3] } })).status, 200);
-    assert.equal((await refusal(client.get({ ...who, endpoint: "/work/3.ics" }))).status, 404);
+    assert.equal((await refusal(client.delete({ ...who, endpoint: "/office/3.ics", headers: { "If-Match": '"other"' } }))).status, 412);
+    assert.equal((await client.delete({ ...who, endpoint: "/office/3.ics", headers: { "If-Match": etags[3] } })).status, 200);
+    assert.equal((await refusal(client.get({ ...who, endpoint: "/office/3.ics" }))).status, 404);
   });
 
   await t.test("OPTIONS says what it can", async () => {
-    const answer = await nangod.call("OPTIONS", "/proxy/work/", { raw: true, headers: { "provider-config-key": "calendar", "connection-id": "ann" } });
+    const answer = await nangod.call("OPTIONS", "/proxy/office/", { raw: true, headers: { "provider-config-key": "calendar", "connection-id": "ann" } });
     assert.match(answer.headers.get("dav"), /calendar-access/);
     assert.match(answer.headers.get("allow"), /REPORT/);
   });
 
   await t.test("another's calendar is refused by it", async () => {
     await nangod.connect("calendar", { id: "eve", connection_config: { base: `${radicale.url}/ann` }, credentials: { ...radicale.credentials, password: "s3cret" } });
-    const answer = await refusal(client.get({ ...who, connectionId: "eve", endpoint: "/work/1.ics" }));
+    const answer = await refusal(client.get({ ...who, connectionId: "eve", endpoint: "/office/1.ics" }));
     assert.equal(answer.status, 401);
     assert.equal(answer.headers["www-authenticate"], undefined);
   });

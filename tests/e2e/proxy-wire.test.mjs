@@ -377,6 +377,7 @@ test("ends", { timeout: 60_000 }, async (t) => {
       const all = client.bytes.length === 0 ? [] : replies(client.text);
       assert.ok(all.length === 0 || all[0].status === 502 || !all[0].isWhole, client.text.slice(0, 500));
       assert.doesNotMatch(client.text, /evil/);
+      assert.equal((await nangod.call("GET", "/health")).status, 200, "it lives on");
     });
 
   await t.test("bytes behind an answer are no answer to the next request", async () => {
