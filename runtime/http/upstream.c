@@ -41,7 +41,7 @@ origin_for(struct upstream *up, const struct upstream_place *place)
 		abort();
 	origin->upstream = up;
 	origin->place = place_copy(place);
-	TAILQ_INIT(&origin->idle);
+	TAILQ_INIT(&origin->free);
 	HASH_ADD_KEYPTR(hh, up->origins, origin->place->key, strlen(origin->place->key),
 			origin);
 	return origin;
@@ -72,7 +72,7 @@ send_at_once(struct upstream_call *call)
 	struct call_queue *queue = call->upstream->queue;
 
 	if (call->err.code != ERR_NONE || !call->is_finished || call_queue_waiting(queue) > 1 ||
-	    TAILQ_EMPTY(&call->origin->idle) || call_queue_next(queue) == NULL)
+	    TAILQ_EMPTY(&call->origin->free) || call_queue_next(queue) == NULL)
 		return false;
 	if (call_make(call) != UPSTREAM_MADE) {
 		call_queue_again(queue, &call->queued);
@@ -124,6 +124,14 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 
 /* ---- time-outs ---- */
 
+/* Of HTTP/2, a connection may have others that it still answers. */
+static void
+doubt(const struct upstream_call *call, int64_t since_ms)
+{
+	if (call->link != NULL && call->link->h2 != NULL)
+		h2_doubt(call->link, since_ms);
+}
+
 static void
 check_call(struct upstream_call *call, int64_t now_ms)
 {
@@ -141,10 +149,13 @@ check_call(struct upstream_call *call, int64_t now_ms)
 	} else if (call->link != NULL && call->link->state != LINK_READY) {
 		link_check(call->link, now_ms);
 	} else if (!call->has_answer) {
-		if (now_ms >= call->deadline_ms && !waits_for_us)
+		if (now_ms >= call->deadline_ms && !waits_for_us) {
+			doubt(call, call->deadline_ms - call->timeout_ms);
 			call_fail(call, ERR_GATEWAY_TIMEOUT, "%s did not answer in %lld s",
 				  host, (long long)call->timeout_ms / 1000);
+		}
 	} else if (!call->is_held && now_ms - call->progress_ms >= stall_ms) {
+		doubt(call, call->progress_ms);
 		call_fail(call, ERR_GATEWAY_TIMEOUT, "%s stopped within its answer for %d s",
 			  host, (int)(stall_ms / 1000));
 	}

@@ -24,7 +24,9 @@
 #define UPSTREAM_STALL_MS 60000	     /* without a byte in either direction, once it answers */
 #define UPSTREAM_HIGH (256 * 1024)   /* unsent bytes over which a writer should stop */
 #define UPSTREAM_LOW (64 * 1024)     /* and under which `drained` is called */
-#define UPSTREAM_REPEAT_MAX (64 * 1024) /* bytes of a request that is kept to be sent anew */
+#define UPSTREAM_STREAMS_MAX 100 /* calls on one connection of HTTP/2, or fewer as it says */
+#define UPSTREAM_WINDOW (512 * 1024) /* that HTTP/2 may send of an answer that is held */
+#define UPSTREAM_REPEATS_MAX 3 /* of a request that HTTP/2 refused before it was looked at */
 
 struct upstream;
 struct upstream_call;
@@ -36,6 +38,7 @@ struct upstream_config {
 	const char *ca_file;
 	const char *proxy, *direct;
 	size_t connections_max, per_host_max;  /* 0: the numbers above */
+	bool is_h2_off;			       /* HTTP/1.1 only */
 	int64_t connect_ms, idle_ms, stall_ms; /* for tests; 0: the numbers above */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/upstream_body -- a request's body on its way, never longer than its head says.
+ * http/upstream_body -- a request's body on its way, never longer than its head says; in chunks
+ * where that does not say how long it is (HTTP/2 has frames of its own).
  */
 #include "http/upstream_internal.h"
 
@@ -31,13 +32,19 @@ call_sent(struct upstream_call *call)
 size_t
 upstream_unsent(const struct upstream_call *call)
 {
-	return call->link == NULL ? 0 : link_unsent(call->link);
+	if (call->link == NULL)
+		return 0;
+	return call->stream != NULL ? stream_unsent(call) : link_unsent(call->link);
 }
 
 static void
 put(struct upstream_call *call, const void *data, size_t length)
 {
-	if (call->is_out_sent && call->link != NULL)
+	if (!call->is_out_sent || call->link == NULL)
+		return;
+	if (call->stream != NULL)
+		stream_put(call, data, length);
+	else
 		link_send(call->link, data, length);
 	if (upstream_unsent(call) > UPSTREAM_HIGH)
 		call->is_clogged = true;
@@ -52,8 +59,9 @@ upstream_write(struct upstream_call *call, const void *data, size_t length)
 		length = (size_t)call->body_left; /* what came behind it would be a request */
 	if (length == 0 || call->is_finished)
 		return;
-	if (!call->is_chunked) {
+	if (!call->is_chunked)
 		call->body_left -= (int64_t)length;
+	if (!call->is_chunked || call->stream != NULL) {
 		put(call, data, length);
 		return;
 	}
@@ -70,7 +78,9 @@ upstream_finish(struct upstream_call *call)
 	if (call->is_finished)
 		return;
 	call->is_finished = true;
-	if (call->is_chunked)
+	if (call->stream != NULL)
+		stream_resume(call);
+	else if (call->is_chunked)
 		put(call, "0\r\n\r\n", 5);
 }
 
@@ -81,6 +91,8 @@ upstream_hold(struct upstream_call *call, bool is_held)
 		return;
 	call->is_held = is_held;
 	call->progress_ms = clock_monotonic_ms();
-	if (call->link != NULL)
+	if (call->stream != NULL)
+		stream_hold(call, is_held);
+	else if (call->link != NULL)
 		link_hold(call->link, is_held);
 }

@@ -2,8 +2,9 @@
 /*
  * http/upstream_internal -- what the files of http/upstream share.
  *
- * A call waits for its turn, then holds one link (a connection) until its answer is complete; a
- * link without a call is idle, in its origin's list.
+ * A call waits for its turn, then has a link (a connection) until its answer is complete. A
+ * link of HTTP/1.1 has one call at a time, one of HTTP/2 many; those that may take one are in
+ * their origin's list, those without any also in the upstream's, to be closed one day.
  */
 #ifndef NANGO_HTTP_UPSTREAM_INTERNAL_H
 #define NANGO_HTTP_UPSTREAM_INTERNAL_H
@@ -16,11 +17,14 @@
 #include "http/resolver.h"
 #include "http/upstream.h"
 
+#include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
 #include <sys/queue.h>
 #include <uthash.h>
 
-#define UPSTREAM_READ_BYTES (128 * 1024) /* at a time */
+#define UPSTREAM_READ_BYTES (128 * 1024)  /* at a time */
+#define UPSTREAM_FRAMES_BYTES (64 * 1024) /* of HTTP/2, in one write */
+#define UPSTREAM_READS_A_TURN 8		  /* of one link, before others have theirs */
 
 struct event;
 struct evbuffer;
@@ -40,14 +44,19 @@ struct via { /* the company's proxy */
 	char *authorization; /* a header line, or NULL */
 };
 
+TAILQ_HEAD(link_list, link);
+TAILQ_HEAD(call_list, upstream_call);
+
 struct origin {
 	UT_hash_handle hh;
 	struct upstream *upstream;
 	struct upstream_place *place;
 	SSL_CTX *ssl; /* of its own, with a certificate; NULL: everybody's */
 	SSL_SESSION *session;
-	struct via *via;	 /* NULL: it is reached without one */
-	TAILQ_HEAD(, link) idle; /* newest first */
+	struct via *via;	   /* NULL: it is reached without one */
+	struct link_list free;	   /* that may take a call: newest first */
+	struct link *opening;	   /* that calls may wait for, or NULL */
+	bool speaks_h2, wants_old; /* the last time; it refuses HTTP/2 */
 	size_t links;
 	size_t calls;	 /* that name it */
 	int64_t used_ms; /* when it last had any of both */
@@ -62,13 +71,15 @@ enum link_state {
 };
 
 struct link {
-	TAILQ_ENTRY(link) entry; /* of its origin's idle ones */
+	TAILQ_ENTRY(link) entry; /* of its origin's free ones */
 	/* Of all idle ones, oldest first; or of those that are to begin. */
 	TAILQ_ENTRY(link) old_entry;
 	struct upstream *upstream;
 	struct origin *origin;
-	struct upstream_call *call; /* NULL: idle */
+	struct call_list calls;
+	size_t calls_count;
 	enum link_state state;
+	struct h2 *h2; /* NULL: it speaks HTTP/1.1, or not yet */
 	struct resolver_ask *ask;
 	struct resolver_list *addresses;
 	size_t next_address;
@@ -76,33 +87,58 @@ struct link {
 	struct event *readable, *writable;
 	struct evbuffer *output;
 	SSL *ssl;
-	int64_t deadline_ms; /* of the connection, or of being kept */
-	int64_t address_ms;  /* of this address */
-	bool is_reused;	     /* it has answered before */
-	bool is_new;	     /* in the upstream's list of those that are to begin */
-	bool is_cut;	     /* it ended without saying so */
+	int64_t deadline_ms;	       /* of the connection, or of being kept */
+	int64_t address_ms;	       /* of this address */
+	bool is_free, is_idle, is_new; /* in the list of those */
+	bool is_cut;		       /* it ended without saying so */
 	bool wants_read_to_write;
-	bool is_closing;	    /* after this answer */
+	bool is_closing;	    /* takes no call any more */
 	struct http_parser *tunnel; /* of what the proxy answers */
 	char why[ADDRESS_WHY_MAX];
 };
 
+struct h2 {
+	struct link *link;
+	nghttp2_session *session;
+	struct call_list touched; /* calls to be told of what was read, or sent */
+	int64_t received_ms;
+	const char *why; /* it is over, or NULL */
+};
+
+struct h2_stream {
+	int32_t id;	       /* 0: it is over, or never was */
+	struct evbuffer *body; /* of the request, unsent; NULL: it has none */
+	size_t unread; /* bytes of a held answer that the window is not given back for */
+	struct http_field fields[HTTP_HEADER_FIELDS_MAX + 1];
+	size_t fields_count, fields_bytes;
+	int status;
+	unsigned interims;
+	int64_t length;
+	bool was_read, was_written; /* it is touched */
+	bool is_answered;	    /* to its end */
+	const char *why;	    /* it was broken off by us, or NULL */
+};
+
 struct upstream_call {
 	struct queued_call queued; /* first: the queue's part */
-	TAILQ_ENTRY(upstream_call) entry;
+	/* Of all; of its link's; of those whose stream is touched. */
+	TAILQ_ENTRY(upstream_call) entry, link_entry, stream_entry;
 	struct upstream *upstream;
 	struct origin *origin;
 	struct link *link; /* NULL: it waits */
 	const struct upstream_events *events;
 	void *arg;
-	struct buf out; /* what was made, until it is answered or may not be sent anew */
-	struct http_parser *parser;
-	TALLOC_CTX *answer; /* of the parser */
+	struct buf out;		    /* what was made, until it is sent */
+	struct http_parser *parser; /* of the answer in HTTP/1.1 */
+	struct h2_stream *stream;   /* its part of HTTP/2 */
 	int64_t deadline_ms, timeout_ms, progress_ms;
 	int64_t body_left; /* of its body, as its head says */
 	bool is_head, is_chunked, is_finished, may_repeat;
-	bool is_out_sent; /* out went to the link */
-	bool was_sent, has_answer, is_held, is_clogged;
+	bool is_on_kept;   /* its link had served others before */
+	bool is_out_sent;  /* what was made went to the link */
+	bool is_out_whole; /* and no body follows */
+	bool was_sent, has_begun, has_answer, is_held, is_clogged;
+	unsigned repeats;
 	bool is_telling, is_cancelled; /* an event runs; and ended the call */
 	struct error err;	       /* found before there was a link */
 	uint64_t round;		       /* of the sweep that looked at it */
@@ -116,9 +152,9 @@ struct upstream {
 	struct resolver *resolver;
 	struct call_queue *queue;
 	struct origin *origins;
-	TAILQ_HEAD(, upstream_call) calls; /* all of them */
-	TAILQ_HEAD(link_list, link) idle;  /* oldest first */
-	struct link_list fresh;		   /* to begin, in a turn of their own */
+	struct call_list calls; /* all of them */
+	struct link_list idle;	/* without a call: oldest first */
+	struct link_list fresh; /* to begin, in a turn of their own */
 	size_t links;
 	uint64_t round;
 	SSL_CTX *ssl;
@@ -126,6 +162,7 @@ struct upstream {
 	bool is_freed;
 	struct buf chunk; /* of a body, while it is sent */
 	char scratch[UPSTREAM_READ_BYTES];
+	char frames[UPSTREAM_FRAMES_BYTES];
 };
 
 /* upstream_call.c */
@@ -136,15 +173,49 @@ void call_fail(struct upstream_call *call, enum error_code code, const char *fmt
     __attribute__((format(printf, 3, 4)));
 void call_link_ready(struct upstream_call *call);
 void call_link_lost(struct upstream_call *call, const struct error *err);
-/* Whether the call goes on: otherwise neither it nor its link may be touched. */
+void call_repeat(struct upstream_call *call); /* back to the queue: nothing came of it */
+void call_release(struct upstream_call *call, bool is_link_good); /* its place and its link */
+void call_free(struct upstream_call *call);			  /* what it held is given up */
+
+/* upstream_answer.c; those that tell: whether the call goes on. If not, it may not be touched.
+ */
+void answer_expect(struct upstream_call *call); /* in HTTP/1.1, of a link */
 bool call_received(struct upstream_call *call, const char *data, size_t length);
-void call_turn(struct upstream_call *call); /* there is no more to read just now */
 void call_eof(struct upstream_call *call);
-void call_free(struct upstream_call *call); /* what it held is given up */
+bool call_tell_head(struct upstream_call *call, const struct upstream_answer *answer);
+bool call_tell_data(struct upstream_call *call, const char *data, size_t length);
+void call_turn(struct upstream_call *call); /* there is no more to read just now */
+void call_end(struct upstream_call *call, bool is_link_good); /* the answer is complete */
+void call_cut(struct upstream_call *call); /* the connection ended, the answer did not */
 
 /* upstream_body.c */
 void call_sent(struct upstream_call *call); /* the link took bytes */
 void call_tell_drained(struct upstream_call *call);
+
+/* upstream_h2.c: a link that speaks HTTP/2 */
+void h2_begin(struct link *link);
+void h2_free(struct h2 *h2);
+size_t h2_streams_max(const struct h2 *h2);
+void h2_read(struct link *link);
+void h2_flush(struct link *link);		    /* of the loop; never within another call */
+void h2_schedule(struct link *link);		    /* so that it is */
+void h2_doubt(struct link *link, int64_t since_ms); /* nothing came of it: no more calls */
+void h2_left(struct link *link);		    /* by a call */
+
+/* upstream_stream.c: a call's part of it */
+MUST_CHECK bool stream_begin(struct upstream_call *call); /* false: not on this link */
+void stream_leave(struct upstream_call *call);
+void stream_free(struct upstream_call *call);
+void stream_put(struct upstream_call *call, const void *data, size_t length);
+void stream_resume(struct upstream_call *call); /* there is more, or it is finished */
+size_t stream_unsent(const struct upstream_call *call);
+void stream_hold(struct upstream_call *call, bool is_held);
+void stream_touch(struct upstream_call *call, bool was_read); /* or sent */
+void stream_untouch(struct upstream_call *call);
+void stream_tell(struct h2 *h2); /* those that were touched */
+
+/* upstream_frames.c */
+void frames_set_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* upstream_place.c */
 struct upstream_place *place_copy(const struct upstream_place *from);
@@ -160,20 +231,25 @@ void via_add_head(const struct origin *origin, struct buf *out, const char *head
 /* upstream_link.c */
 void link_begin(struct link *link); /* may fail, and tell the call so, before it returns */
 void link_open(struct origin *origin, struct upstream_call *call);
-/* An idle one; false: it was dead, or had something to say, and is closed. */
+bool link_wait(struct upstream_call *call); /* for one that is being opened; false: none */
+/* A free one; false: it was dead, or had something to say, and is closed. */
 bool link_give(struct link *link, struct upstream_call *call);
-void link_rest(struct link *link); /* it is idle now */
-void link_close(struct link *link);
+/* The call has it no more; of HTTP/1.1 it is closed unless it is good. */
+void link_leave(struct upstream_call *call, bool is_good);
+void link_rest(struct link *link);  /* it is idle now */
+void link_sort(struct link *link);  /* into its origin's free ones, or out of them */
+void link_close(struct link *link); /* has no calls */
 void link_send(struct link *link, const void *data, size_t length);
 void link_hold(struct link *link, bool is_held);
-void link_check(struct link *link, int64_t now_ms);
+void link_check(struct link *link, int64_t now_ms); /* while it is opened */
 size_t link_unsent(const struct link *link);
 
-/* between upstream_link.c and upstream_open.c */
-void link_lost(struct link *link, const struct error *err);
+/* among upstream_link.c, upstream_open.c and upstream_h2.c */
+void link_lost(struct link *link, const struct error *err); /* its calls hear of it */
 void link_close_socket(struct link *link);
 void link_want_write(struct link *link);
 void link_flush(struct link *link);
+void link_write(struct link *link); /* what is in its output, as far as the socket takes it */
 void link_read_idle(struct link *link);
 void link_read_answer(struct link *link);
 /* What came, into the upstream's scratch: 0, or -1 at the end of the connection. */
@@ -188,6 +264,8 @@ MUST_CHECK int tls_begin(struct link *link, struct error *err);
 enum tls_result { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_EOF, TLS_FAILED };
 enum tls_result tls_shake(struct link *link, struct error *err);
 bool tls_is_quiet(struct link *link); /* nothing is there to be read */
+bool tls_is_over(struct link *link);  /* its end is */
+bool tls_speaks_h2(const struct link *link);
 enum tls_result tls_read(struct link *link, void *out, size_t size, size_t *length);
 enum tls_result tls_write(struct link *link, const void *data, size_t length, size_t *written);
 

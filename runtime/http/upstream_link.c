@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/upstream_link -- one connection to a provider: bytes out and in, and its end; how it
- * comes about is upstream_open's.
+ * http/upstream_link -- one connection to a provider: its calls, bytes out and in, and its
+ * end; how it comes about is upstream_open's, what HTTP/2 makes of it upstream_h2's.
  *
  * The read event stays registered while a link is idle: that is how its end is noticed before a
  * request is sent into it. Sending is tried at once; only what the socket did not take is kept.
@@ -21,8 +21,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READS_A_TURN 8 /* of one link, before others have theirs */
-
 size_t
 link_unsent(const struct link *link)
 {
@@ -30,6 +28,18 @@ link_unsent(const struct link *link)
 }
 
 /* ---- the end ---- */
+
+static void
+drop(struct upstream_call *call)
+{
+	struct link *link = call->link;
+
+	if (call->stream != NULL)
+		stream_leave(call);
+	TAILQ_REMOVE(&link->calls, call, link_entry);
+	link->calls_count--;
+	call->link = NULL;
+}
 
 void
 link_close_socket(struct link *link)
@@ -50,38 +60,83 @@ link_close_socket(struct link *link)
 	link->fd = -1;
 }
 
+static void
+unlist(struct link *link)
+{
+	if (link->is_free)
+		TAILQ_REMOVE(&link->origin->free, link, entry);
+	if (link->is_idle)
+		TAILQ_REMOVE(&link->upstream->idle, link, old_entry);
+	if (link->is_new)
+		TAILQ_REMOVE(&link->upstream->fresh, link, old_entry);
+	if (link->origin->opening == link)
+		link->origin->opening = NULL;
+	link->is_free = link->is_idle = link->is_new = false;
+}
+
 void
 link_close(struct link *link)
 {
-	struct upstream *up = link->upstream;
-
-	if (link->call == NULL) {
-		TAILQ_REMOVE(&link->origin->idle, link, entry);
-		TAILQ_REMOVE(&up->idle, link, old_entry);
-	} else {
-		link->call->link = NULL;
-	}
-	if (link->is_new)
-		TAILQ_REMOVE(&up->fresh, link, old_entry);
+	unlist(link);
 	resolver_cancel(link->ask);
+	h2_free(link->h2);
 	link_close_socket(link);
 	evbuffer_free(link->output);
 	free(link->addresses);
 	talloc_free(link->tunnel);
 	link->origin->links--;
-	up->links--;
+	link->upstream->links--;
 	free(link);
 }
 
-/* The call hears of it, and may have another link by then. */
+/* Each call may do anything as it hears of it; it has another link by then, or none. */
 void
 link_lost(struct link *link, const struct error *err)
 {
-	struct upstream_call *call = link->call;
+	const struct error why = *err;
+	struct upstream_call *call;
 
+	link->is_closing = true;
+	unlist(link);
+	while ((call = TAILQ_FIRST(&link->calls)) != NULL) {
+		drop(call);
+		call_link_lost(call, &why);
+	}
 	link_close(link);
-	if (call != NULL)
-		call_link_lost(call, err);
+}
+
+/* ---- its calls ---- */
+
+static bool
+has_room(const struct link *link)
+{
+	if (link->state != LINK_READY || link->is_closing)
+		return false;
+	return link->calls_count < (link->h2 == NULL ? 1 : h2_streams_max(link->h2));
+}
+
+void
+link_sort(struct link *link)
+{
+	bool is_free = has_room(link);
+
+	if (is_free && !link->is_free)
+		TAILQ_INSERT_HEAD(&link->origin->free, link, entry);
+	else if (!is_free && link->is_free)
+		TAILQ_REMOVE(&link->origin->free, link, entry);
+	link->is_free = is_free;
+}
+
+static void
+take(struct link *link, struct upstream_call *call)
+{
+	TAILQ_INSERT_TAIL(&link->calls, call, link_entry);
+	link->calls_count++;
+	call->link = link;
+	if (link->is_idle)
+		TAILQ_REMOVE(&link->upstream->idle, link, old_entry);
+	link->is_idle = false;
+	link_sort(link);
 }
 
 /* ---- bytes ---- */
@@ -116,7 +171,7 @@ send_some(struct link *link, const void *data, size_t length)
 
 /* A write that fails is heard of by reading: the answer may have come before the end. */
 void
-link_flush(struct link *link)
+link_write(struct link *link)
 {
 	struct evbuffer_iovec piece;
 	ssize_t n;
@@ -133,8 +188,14 @@ link_flush(struct link *link)
 		}
 		evbuffer_drain(link->output, (size_t)n);
 	}
-	if (link->call != NULL && link->state == LINK_READY)
-		call_sent(link->call);
+}
+
+void
+link_flush(struct link *link)
+{
+	link_write(link);
+	if (link->state == LINK_READY && !TAILQ_EMPTY(&link->calls))
+		call_sent(TAILQ_FIRST(&link->calls));
 }
 
 void
@@ -198,7 +259,7 @@ link_read_idle(struct link *link)
 static int
 read_once(struct link *link)
 {
-	struct upstream_call *call = link->call;
+	struct upstream_call *call = TAILQ_FIRST(&link->calls);
 	size_t length;
 
 	if (link_receive(link, &length) < 0) {
@@ -215,10 +276,10 @@ read_once(struct link *link)
 void
 link_read_answer(struct link *link)
 {
-	struct upstream_call *call = link->call;
+	struct upstream_call *call = TAILQ_FIRST(&link->calls);
 	int result = 1;
 
-	for (int i = 0; i < READS_A_TURN && result > 0; i++)
+	for (int i = 0; i < UPSTREAM_READS_A_TURN && result > 0; i++)
 		result = read_once(link);
 	if (result < 0)
 		return;
@@ -230,7 +291,7 @@ link_read_answer(struct link *link)
 void
 link_hold(struct link *link, bool is_held)
 {
-	if (link->state != LINK_READY)
+	if (link->state != LINK_READY || link->h2 != NULL)
 		return;
 	if (is_held) {
 		event_del(link->readable);
@@ -252,42 +313,75 @@ is_quiet(struct link *link)
 	return recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
+/* One of HTTP/2 that has calls is read all the time. */
+static bool
+is_dead(struct link *link)
+{
+	if (link->h2 == NULL)
+		return !is_quiet(link);
+	return link->is_idle && tls_is_over(link);
+}
+
 bool
 link_give(struct link *link, struct upstream_call *call)
 {
-	if (!is_quiet(link)) {
+	if (is_dead(link)) {
 		link_close(link);
 		return false;
 	}
-	TAILQ_REMOVE(&link->origin->idle, link, entry);
-	TAILQ_REMOVE(&link->upstream->idle, link, old_entry);
-	link->is_reused = true;
-	link->call = call;
-	call->link = link;
+	take(link, call);
+	call->is_on_kept = true;
+	return true;
+}
+
+bool
+link_wait(struct upstream_call *call)
+{
+	struct link *link = call->origin->opening;
+
+	if (link == NULL || link->calls_count >= UPSTREAM_STREAMS_MAX)
+		return false;
+	take(link, call);
+	call->is_on_kept = false;
 	return true;
 }
 
 void
 link_rest(struct link *link)
 {
-	link->call = NULL;
 	link->deadline_ms = clock_monotonic_ms() + link->upstream->config.idle_ms;
-	TAILQ_INSERT_HEAD(&link->origin->idle, link, entry);
+	link->is_idle = true;
 	TAILQ_INSERT_TAIL(&link->upstream->idle, link, old_entry);
-	if (link->ssl != NULL && SSL_has_pending(link->ssl))
+	link_sort(link);
+	if (link->h2 == NULL && link->ssl != NULL && SSL_has_pending(link->ssl))
 		link_close(link); /* it would wake nobody */
 }
 
-/* Of one that is being opened, and of one that is idle; a call has its own time-outs. */
+void
+link_leave(struct upstream_call *call, bool is_good)
+{
+	struct link *link = call->link;
+
+	if (link == NULL)
+		return;
+	drop(call);
+	if (link->h2 != NULL) {
+		h2_left(link);
+	} else if (is_good) {
+		if (call->is_held)
+			link_hold(link, false);
+		link_rest(link);
+	} else if (TAILQ_EMPTY(&link->calls)) { /* others may wait for it to be opened */
+		link_close(link);
+	}
+}
+
 void
 link_check(struct link *link, int64_t now_ms)
 {
 	struct error err;
 
-	if (link->call == NULL && now_ms >= link->deadline_ms) {
-		link_close(link);
-	} else if (link->call != NULL && link->state != LINK_READY &&
-		   now_ms >= link->deadline_ms) {
+	if (now_ms >= link->deadline_ms) {
 		error_set(&err, ERR_GATEWAY_TIMEOUT, "%s: no connection in %d s",
 			  link->origin->place->host,
 			  (int)(link->upstream->config.connect_ms / 1000));
@@ -297,4 +391,31 @@ link_check(struct link *link, int64_t now_ms)
 		errno = ETIMEDOUT;
 		link_connect_next(link);
 	}
+}
+
+void
+link_open(struct origin *origin, struct upstream_call *call)
+{
+	struct link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		abort();
+	link->upstream = origin->upstream;
+	link->origin = origin;
+	TAILQ_INIT(&link->calls);
+	link->fd = -1;
+	link->output = evbuffer_new();
+	if (link->output == NULL)
+		abort();
+	take(link, call);
+	call->is_on_kept = false;
+	link->deadline_ms = clock_monotonic_ms() + link->upstream->config.connect_ms;
+	link->address_ms = INT64_MAX;
+	origin->links++;
+	origin->upstream->links++;
+	if (origin->speaks_h2 && !origin->wants_old)
+		origin->opening = link;
+	link->is_new = true;
+	TAILQ_INSERT_TAIL(&origin->upstream->fresh, link, old_entry);
+	loop_timer_set(origin->upstream->kick, 0);
 }

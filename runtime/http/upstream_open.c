@@ -19,15 +19,51 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* It was thought to take them all, and takes one. */
+static void
+send_others_back(struct link *link)
+{
+	struct upstream_call *first = TAILQ_FIRST(&link->calls), *next;
+
+	while ((next = TAILQ_NEXT(first, link_entry)) != NULL)
+		call_repeat(next);
+}
+
+/* Those that waited. A call's event may end any of them, and add others behind. */
+static void
+tell_calls(struct link *link)
+{
+	struct upstream_call *call;
+
+	for (size_t n = link->calls_count; n > 0 && !TAILQ_EMPTY(&link->calls); n--) {
+		call = TAILQ_FIRST(&link->calls);
+		TAILQ_REMOVE(&link->calls, call, link_entry);
+		TAILQ_INSERT_TAIL(&link->calls, call, link_entry);
+		if (!call->is_out_sent)
+			call_link_ready(call);
+	}
+}
+
 static void
 become_ready(struct link *link)
 {
+	struct origin *origin = link->origin;
+
 	link->state = LINK_READY;
 	free(link->addresses);
 	link->addresses = NULL;
 	event_del(link->writable);
 	event_add(link->readable, NULL);
-	call_link_ready(link->call);
+	if (origin->opening == link)
+		origin->opening = NULL;
+	origin->speaks_h2 = link->ssl != NULL && tls_speaks_h2(link);
+	if (origin->speaks_h2) {
+		h2_begin(link);
+		tell_calls(link);
+	} else {
+		send_others_back(link);
+		call_link_ready(TAILQ_FIRST(&link->calls));
+	}
 }
 
 static void
@@ -142,7 +178,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		read_tunnel(link);
 	else if (link->state == LINK_SHAKING)
 		shake(link);
-	else if (link->call == NULL)
+	else if (link->h2 != NULL)
+		h2_read(link);
+	else if (TAILQ_EMPTY(&link->calls))
 		link_read_idle(link);
 	else
 		link_read_answer(link);
@@ -158,6 +196,8 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (link->state == LINK_SHAKING) {
 		shake(link);
+	} else if (link->h2 != NULL) {
+		h2_flush(link);
 	} else if (link->state == LINK_READY || link->state == LINK_TUNNELING) {
 		link_flush(link);
 	} else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
@@ -254,28 +294,4 @@ link_begin(struct link *link)
 			  via != NULL ? via->port : place->port, &list, resolved, link);
 	if (link->ask == NULL)
 		resolved(link, &list);
-}
-
-void
-link_open(struct origin *origin, struct upstream_call *call)
-{
-	struct link *link = calloc(1, sizeof(*link));
-
-	if (link == NULL)
-		abort();
-	link->upstream = origin->upstream;
-	link->origin = origin;
-	link->call = call;
-	call->link = link;
-	link->fd = -1;
-	link->output = evbuffer_new();
-	if (link->output == NULL)
-		abort();
-	link->deadline_ms = clock_monotonic_ms() + link->upstream->config.connect_ms;
-	link->address_ms = INT64_MAX;
-	origin->links++;
-	origin->upstream->links++;
-	link->is_new = true;
-	TAILQ_INSERT_TAIL(&origin->upstream->fresh, link, old_entry);
-	loop_timer_set(origin->upstream->kick, 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http/upstream_tls -- TLS to providers: certificates are checked against the host's name,
- * HTTP/1.1 is agreed on (ALPN), and the newest session of an origin is used again.
+ * HTTP/2 or HTTP/1.1 is agreed on (ALPN), and the newest session of an origin is used again.
  */
 #include "http/upstream_internal.h"
 
@@ -107,10 +107,29 @@ use_session(SSL *ssl, const SSL_SESSION *session)
 	SSL_SESSION_free(copy);
 }
 
+/* HTTP/2 first, unless it is not wanted, here or there. */
+static void
+offer(const struct link *link)
+{
+	static const unsigned char both[] = "\x02h2\x08http/1.1";
+	size_t skip = link->origin->wants_old || link->upstream->config.is_h2_off ? 3 : 0;
+
+	SSL_set_alpn_protos(link->ssl, both + skip, (unsigned)(sizeof(both) - 1 - skip));
+}
+
+bool
+tls_speaks_h2(const struct link *link)
+{
+	const unsigned char *name;
+	unsigned length;
+
+	SSL_get0_alpn_selected(link->ssl, &name, &length);
+	return length == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 int
 tls_begin(struct link *link, struct error *err)
 {
-	static const unsigned char alpn[] = "\x08http/1.1";
 	struct origin *origin = link->origin;
 	const struct upstream_place *place = origin->place;
 	SSL_CTX *ctx = link->upstream->ssl;
@@ -123,7 +142,7 @@ tls_begin(struct link *link, struct error *err)
 	if (link->ssl == NULL)
 		abort();
 	SSL_set_app_data(link->ssl, link);
-	SSL_set_alpn_protos(link->ssl, alpn, sizeof(alpn) - 1);
+	offer(link);
 	if (is_address(place->host)) {
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(link->ssl), place->host);
 	} else {
@@ -199,13 +218,27 @@ tls_write(struct link *link, const void *data, size_t length, size_t *written)
 	return n > 0 ? TLS_DONE : result_of(link, n);
 }
 
-bool
-tls_is_quiet(struct link *link)
+static enum tls_result
+peek(struct link *link)
 {
 	char byte;
 	int n;
 
 	ERR_clear_error();
 	n = SSL_peek(link->ssl, &byte, 1);
-	return n <= 0 && result_of(link, n) == TLS_WANTS_READ;
+	return n > 0 ? TLS_DONE : result_of(link, n);
+}
+
+bool
+tls_is_quiet(struct link *link)
+{
+	return peek(link) == TLS_WANTS_READ;
+}
+
+bool
+tls_is_over(struct link *link)
+{
+	enum tls_result result = peek(link);
+
+	return result == TLS_EOF || result == TLS_FAILED;
 }
