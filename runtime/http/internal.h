@@ -144,7 +144,8 @@ struct http_server {
 	int64_t date_s;
 	bool is_draining, is_freed, is_paused;
 	char scratch[HTTP_READ_BYTES]; /* what was just read, by whichever connection */
-	struct buf gathered;	       /* of the relay that writes just now, until it flushes */
+	struct buf gathered;	       /* of the reply of `gathers` that is being passed on */
+	struct request *gathers;       /* NULL: nobody */
 };
 
 /* request.c */

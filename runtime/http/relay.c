@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http/relay -- see relay.h. The head of a reply and the first bytes of its body leave in one
- * send: they are gathered in one place of the server's, which belongs to whoever writes until
- * its flush.
+ * send: they are gathered in one place of the server's, which belongs to one request until its
+ * flush, or until another one writes.
  */
 #include "http/relay.h"
 #include "http/internal.h"
@@ -159,6 +159,14 @@ relay_event(struct http_conn *conn, const struct http_event *event)
 		relay->end(req);
 }
 
+/* It is over: what it gathered is nobody's. */
+static void
+drop_gathered(const struct request *req)
+{
+	if (req->server->gathers == req)
+		req->server->gathers = NULL;
+}
+
 void
 relay_gone(struct http_conn *conn)
 {
@@ -166,6 +174,7 @@ relay_gone(struct http_conn *conn)
 
 	conn->server->relays--;
 	relay_of(conn)->gone(req);
+	drop_gathered(req);
 	conn->req = NULL;
 	req->conn = NULL;
 	request_free(req);
@@ -233,11 +242,33 @@ add_field(struct buf *out, const char *name, const char *value)
 	buf_add(out, "\r\n", 2);
 }
 
-static struct buf *
-gathered(struct http_server *server)
+static void
+send_gathered(struct http_server *server)
 {
+	struct request *req = server->gathers;
+
+	server->gathers = NULL;
+	if (req == NULL)
+		return;
+	if (server->gathered.length > 0)
+		conn_send(req->conn, server->gathered.data, server->gathered.length);
+	if (relay_unsent(req) > RELAY_HIGH)
+		req->is_clogged = true;
+}
+
+/* For what this request writes; another's goes first. */
+static struct buf *
+gather(struct request *req)
+{
+	struct http_server *server = req->server;
+
 	if (server->gathered.data == NULL)
 		buf_init(&server->gathered, server, GATHER_BYTES);
+	if (server->gathers == req)
+		return &server->gathered;
+	send_gathered(server);
+	buf_reset(&server->gathered);
+	server->gathers = req;
 	return &server->gathered;
 }
 
@@ -251,7 +282,7 @@ has_reply_body(const struct request *req)
 void
 relay_head(struct request *req, int status, const struct http_field *fields, int64_t length)
 {
-	struct buf *out = gathered(req->server);
+	struct buf *out = gather(req);
 	bool has_date = false;
 
 	req->is_replying = true;
@@ -288,19 +319,14 @@ relay_head(struct request *req, int status, const struct http_field *fields, int
 void
 relay_flush(struct request *req)
 {
-	struct buf *out = gathered(req->server);
-
-	if (out->length > 0)
-		conn_send(req->conn, out->data, out->length);
-	buf_reset(out);
-	if (relay_unsent(req) > RELAY_HIGH)
-		req->is_clogged = true;
+	(void)gather(req);
+	send_gathered(req->server);
 }
 
 void
 relay_write(struct request *req, const void *data, size_t length)
 {
-	struct buf *out = gathered(req->server);
+	struct buf *out = gather(req);
 	char line[32];
 	int n;
 
@@ -316,10 +342,10 @@ relay_write(struct request *req, const void *data, size_t length)
 		relay_flush(req); /* what was gathered goes first */
 		conn_send(req->conn, data, length);
 	} else {
-		buf_add(out, data, length);
+		buf_add(gather(req), data, length);
 	}
 	if (req->is_reply_chunked)
-		buf_add(out, "\r\n", 2);
+		buf_add(gather(req), "\r\n", 2);
 	if (relay_unsent(req) > RELAY_HIGH)
 		req->is_clogged = true;
 }
@@ -337,6 +363,7 @@ finish(struct request *req)
 	struct http_conn *conn = req->conn;
 
 	conn->server->relays--;
+	drop_gathered(req);
 	req->is_clogged = false; /* whoever wrote it is gone */
 	exchange_answer(conn);
 	resume_later(conn);
@@ -345,7 +372,7 @@ finish(struct request *req)
 void
 relay_end(struct request *req)
 {
-	struct buf *out = gathered(req->server);
+	struct buf *out = gather(req);
 
 	if (req->is_reply_chunked)
 		buf_add(out, "0\r\n\r\n", 5);
@@ -377,7 +404,6 @@ relay_refuse(struct request *req, const struct error *err)
 void
 relay_abort(struct request *req)
 {
-	buf_reset(gathered(req->server));
 	req->res.is_broken = true;
 	finish(req);
 }
