@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +227,9 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 		if (call != NULL)
 			received(call, frame);
 		break;
+	case NGHTTP2_SETTINGS:
+		h2->link->origin->streams_max = h2_streams_max(h2);
+		break;
 	case NGHTTP2_GOAWAY:
 		h2->link->is_closing = true;
 		if (frame->goaway.error_code == NGHTTP2_HTTP_1_1_REQUIRED)
@@ -261,6 +265,13 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data
 
 /* ---- what nghttp2 says about them ---- */
 
+/* What it says last is why. */
+static void
+say_why(struct h2 *h2, const char *text)
+{
+	snprintf(h2->why, sizeof(h2->why), "%s", text);
+}
+
 static int
 on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *arg)
 {
@@ -269,7 +280,17 @@ on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code,
 
 	if (call != NULL && call->stream->why == NULL)
 		call->stream->why = nghttp2_strerror(code);
-	h2->why = nghttp2_strerror(code);
+	say_why(h2, nghttp2_strerror(code));
+	return 0;
+}
+
+static int
+on_error(nghttp2_session *session, int code, const char *text, size_t length, void *arg)
+{
+	(void)session;
+	(void)length;
+	if (code != NGHTTP2_ERR_HTTP_HEADER) /* it would show the field */
+		say_why(arg, text);
 	return 0;
 }
 
@@ -282,6 +303,7 @@ frames_set_callbacks(nghttp2_session_callbacks *callbacks)
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks,
 								     on_invalid_frame);
+	nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);

@@ -176,7 +176,8 @@ settle(struct link *link)
 	if (!nghttp2_session_want_read(h2->session) &&
 	    !nghttp2_session_want_write(h2->session) && link_unsent(link) == 0) {
 		error_set(&err, ERR_NETWORK, "%s breaks the rules of HTTP/2: %s",
-			  link->origin->place->host, h2->why == NULL ? "it ended" : h2->why);
+			  link->origin->place->host,
+			  h2->why[0] == '\0' ? "its frames are wrong" : h2->why);
 		link_lost(link, &err);
 	} else if (TAILQ_EMPTY(&link->calls)) {
 		if (link->is_closing)

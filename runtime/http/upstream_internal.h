@@ -57,6 +57,7 @@ struct origin {
 	struct link_list free;	   /* that may take a call: newest first */
 	struct link *opening;	   /* that calls may wait for, or NULL */
 	bool speaks_h2, wants_old; /* the last time; it refuses HTTP/2 */
+	size_t streams_max;	   /* as it said the last time; 0: not known */
 	size_t links;
 	size_t calls;	 /* that name it */
 	int64_t used_ms; /* when it last had any of both */
@@ -102,7 +103,7 @@ struct h2 {
 	nghttp2_session *session;
 	struct call_list touched; /* calls to be told of what was read, or sent */
 	int64_t received_ms;
-	const char *why; /* it is over, or NULL */
+	char why[128]; /* it is over, or "" */
 };
 
 struct h2_stream {

@@ -338,8 +338,9 @@ bool
 link_wait(struct upstream_call *call)
 {
 	struct link *link = call->origin->opening;
+	size_t said = call->origin->streams_max;
 
-	if (link == NULL || link->calls_count >= UPSTREAM_STREAMS_MAX)
+	if (link == NULL || link->calls_count >= (said > 0 ? said : UPSTREAM_STREAMS_MAX))
 		return false;
 	take(link, call);
 	call->is_on_kept = false;
