@@ -32,7 +32,9 @@ front_open(struct front *front, struct node *node, struct error *err)
 					   .proxy = config->https_proxy,
 					   .direct = config->no_proxy,
 					   .connections_max = (size_t)config->upstream_max,
-					   .per_host_max = (size_t)config->upstream_host_max};
+					   .per_host_max = (size_t)config->upstream_host_max,
+					   .is_h2_off =
+					       strcmp(config->upstream_http2, "off") == 0};
 
 	if (loop_new(&front->loop, err) < 0)
 		return -1;

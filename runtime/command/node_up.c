@@ -164,7 +164,9 @@ start_outside(TALLOC_CTX *mem, struct node *node, struct error *err)
 					  .proxy = config->https_proxy,
 					  .direct = config->no_proxy,
 					  .connections_max = (size_t)config->upstream_max,
-					  .per_host_max = (size_t)config->upstream_host_max};
+					  .per_host_max = (size_t)config->upstream_host_max,
+					  .is_h2_off =
+					      strcmp(config->upstream_http2, "off") == 0};
 	struct run_host_config host = {.loop = node->loop,
 				       .runs_max = (size_t)config->runs_max};
 

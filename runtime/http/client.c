@@ -234,6 +234,8 @@ http_client_new(struct http_client **out, const struct http_client_config *confi
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	signal(SIGPIPE, SIG_IGN); /* CURLOPT_NOSIGNAL leaves it to us */
 	client->loop = config->loop;
+	client->http_version =
+	    config->is_h2_off ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS;
 	client->connections_max =
 	    config->connections_max > 0 ? config->connections_max : HTTP_CLIENT_CONNECTIONS_MAX;
 	client->per_host_max =

@@ -69,6 +69,7 @@ struct http_client_config {
 	const char *ca_file;		      /* NULL: the system's */
 	const char *proxy, *direct;	      /* see client_proxy.h; NULL: none */
 	size_t connections_max, per_host_max; /* 0: the numbers above */
+	bool is_h2_off;			      /* HTTP/1.1 only */
 };
 
 MUST_CHECK int http_client_new(struct http_client **out,

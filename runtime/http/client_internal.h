@@ -28,6 +28,7 @@ struct http_client {
 	struct http_calls calls; /* all of them */
 	struct http_calls over;	 /* ended before curl saw them */
 	size_t connections_max, per_host_max;
+	long http_version;
 	int64_t checked_ms; /* when those that wait were last looked at */
 	bool is_freed;
 };

@@ -254,29 +254,37 @@ end(struct link *link)
 	link_close(link);
 }
 
+/* 1: there may be more; 0: not now; -1: the connection is over. */
+static int
+read_once(struct link *link, int *code)
+{
+	struct h2 *h2 = link->h2;
+	size_t length;
+
+	if (link_receive(link, &length) < 0)
+		return -1;
+	if (length == 0)
+		return 0;
+	h2->received_ms = clock_monotonic_ms();
+	*code = (int)nghttp2_session_mem_recv(h2->session,
+					      (const uint8_t *)link->upstream->scratch, length);
+	return SSL_has_pending(link->ssl); /* a socket wakes us */
+}
+
 void
 h2_read(struct link *link)
 {
-	struct h2 *h2 = link->h2;
-	size_t length = 1;
-	int code = 0, result = 0;
+	int code = 0, result = 1;
 
-	for (int i = 0; i < UPSTREAM_READS_A_TURN && length > 0 && code == 0; i++) {
-		result = link_receive(link, &length);
-		if (result < 0 || length == 0)
-			break;
-		h2->received_ms = clock_monotonic_ms();
-		code = (int)nghttp2_session_mem_recv(
-		    h2->session, (const uint8_t *)link->upstream->scratch, length);
-		code = code > 0 ? 0 : code;
-	}
-	stream_tell(h2);
-	if (result < 0) {
-		end(link);
-	} else if (code < 0) {
+	for (int i = 0; i < UPSTREAM_READS_A_TURN && result > 0 && code >= 0; i++)
+		result = read_once(link, &code);
+	stream_tell(link->h2);
+	if (code < 0) {
 		lose(link, code);
+	} else if (result < 0) {
+		end(link);
 	} else {
-		if (length > 0) /* what TLS holds already wakes nobody */
+		if (result > 0) /* what TLS holds already wakes nobody */
 			event_active(link->readable, EV_READ, 1);
 		h2_flush(link);
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the proxy is measured against: nginx as the API, plain and with TLS, and two other proxies before it.
+// What the proxy is measured against: nginx as the API, plain, with TLS and with HTTP/2, and two other proxies
+// before it, which ask with HTTP/1.1 only.
 import { fork, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -43,7 +44,7 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
   );
 }
 
-/** { plain, tls, ca }: the API's URLs, and the file of who signed its certificate. */
+/** { plain, tls, h2, ca }: the API's URLs, and the file of who signed its certificate. */
 export async function startApi(t) {
   const dir = scratch(t);
   const key = join(dir, "key.pem");
@@ -56,20 +57,23 @@ export async function startApi(t) {
   const root = join(dir, "root");
   mkdirSync(root);
   for (const bytes of Object.values(sizes)) writeFileSync(join(root, String(bytes)), Buffer.alloc(bytes, "x"));
-  const [plain, tls] = [await freePort(), await freePort()];
+  const [plain, tls, h2] = [await freePort(), await freePort(), await freePort()];
   const location = `root ${root}; default_type application/json; if ($http_authorization != "Bearer ${secret}") { return 401; }`;
   const open = `root ${root}; default_type application/json;`;
+  const secure = (port, more) =>
+    `server { listen 127.0.0.1:${port} ssl ${more} backlog=1024; ssl_certificate ${ca}; ssl_certificate_key ${key}; ssl_session_cache shared:a:10m;
+       location /v1/ { rewrite ^/v1(/.*) $1 break; ${location} } }`;
   await nginx(
     t, dir, "api", plain,
     `open_file_cache max=10;
      server { listen 127.0.0.1:${plain} backlog=1024; location = /2048 { ${open} } location / { ${location} } location /v1/ { rewrite ^/v1(/.*) $1 break; ${location} } }
-     server { listen 127.0.0.1:${tls} ssl backlog=1024; ssl_certificate ${ca}; ssl_certificate_key ${key}; ssl_session_cache shared:a:10m;
-       location /v1/ { rewrite ^/v1(/.*) $1 break; ${location} } }`,
+     ${secure(tls, "")} ${secure(h2, "http2")}`,
   );
-  return { plain: `http://127.0.0.1:${plain}/v1`, tls: `https://127.0.0.1:${tls}/v1`, ca, dir };
+  const at = (scheme, port) => `${scheme}://127.0.0.1:${port}/v1`;
+  return { plain: at("http", plain), tls: at("https", tls), h2: at("https", h2), ca, dir };
 }
 
-/** nginx in front of the API, with connections that it keeps: { plain, tls }. */
+/** nginx in front of the API, with connections that it keeps: { plain, tls, h2 }. */
 export async function startNginx(t, api) {
   const port = await freePort();
   const hostOf = (url) => new URL(url).host;
@@ -83,10 +87,11 @@ export async function startNginx(t, api) {
        location /tls/ { proxy_pass https://tls/v1/; ${common} proxy_ssl_trusted_certificate ${api.ca}; proxy_ssl_verify on; proxy_ssl_name 127.0.0.1; }
        location = /2048 { return 200; } }`,
   );
-  return { plain: `http://127.0.0.1:${port}/plain`, tls: `http://127.0.0.1:${port}/tls` };
+  const at = (path) => `http://127.0.0.1:${port}/${path}`;
+  return { plain: at("plain"), tls: at("tls"), h2: at("tls") };
 }
 
-/** Express and axios with kept connections, in one process: { plain, tls }. */
+/** Express and axios with kept connections, in one process: { plain, tls, h2 }. */
 export async function startExpress(t, api) {
   const child = fork(fileURLToPath(new URL("express-proxy.mjs", import.meta.url)), [api.plain, api.tls, api.ca, secret]);
   t.after(() => child.disconnect());
@@ -94,7 +99,7 @@ export async function startExpress(t, api) {
     child.once("message", done);
     child.once("exit", (code) => fail(new Error(`the proxy of express ended with ${code}`)));
   });
-  return { plain: `${url}/plain`, tls: `${url}/tls` };
+  return { plain: `${url}/plain`, tls: `${url}/tls`, h2: `${url}/tls` };
 }
 
 /** One run of wrk: { rate, bytes (a second), p99 (ms) }. */
