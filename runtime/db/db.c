@@ -185,12 +185,31 @@ db_script(struct db *db, const char *sql, struct error *err)
 	return result;
 }
 
-int
-db_copy_in(struct db *db, const char *sql, const void *data, size_t length, struct error *err)
+/* Piece by piece: the server works on one while the next is made. */
+static int
+put_all(struct db *db, db_copy_fill *fill, void *arg, struct error *err)
 {
-	const char *at = data;
-	PGresult *pg;
+	struct buf piece;
 	int result = 0;
+
+	buf_init(&piece, NULL, DB_COPY_PIECE + 4096);
+	while (result == 0) {
+		buf_reset(&piece);
+		fill(arg, &piece);
+		if (piece.length == 0)
+			break;
+		if (PQputCopyData(db->pg, piece.data, (int)piece.length) != 1)
+			result = db_fail(db, NULL, err);
+	}
+	buf_done(&piece);
+	return result;
+}
+
+int
+db_copy_in(struct db *db, const char *sql, db_copy_fill *fill, void *arg, struct error *err)
+{
+	PGresult *pg;
+	int result;
 
 	fault_point("before", sql);
 	pg = PQexec(db->pg, sql);
@@ -200,14 +219,7 @@ db_copy_in(struct db *db, const char *sql, const void *data, size_t length, stru
 		return -1;
 	}
 	PQclear(pg);
-	while (length > 0 && result == 0) {
-		size_t piece = length < (1 << 20) ? length : (1 << 20);
-
-		if (PQputCopyData(db->pg, at, (int)piece) != 1)
-			result = db_fail(db, NULL, err);
-		at += piece;
-		length -= piece;
-	}
+	result = put_all(db, fill, arg, err);
 	if (result == 0 && PQputCopyEnd(db->pg, NULL) != 1)
 		result = db_fail(db, NULL, err);
 	while ((pg = PQgetResult(db->pg)) != NULL) {

@@ -13,6 +13,7 @@
 #ifndef NANGO_DB_DB_H
 #define NANGO_DB_DB_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,8 +82,10 @@ MUST_CHECK int db_exec_count(struct db *db, int64_t *rows, struct error *err, co
 /* Statements without parameters, several at once (migrations). */
 MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);
 
-/* COPY … FROM STDIN: all of data, then its end. */
-MUST_CHECK int db_copy_in(struct db *db, const char *sql, const void *data, size_t length,
+/* COPY … FROM STDIN: what fill adds to out, until it adds nothing. */
+#define DB_COPY_PIECE (64 * 1024) /* as much as it should add at a time */
+typedef void db_copy_fill(void *arg, struct buf *out);
+MUST_CHECK int db_copy_in(struct db *db, const char *sql, db_copy_fill *fill, void *arg,
 			  struct error *err);
 
 /* COPY … TO STDOUT: a row of data at a time; fn returns -1 to stop (its err is given back). */

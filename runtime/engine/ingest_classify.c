@@ -10,10 +10,17 @@
 void
 batch_look_up(struct batch *batch)
 {
-	for (size_t i = 0; i < batch->rows.count; i++) {
-		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+	const struct manifest *manifest = batch->model->manifest;
+	struct record_write **rows = batch->rows.at;
+	size_t count = batch->rows.count;
 
-		manifest_find(batch->model->manifest, row->key, &row->write.old);
+	for (size_t i = 0; i < count; i++) {
+		struct ingest_row *row = (struct ingest_row *)rows[i];
+
+		if (i + MANIFEST_AHEAD < count)
+			manifest_prefetch(manifest,
+					  ((struct ingest_row *)rows[i + MANIFEST_AHEAD])->key);
+		manifest_find(manifest, row->key, &row->write.old);
 	}
 }
 

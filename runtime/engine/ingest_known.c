@@ -11,21 +11,55 @@
 
 /* ---- what others wrote since the head was seen ---- */
 
+/* Rows that come wait until their slots are there. */
 struct reading {
 	struct ingest *ingest;
 	struct manifest *manifest;
+	struct {
+		unsigned char key[MANIFEST_KEY_BYTES];
+		struct record_state state;
+	} waiting[MANIFEST_AHEAD];
+	size_t taken, put;
 };
+
+static int
+put_oldest(struct reading *r, struct error *err)
+{
+	size_t at = r->put++ % MANIFEST_AHEAD;
+
+	if (manifest_put(r->manifest, r->waiting[at].key, &r->waiting[at].state) == 0)
+		return 0;
+	return error_set(err, ERR_BUSY, "the manifests' budget is used up");
+}
 
 static int
 take_state(void *arg, const char *id, size_t length, const struct record_state *state,
 	   struct error *err)
 {
-	const struct reading *r = arg;
-	unsigned char key[MANIFEST_KEY_BYTES];
+	struct reading *r = arg;
+	size_t at = r->taken % MANIFEST_AHEAD;
 
-	manifest_key(key, id, length, r->ingest->hash_secret);
-	if (manifest_put(r->manifest, key, state) < 0)
-		return error_set(err, ERR_BUSY, "the manifests' budget is used up");
+	if (r->taken - r->put == MANIFEST_AHEAD && put_oldest(r, err) < 0)
+		return -1;
+	manifest_key(r->waiting[at].key, id, length, r->ingest->hash_secret);
+	r->waiting[at].state = *state;
+	manifest_prefetch(r->manifest, r->waiting[at].key);
+	r->taken++;
+	return 0;
+}
+
+/* What changed behind a sequence number (0: all that is there), into the manifest. */
+static int
+read_states(struct ingest *in, struct db *db, struct manifest *manifest,
+	    const struct dataset *d, int64_t after_seq, struct error *err)
+{
+	struct reading r = {.ingest = in, .manifest = manifest};
+
+	if (record_states(db, d, after_seq, take_state, &r, err) < 0)
+		return -1;
+	while (r.put < r.taken)
+		if (put_oldest(&r, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -43,16 +77,14 @@ refresh_manifest(struct ingest *in, struct db *db, struct ingest_model *model,
 		 const struct dataset *now, struct error *err)
 {
 	int64_t from = model->head.seq;
-	struct reading reading = {in, model->manifest};
 
 	if (now->epoch != model->head.epoch || now->id != model->head.id) {
 		manifest_free(model->manifest);
-		model->manifest = reading.manifest =
-		    manifest_new(in->budget, (size_t)now->live);
+		model->manifest = manifest_new(in->budget, (size_t)now->live);
 		from = 0;
 	}
 	if (model->manifest != NULL &&
-	    record_states(db, now, from, take_state, &reading, err) == 0)
+	    read_states(in, db, model->manifest, now, from, err) == 0)
 		return 0;
 	if (model->manifest != NULL && err->code != ERR_BUSY)
 		return -1;
@@ -65,15 +97,13 @@ int
 ingest_load_manifest(struct ingest *in, struct db *db, struct ingest_model *model,
 		     struct error *err)
 {
-	struct reading reading = {.ingest = in};
-
 	if (model->manifest != NULL || model->has_no_manifest ||
 	    (model->head.seq > 0 && model->touched * 20 < model->head.live))
 		return 0;
-	model->manifest = reading.manifest = manifest_new(in->budget, (size_t)model->head.live);
+	model->manifest = manifest_new(in->budget, (size_t)model->head.live);
 	if (model->manifest != NULL &&
 	    (model->head.seq == 0 ||
-	     record_states(db, &model->head, 0, take_state, &reading, err) == 0))
+	     read_states(in, db, model->manifest, &model->head, 0, err) == 0))
 		return 0;
 	if (model->manifest != NULL && err->code != ERR_BUSY)
 		return -1;

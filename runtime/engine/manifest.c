@@ -123,6 +123,15 @@ slot_of_key(const struct manifest *m, const unsigned char key[MANIFEST_KEY_BYTES
 }
 
 void
+manifest_prefetch(const struct manifest *m, const unsigned char key[MANIFEST_KEY_BYTES])
+{
+	uint64_t high;
+
+	memcpy(&high, key + 8, 8);
+	__builtin_prefetch(&m->slots[(size_t)high & m->mask], 1);
+}
+
+void
 manifest_find(const struct manifest *m, const unsigned char key[MANIFEST_KEY_BYTES],
 	      struct record_state *out)
 {

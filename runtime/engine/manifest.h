@@ -32,6 +32,12 @@ void manifest_free(struct manifest *manifest); /* NULL is fine */
 void manifest_key(unsigned char out[MANIFEST_KEY_BYTES], const char *id, size_t length,
 		  const unsigned char *secret);
 
+/* It is looked up soon: its slot is fetched meanwhile, which is most of what a look-up costs.
+ */
+void manifest_prefetch(const struct manifest *manifest,
+		       const unsigned char key[MANIFEST_KEY_BYTES]);
+#define MANIFEST_AHEAD 16 /* as many look-ups before */
+
 void manifest_find(const struct manifest *manifest, const unsigned char key[MANIFEST_KEY_BYTES],
 		   struct record_state *out);
 

@@ -69,6 +69,45 @@ record_probe(struct db *db, const struct dataset *d, struct record_write *const 
 	return result;
 }
 
+struct inserting {
+	const struct dataset *dataset;
+	struct record_write *const *rows;
+	size_t count, at;
+	bool is_over;
+};
+
+static void
+add_row(struct buf *out, const struct dataset *d, const struct record_write *row)
+{
+	pg_copy_row(out, 10);
+	pg_field_int8(out, d->connection_row);
+	pg_field_int8(out, d->id);
+	pg_field_int8(out, row->seq);
+	pg_field_int8(out, d->now_us2000);
+	pg_field_int8(out, d->now_us2000);
+	pg_field(out, row->hash, RECORD_HASH_BYTES);
+	pg_field_int2(out, (int16_t)row->action);
+	pg_field_int2(out, (int16_t)row->codec);
+	pg_field(out, row->external_id, row->external_id_length);
+	pg_field(out, row->payload, row->payload_length);
+}
+
+static void
+add_rows(void *arg, struct buf *out)
+{
+	struct inserting *in = arg;
+
+	if (in->is_over)
+		return;
+	if (in->at == 0)
+		pg_copy_begin(out);
+	while (in->at < in->count && out->length < DB_COPY_PIECE)
+		add_row(out, in->dataset, in->rows[in->at++]);
+	in->is_over = in->at == in->count;
+	if (in->is_over)
+		pg_copy_end(out);
+}
+
 int
 record_insert(struct db *db, const struct dataset *d, struct record_write *const *rows,
 	      size_t count, struct error *err)
@@ -77,35 +116,9 @@ record_insert(struct db *db, const struct dataset *d, struct record_write *const
 	    "COPY nango_data.record (connection_id, dataset_id, seq, first_seen_at, "
 	    "last_modified_at, hash, action, codec, external_id, payload) "
 	    "FROM STDIN (FORMAT binary)";
-	TALLOC_CTX *mem;
-	struct buf copy;
-	size_t bytes = 64;
-	int result;
+	struct inserting in = {.dataset = d, .rows = rows, .count = count};
 
-	if (count == 0)
-		return 0;
-	mem = talloc_new(NULL);
-	for (size_t i = 0; i < count; i++)
-		bytes += rows[i]->payload_length + rows[i]->external_id_length + 128;
-	buf_init(&copy, mem, bytes);
-	pg_copy_begin(&copy);
-	for (size_t i = 0; i < count; i++) {
-		pg_copy_row(&copy, 10);
-		pg_field_int8(&copy, d->connection_row);
-		pg_field_int8(&copy, d->id);
-		pg_field_int8(&copy, rows[i]->seq);
-		pg_field_int8(&copy, d->now_us2000);
-		pg_field_int8(&copy, d->now_us2000);
-		pg_field(&copy, rows[i]->hash, RECORD_HASH_BYTES);
-		pg_field_int2(&copy, (int16_t)rows[i]->action);
-		pg_field_int2(&copy, (int16_t)rows[i]->codec);
-		pg_field(&copy, rows[i]->external_id, rows[i]->external_id_length);
-		pg_field(&copy, rows[i]->payload, rows[i]->payload_length);
-	}
-	pg_copy_end(&copy);
-	result = db_copy_in(db, sql, copy.data, copy.length, err);
-	talloc_free(mem);
-	return result;
+	return count == 0 ? 0 : db_copy_in(db, sql, add_rows, &in, err);
 }
 
 /* ---- rows that are there ---- */

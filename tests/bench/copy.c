@@ -113,6 +113,22 @@ copy_out(const char *sql, struct chunks *chunks, int page)
 		chunk_add(&chunks->at[i], "\377\377", 2);
 }
 
+#define PIECE (64 * 1024) /* as nangod sends them: the server works on one meanwhile */
+
+static void
+put(const struct chunk *chunk)
+{
+	for (size_t at = 0; at < chunk->length; at += PIECE) {
+		size_t left = chunk->length - at;
+
+		if (PQputCopyData(pg, chunk->data + at, (int)(left < PIECE ? left : PIECE)) !=
+		    1)
+			fail("COPY");
+	}
+	if (PQputCopyEnd(pg, NULL) != 1)
+		fail("COPY");
+}
+
 static double
 write_once(const struct chunks *chunks)
 {
@@ -123,9 +139,7 @@ write_once(const struct chunks *chunks)
 	for (int i = 0; i < chunks->count; i++) {
 		run("BEGIN", PGRES_COMMAND_OK);
 		run("COPY bench.record FROM STDIN (FORMAT binary)", PGRES_COPY_IN);
-		if (PQputCopyData(pg, chunks->at[i].data, (int)chunks->at[i].length) != 1 ||
-		    PQputCopyEnd(pg, NULL) != 1)
-			fail("COPY");
+		put(&chunks->at[i]);
 		finish();
 		run("COMMIT", PGRES_COMMAND_OK);
 	}
