@@ -313,6 +313,8 @@ ingest_page(struct ingest *ingest, const struct run_page *page,
 		result = page_in(&prepared->commit, err);
 	if (result == 0)
 		note_page(&prepared->commit);
+	else
+		commit_explain(ingest, err);
 	talloc_free(prepared);
 	return result;
 }

@@ -128,6 +128,8 @@ end_run(struct db *db, void *arg, struct error *err)
 {
 	struct ending *e = arg;
 	struct ingest *in = e->commit.ingest;
+	struct fence_end close = {
+	    .state = e->end->state, .outcome = e->end->outcome, .pages = in->pages};
 
 	talloc_free(e->commit.attempt);
 	e->commit.attempt = talloc_new(e->commit.mem);
@@ -145,8 +147,8 @@ end_run(struct db *db, void *arg, struct error *err)
 	if (e->end->models != NULL &&
 	    dataset_touch(db, in->connection_row, in->variant, e->end->models, err) < 0)
 		return -1;
-	if (fence_close(db, in->connection_row, in->run_id, in->token, e->end->state,
-			ingest_result(e->commit.attempt, in), e->end->outcome, err) < 0)
+	close.result = ingest_result(e->commit.attempt, in);
+	if (fence_close(db, in->connection_row, in->run_id, in->token, &close, err) < 0)
 		return -1;
 	return e->end->release == NULL
 		   ? 0
@@ -189,6 +191,8 @@ ingest_finish(struct ingest *ingest, const struct ingest_end *end, struct error 
 	qsort(ingest->models, ingest->models_count, sizeof(ingest->models[0]), compare_models);
 	e.commit.mem = talloc_new(NULL);
 	result = db_transaction(ingest->data, &work, err);
+	if (result < 0)
+		commit_explain(ingest, err);
 	if (result < 0)
 		for (size_t i = 0; i < ingest->models_count; i++)
 			ingest->models[i].deleted -= e.removed[i];

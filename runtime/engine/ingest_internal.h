@@ -123,6 +123,8 @@ MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
 MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads,
 			       struct error *err);
 int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
+/* The fence was not there: ERR_DB_RETRY in place of ERR_FENCED when it is behind the run. */
+void commit_explain(const struct ingest *ingest, struct error *err);
 
 /* ---- ingest_window.c ---- */
 /* What the plugin says of the walk and of the guard is in how. */

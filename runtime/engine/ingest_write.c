@@ -278,6 +278,24 @@ commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err)
 	return 0;
 }
 
+void
+commit_explain(const struct ingest *in, struct error *err)
+{
+	bool is_behind = false;
+	struct error ignored;
+	struct db *db;
+
+	if (err->code != ERR_FENCED || db_acquire(in->data, &db, &ignored) < 0)
+		return;
+	if (fence_is_behind(db, in->connection_row, in->run_id, in->token, in->pages,
+			    &is_behind, &ignored) == 0 &&
+	    is_behind)
+		error_set(err, ERR_DB_RETRY,
+			  "Postgres crashed and lost pages that had changed nothing: the run "
+			  "goes on behind the last one that is there");
+	db_release(db);
+}
+
 static bool
 drop_manifests(struct commit *c)
 {

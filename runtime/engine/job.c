@@ -302,9 +302,15 @@ finish(struct job *job, struct error *err)
 		job->after = JOB_RETURN;
 		return 0;
 	}
-	if (job_close(job, err) < 0)
+	if (job_close(job, err) == 0) {
+		job->after = JOB_COMPLETE;
+		return 0;
+	}
+	if (err->code != ERR_DB_RETRY)
 		return -1;
-	job->after = JOB_COMPLETE;
+	log_warn("worker", "%s: %s", job->label, err->message);
+	job->return_ms = return_delay_ms(job);
+	job->after = JOB_RETURN;
 	return 0;
 }
 

@@ -172,6 +172,7 @@ close_unprepared_run(struct db *db, void *arg, struct error *err)
 	struct job *job = arg;
 	const struct run_claim *claim = &job->claim;
 	struct run_outcome own = job_outcome(job), before = own;
+	struct fence_end end;
 	struct fence fence;
 
 	if (fence_raise(job, db, claim->connection_row, claim->run_id, claim->token, &fence,
@@ -185,8 +186,9 @@ close_unprepared_run(struct db *db, void *arg, struct error *err)
 	job->outcome.cause = own.cause;
 	job->outcome.code = own.code;
 	job->outcome.message = own.message;
-	if (fence_close(db, claim->connection_row, claim->run_id, claim->token, "failed",
-			fence.result, outcome_json(job, &job->outcome), err) < 0)
+	end = (struct fence_end){"failed", fence.result, outcome_json(job, &job->outcome),
+				 fence.pages};
+	if (fence_close(db, claim->connection_row, claim->run_id, claim->token, &end, err) < 0)
 		return -1;
 	return job->sync != NULL ? release_webhooks(job, job, db, err)
 				 : release_pages(claim, db, err);

@@ -82,19 +82,38 @@ fence_check(struct db *db, int64_t connection_row, int64_t run_id, int64_t token
 }
 
 int
+fence_is_behind(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
+		int64_t pages, bool *is_behind, struct error *err)
+{
+	static const char sql[] =
+	    "SELECT count(*) FROM nango_data.fence WHERE connection_id = $1 AND run_id = $2 "
+	    "  AND token = $3 AND state = 'open' AND pages < $4";
+	int64_t found;
+
+	if (db_exec_value(db, &found, err, sql,
+			  DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
+				    DB_INTEGER(token), DB_INTEGER(pages))) < 0)
+		return -1;
+	*is_behind = found > 0;
+	return 0;
+}
+
+int
 fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
-	    const char *state, const char *counts, const char *outcome, struct error *err)
+	    const struct fence_end *end, struct error *err)
 {
 	static const char sql[] =
 	    "UPDATE nango_data.fence SET state = $4, result = $5, outcome = $6, "
 	    "    updated_at = nango_data.clock_now() "
-	    "WHERE connection_id = $1 AND run_id = $2 AND token = $3 AND state = 'open'";
+	    "WHERE connection_id = $1 AND run_id = $2 AND token = $3 AND state = 'open' "
+	    "  AND pages >= $7";
 	int64_t closed;
 
 	if (db_exec_count(db, &closed, err, sql,
 			  DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
-				    DB_INTEGER(token), DB_TEXT(state), DB_TEXT(counts),
-				    DB_TEXT(outcome))) < 0)
+				    DB_INTEGER(token), DB_TEXT(end->state),
+				    DB_TEXT(end->result), DB_TEXT(end->outcome),
+				    DB_INTEGER(end->pages))) < 0)
 		return -1;
 	return closed > 0
 		   ? 0

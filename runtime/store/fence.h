@@ -31,10 +31,19 @@ MUST_CHECK int fence_is_open(struct db *db, int64_t connection_row, int64_t run_
 MUST_CHECK int fence_check(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 			   struct error *err);
 
-/* Closes it: nothing more may be written. ERR_FENCED when the token lost it. */
+/* The token holds it, and fewer pages are in: a crash of Postgres undid some (store/page). */
+MUST_CHECK int fence_is_behind(struct db *db, int64_t connection_row, int64_t run_id,
+			       int64_t token, int64_t pages, bool *is_behind,
+			       struct error *err);
+
+/* Closes it: nothing more may be written. ERR_FENCED when the token lost it, or it is behind.
+ */
+struct fence_end {
+	const char *state, *result, *outcome;
+	int64_t pages;
+};
 MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
-			   const char *state, const char *result, const char *outcome,
-			   struct error *err);
+			   const struct fence_end *end, struct error *err);
 
 /* Closes it whatever the token (pause, cancel), unless it is closed already, and reads it: a
  * run that had ended keeps its outcome. */

@@ -72,11 +72,15 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 /*
  * The statement is a function of the data family (migration 0007), because its planning took
  * longer than its work and longer than the COMMIT: a function is planned once a connection.
+ * $25: a head moves.
  */
 static const char write_sql[] =
-    "SELECT * FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "SELECT w.* FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+    "$11, $12, "
     "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, "
-    "$30, $31, $32)";
+    "$30, $31, $32) w, "
+    "(SELECT CASE WHEN $25 THEN '' ELSE set_config('synchronous_commit', 'off', true) END "
+    " OFFSET 0) quick";
 
 static struct db_param
 column(const struct arrays *a, int at)

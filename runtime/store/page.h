@@ -4,6 +4,11 @@
  * they were seen, the checkpoint as it was read. It moves the heads, marks what was seen,
  * writes the checkpoint and counts the page, or does nothing at all.
  *
+ * A page that moves no head does not wait for the disk: nobody is told of it, and the next one
+ * that does, or the run's end, makes it durable, too. A crash of Postgres may undo such pages,
+ * the newest; then the fence counts fewer pages than the run (fence_is_behind), which can write
+ * nothing more and begins anew behind the last that is there.
+ *
  * A page without changes is this statement alone; one with changes writes its records and ends
  * its transaction with it. Its heads are locked before the records, or taken here: then
  * ERR_CONFLICT says that somebody else holds them.

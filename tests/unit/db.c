@@ -308,8 +308,11 @@ static void
 test_fence(void **state)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
+	const struct fence_end nothing = {"success", "{}", "{}", 0};
+	struct fence_end end = {"success", "{}", "{}", 3};
 	struct fence fence;
 	struct error err;
+	bool is_behind;
 	struct db *db;
 
 	(void)state;
@@ -328,12 +331,25 @@ test_fence(void **state)
 	assert_string_equal(fence.state, "cancelled");
 	assert_int_equal(fence.pages, 2);
 	assert_false(count_page(db, 6, 3));
-	assert_int_equal(fence_close(db, 1, 10, 6, "success", "{}", "{}", &err), -1);
+	assert_int_equal(fence_close(db, 1, 10, 6, &nothing, &err), -1);
 	/* One that ended keeps its state. */
 	assert_int_equal(fence_raise(mem, db, 1, 11, 7, &fence, &err), 0);
-	assert_int_equal(fence_close(db, 1, 11, 7, "success", "{}", "{}", &err), 0);
+	assert_int_equal(fence_close(db, 1, 11, 7, &nothing, &err), 0);
 	assert_int_equal(fence_cancel(mem, db, 1, 11, &fence, &err), 0);
 	assert_string_equal(fence.state, "success");
+	/* One that a crash took pages from is not closed. */
+	assert_int_equal(fence_raise(mem, db, 1, 12, 8, &fence, &err), 0);
+	script("UPDATE nango_data.fence SET pages = 2 WHERE run_id = 12");
+	assert_int_equal(fence_close(db, 1, 12, 8, &end, &err), -1);
+	assert_int_equal(err.code, ERR_FENCED);
+	assert_int_equal(fence_is_behind(db, 1, 12, 8, 3, &is_behind, &err), 0);
+	assert_true(is_behind);
+	assert_int_equal(fence_is_behind(db, 1, 12, 8, 2, &is_behind, &err), 0);
+	assert_false(is_behind);
+	assert_int_equal(fence_is_behind(db, 1, 12, 9, 3, &is_behind, &err), 0);
+	assert_false(is_behind);
+	end.pages = 2;
+	assert_int_equal(fence_close(db, 1, 12, 8, &end, &err), 0);
 	db_release(db);
 	talloc_free(mem);
 }

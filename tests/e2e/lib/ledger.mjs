@@ -18,9 +18,9 @@ function buildEdited(t, plugin, edit) {
   return buildPlugin(t, dir, key);
 }
 
-export async function deployed(t, plugin, { env, edit, connection = {} } = {}) {
+export async function deployed(t, plugin, { env, edit, connection = {}, on = (t) => start(t, { env }) } = {}) {
   const provider = await fakeProvider(t);
-  const nangod = await start(t, { env });
+  const nangod = await on(t);
   await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
   await nangod.deploy(await buildEdited(t, plugin, edit), key);
   const { id } = await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...connection });
