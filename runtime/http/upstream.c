@@ -124,14 +124,6 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 
 /* ---- time-outs ---- */
 
-/* Of HTTP/2, a connection may have others that it still answers. */
-static void
-doubt(const struct upstream_call *call, int64_t since_ms)
-{
-	if (call->link != NULL && call->link->h2 != NULL)
-		h2_doubt(call->link, since_ms);
-}
-
 static void
 check_call(struct upstream_call *call, int64_t now_ms)
 {
@@ -149,13 +141,10 @@ check_call(struct upstream_call *call, int64_t now_ms)
 	} else if (call->link != NULL && call->link->state != LINK_READY) {
 		link_check(call->link, now_ms);
 	} else if (!call->has_answer) {
-		if (now_ms >= call->deadline_ms && !waits_for_us) {
-			doubt(call, call->deadline_ms - call->timeout_ms);
+		if (now_ms >= call->deadline_ms && !waits_for_us)
 			call_fail(call, ERR_GATEWAY_TIMEOUT, "%s did not answer in %lld s",
 				  host, (long long)call->timeout_ms / 1000);
-		}
 	} else if (!call->is_held && now_ms - call->progress_ms >= stall_ms) {
-		doubt(call, call->progress_ms);
 		call_fail(call, ERR_GATEWAY_TIMEOUT, "%s stopped within its answer for %d s",
 			  host, (int)(stall_ms / 1000));
 	}
@@ -187,6 +176,16 @@ is_worth_keeping(const struct origin *origin, int64_t now_ms)
 }
 
 static void
+check_links(struct upstream *up, int64_t now_ms)
+{
+	struct link *link;
+
+	TAILQ_FOREACH(link, &up->all, all_entry)
+	if (link->h2 != NULL && !TAILQ_EMPTY(&link->calls))
+		h2_check(link, now_ms);
+}
+
+static void
 on_sweep(void *arg)
 {
 	struct upstream *up = arg;
@@ -195,6 +194,7 @@ on_sweep(void *arg)
 	struct link *link;
 
 	check_calls(up, now_ms);
+	check_links(up, now_ms);
 	while ((link = TAILQ_FIRST(&up->idle)) != NULL && now_ms >= link->deadline_ms)
 		link_close(link);
 	HASH_ITER (hh, up->origins, origin, after) {
@@ -234,6 +234,7 @@ upstream_new(struct upstream **out, const struct upstream_config *config, struct
 	up->config = *config;
 	fill(&up->config);
 	TAILQ_INIT(&up->calls);
+	TAILQ_INIT(&up->all);
 	TAILQ_INIT(&up->idle);
 	TAILQ_INIT(&up->fresh);
 	if (address_rules_parse(up, config->egress_allow, &up->rules, err) < 0 ||
@@ -264,8 +265,8 @@ upstream_free(struct upstream *up)
 	up->is_freed = true;
 	while ((call = TAILQ_FIRST(&up->calls)) != NULL)
 		call_fail(call, ERR_NETWORK, "the server is stopping");
-	while (!TAILQ_EMPTY(&up->idle))
-		link_close(TAILQ_FIRST(&up->idle));
+	while (!TAILQ_EMPTY(&up->all))
+		link_close(TAILQ_FIRST(&up->all));
 	resolver_free(up->resolver);
 	HASH_ITER (hh, up->origins, origin, after)
 		origin_free(origin);

@@ -26,6 +26,8 @@
 #define UPSTREAM_LOW (64 * 1024)     /* and under which `drained` is called */
 #define UPSTREAM_STREAMS_MAX 100 /* calls on one connection of HTTP/2, or fewer as it says */
 #define UPSTREAM_WINDOW (512 * 1024) /* that HTTP/2 may send of an answer that is held */
+#define UPSTREAM_PING_MS \
+	5000 /* HTTP/2 that says nothing is asked, and given up after as long */
 #define UPSTREAM_REPEATS_MAX 3 /* of a request that HTTP/2 refused before it was looked at */
 
 struct upstream;

@@ -50,12 +50,12 @@ call_tell_data(struct upstream_call *call, const char *data, size_t length)
 	return goes_on(call);
 }
 
-void
+bool
 call_turn(struct upstream_call *call)
 {
 	call->is_telling = true;
 	call->events->turn(call->arg);
-	(void)goes_on(call);
+	return goes_on(call);
 }
 
 void
@@ -70,11 +70,13 @@ call_end(struct upstream_call *call, bool is_link_good)
 void
 call_cut(struct upstream_call *call)
 {
-	bool may_be_sent = !call->is_out_sent || (call->is_out_whole && call->may_repeat);
+	bool has_left = call->is_out_sent && !stream_waits(call);
+	bool may_be_sent =
+	    !call->is_out_sent || (call->is_out_whole && (call->may_repeat || !has_left));
 
 	if (may_be_sent && !call->has_begun && call->is_on_kept)
 		call_repeat(call);
-	else
+	else if (has_left || !may_be_sent || !call_try_again(call))
 		call_fail(call, ERR_NETWORK, "%s closed the connection %s",
 			  call->origin->place->host,
 			  call->has_begun ? "within its answer" : "before it answered");

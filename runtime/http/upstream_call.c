@@ -162,10 +162,19 @@ call_repeat(struct upstream_call *call)
 	call->was_sent = false;
 	call->is_out_sent = false;
 	call->has_begun = false;
-	call->repeats++;
 	forget_made(call);
 	call_queue_again(call->upstream->queue, &call->queued);
 	loop_timer_set(call->upstream->kick, 0);
+}
+
+bool
+call_try_again(struct upstream_call *call)
+{
+	if (call->repeats >= UPSTREAM_REPEATS_MAX)
+		return false;
+	call->repeats++;
+	call_repeat(call);
+	return true;
 }
 
 bool
@@ -177,8 +186,12 @@ upstream_goes_to(const struct upstream_call *call, const struct upstream_place *
 void
 upstream_go(struct upstream_call *call)
 {
-	if (!call->is_cancelled && !call->is_out_sent && call->link != NULL &&
-	    call->link->state == LINK_READY)
+	if (call->is_cancelled || call->is_out_sent || call->link == NULL ||
+	    call->link->state != LINK_READY)
+		return;
+	if (call->link->is_closing)
+		call_repeat(call);
+	else
 		call_link_ready(call);
 }
 

@@ -27,9 +27,7 @@ static void
 refused(struct upstream_call *call, const char *why)
 {
 	call->was_sent = false;
-	if (call->is_out_whole && call->repeats++ < UPSTREAM_REPEATS_MAX)
-		call_repeat(call);
-	else
+	if (!call->is_out_whole || !call_try_again(call))
 		call_fail(call, ERR_NETWORK, "%s does not take the request: %s",
 			  call->origin->place->host, why);
 }
@@ -43,7 +41,8 @@ broken(struct upstream_call *call, uint32_t code)
 		call->origin->wants_old = true;
 		call->link->is_closing = true;
 	}
-	if (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED)
+	if (!call->has_begun &&
+	    (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED))
 		refused(call, nghttp2_http2_strerror(code));
 	else
 		call_fail(call, ERR_NETWORK, "%s %s: %s", call->origin->place->host,
@@ -65,21 +64,17 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 	return 0;
 }
 
-/* Its stream is not there yet, so it does not know the call. */
+/* The stream was opened for it, and is closed next. */
 static int
 on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int code, void *arg)
 {
-	struct h2 *h2 = arg;
-	struct upstream_call *call;
+	struct upstream_call *call = call_of(session, frame->hd.stream_id);
 
-	(void)session;
-	if (frame->hd.type != NGHTTP2_HEADERS)
+	(void)arg;
+	if (frame->hd.type != NGHTTP2_HEADERS || call == NULL)
 		return 0;
-	TAILQ_FOREACH(call, &h2->link->calls, link_entry)
-	if (call->stream != NULL && call->stream->id == frame->hd.stream_id)
-		break;
-	if (call == NULL)
-		return 0;
+	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, NULL);
+	stream_untouch(call);
 	call->stream->id = 0;
 	call->was_sent = false;
 	if (code == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED)
@@ -123,6 +118,12 @@ copy(struct upstream_call *call, const uint8_t *text, size_t length)
 	return made;
 }
 
+static bool
+is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static void
 keep(struct upstream_call *call, const uint8_t *name, size_t name_length, const uint8_t *value,
      size_t length)
@@ -130,6 +131,10 @@ keep(struct upstream_call *call, const uint8_t *name, size_t name_length, const 
 	struct h2_stream *s = call->stream;
 	struct http_field *field = &s->fields[s->fields_count++];
 
+	while (length > 0 && is_space(value[0]))
+		value++, length--;
+	while (length > 0 && is_space(value[length - 1]))
+		length--;
 	field->name = copy(call, name, name_length);
 	field->value = copy(call, value, length);
 	if (strcmp(field->name, "content-length") == 0)
@@ -152,6 +157,8 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	if (s->fields_bytes > HTTP_HEADER_BYTES_MAX ||
 	    s->fields_count == HTTP_HEADER_FIELDS_MAX)
 		return break_off(s, "its header is too large");
+	if (name[0] == ':' && value[0] == '0')
+		return break_off(s, "its status is none");
 	if (name[0] == ':')
 		s->status = atoi((const char *)value);
 	else if (!call->has_answer && s->status / 100 != 1) /* trailers are dropped, too */
@@ -192,7 +199,8 @@ read_head(struct upstream_call *call, bool is_end)
 	}
 	s->fields[s->fields_count].name = NULL;
 	answer.has_body = !is_end && !call->is_head && s->status != 204 && s->status != 304;
-	answer.length = answer.has_body ? s->length : -1;
+	answer.length = is_end && !call->is_head && s->length < 0 ? 0 : s->length;
+	stream_touch(call, true);
 	return call_tell_head(call, &answer);
 }
 
@@ -214,6 +222,19 @@ received(struct upstream_call *call, const nghttp2_frame *frame)
 		read_end(call);
 }
 
+/* Others may have room for those that wait here. What has a body that follows stays. */
+static void
+send_waiting_back(struct h2 *h2)
+{
+	struct upstream_call *call, *next;
+
+	for (call = TAILQ_FIRST(&h2->link->calls); call != NULL; call = next) {
+		next = TAILQ_NEXT(call, link_entry);
+		if (call->is_out_whole && stream_waits(call))
+			(void)call_try_again(call);
+	}
+}
+
 static int
 on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
@@ -229,9 +250,12 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 		break;
 	case NGHTTP2_SETTINGS:
 		h2->link->origin->streams_max = h2_streams_max(h2);
+		if (h2->link->calls_count > h2_streams_max(h2))
+			send_waiting_back(h2);
 		break;
 	case NGHTTP2_GOAWAY:
 		h2->link->is_closing = true;
+		send_waiting_back(h2);
 		if (frame->goaway.error_code == NGHTTP2_HTTP_1_1_REQUIRED)
 			h2->link->origin->wants_old = true;
 		break;
@@ -254,12 +278,8 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data
 		return 0;
 	stream_touch(call, true);
 	call->progress_ms = clock_monotonic_ms();
-	if (!call_tell_data(call, (const char *)data, length))
-		return 0;
-	if (call->is_held)
-		call->stream->unread += length;
-	else
-		nghttp2_session_consume_stream(session, id, length);
+	call->stream->unread += length;
+	(void)call_tell_data(call, (const char *)data, length);
 	return 0;
 }
 

@@ -81,6 +81,8 @@ make_options(void)
 	if (nghttp2_option_new(&options) != 0)
 		abort();
 	nghttp2_option_set_no_auto_window_update(options, 1);
+	/* Spaces around a value are left out here, as in HTTP/1.1. */
+	nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1);
 	nghttp2_option_set_max_deflate_dynamic_table_size(options, 0);
 	nghttp2_option_set_max_send_header_block_length(options, SEND_HEAD_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(options, UPSTREAM_STREAMS_MAX);
@@ -155,12 +157,36 @@ h2_left(struct link *link)
 	h2_schedule(link);
 }
 
-void
-h2_doubt(struct link *link, int64_t since_ms)
+/* It does not answer: what may be sent again goes elsewhere, the rest waits for its time-out.
+ */
+static void
+give_up(struct link *link)
 {
-	if (link->h2->received_ms < since_ms)
-		link->is_closing = true;
+	struct upstream_call *call, *next;
+
+	link->is_closing = true;
 	link_sort(link);
+	for (call = TAILQ_FIRST(&link->calls); call != NULL; call = next) {
+		next = TAILQ_NEXT(call, link_entry);
+		if (call->is_out_whole && call->may_repeat && !call->has_begun)
+			(void)call_try_again(call);
+	}
+}
+
+void
+h2_check(struct link *link, int64_t now_ms)
+{
+	struct h2 *h2 = link->h2;
+
+	if (link->is_closing || now_ms - h2->received_ms < UPSTREAM_PING_MS)
+		return;
+	if (h2->asked_ms == 0) {
+		h2->asked_ms = now_ms;
+		nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+		h2_schedule(link);
+	} else if (now_ms - h2->asked_ms >= UPSTREAM_PING_MS) {
+		give_up(link);
+	}
 }
 
 /* ---- bytes ---- */
@@ -266,6 +292,7 @@ read_once(struct link *link, int *code)
 	if (length == 0)
 		return 0;
 	h2->received_ms = clock_monotonic_ms();
+	h2->asked_ms = 0;
 	*code = (int)nghttp2_session_mem_recv(h2->session,
 					      (const uint8_t *)link->upstream->scratch, length);
 	return SSL_has_pending(link->ssl); /* a socket wakes us */

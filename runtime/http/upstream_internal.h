@@ -72,6 +72,7 @@ enum link_state {
 };
 
 struct link {
+	TAILQ_ENTRY(link) all_entry;
 	TAILQ_ENTRY(link) entry; /* of its origin's free ones */
 	/* Of all idle ones, oldest first; or of those that are to begin. */
 	TAILQ_ENTRY(link) old_entry;
@@ -101,9 +102,9 @@ struct link {
 struct h2 {
 	struct link *link;
 	nghttp2_session *session;
-	struct call_list touched; /* calls to be told of what was read, or sent */
-	int64_t received_ms;
-	char why[128]; /* it is over, or "" */
+	struct call_list touched;      /* calls to be told of what was read, or sent */
+	int64_t received_ms, asked_ms; /* when bytes came; it was asked (PING); 0: not since */
+	char why[128];		       /* it is over, or "" */
 };
 
 struct h2_stream {
@@ -153,9 +154,9 @@ struct upstream {
 	struct resolver *resolver;
 	struct call_queue *queue;
 	struct origin *origins;
-	struct call_list calls; /* all of them */
-	struct link_list idle;	/* without a call: oldest first */
-	struct link_list fresh; /* to begin, in a turn of their own */
+	struct call_list calls;	    /* all of them */
+	struct link_list all, idle; /* idle: without a call, oldest first */
+	struct link_list fresh;	    /* to begin, in a turn of their own */
 	size_t links;
 	uint64_t round;
 	SSL_CTX *ssl;
@@ -175,6 +176,8 @@ void call_fail(struct upstream_call *call, enum error_code code, const char *fmt
 void call_link_ready(struct upstream_call *call);
 void call_link_lost(struct upstream_call *call, const struct error *err);
 void call_repeat(struct upstream_call *call); /* back to the queue: nothing came of it */
+/* The same, but not for ever: false, and nothing was done. */
+bool call_try_again(struct upstream_call *call);
 void call_release(struct upstream_call *call, bool is_link_good); /* its place and its link */
 void call_free(struct upstream_call *call);			  /* what it held is given up */
 
@@ -185,7 +188,7 @@ bool call_received(struct upstream_call *call, const char *data, size_t length);
 void call_eof(struct upstream_call *call);
 bool call_tell_head(struct upstream_call *call, const struct upstream_answer *answer);
 bool call_tell_data(struct upstream_call *call, const char *data, size_t length);
-void call_turn(struct upstream_call *call); /* there is no more to read just now */
+bool call_turn(struct upstream_call *call); /* there is no more to read just now */
 void call_end(struct upstream_call *call, bool is_link_good); /* the answer is complete */
 void call_cut(struct upstream_call *call); /* the connection ended, the answer did not */
 
@@ -198,17 +201,18 @@ void h2_begin(struct link *link);
 void h2_free(struct h2 *h2);
 size_t h2_streams_max(const struct h2 *h2);
 void h2_read(struct link *link);
-void h2_flush(struct link *link);		    /* of the loop; never within another call */
-void h2_schedule(struct link *link);		    /* so that it is */
-void h2_doubt(struct link *link, int64_t since_ms); /* nothing came of it: no more calls */
-void h2_left(struct link *link);		    /* by a call */
+void h2_flush(struct link *link);		  /* of the loop; never within another call */
+void h2_schedule(struct link *link);		  /* so that it is */
+void h2_check(struct link *link, int64_t now_ms); /* does the other side live? */
+void h2_left(struct link *link);		  /* by a call */
 
 /* upstream_stream.c: a call's part of it */
 MUST_CHECK bool stream_begin(struct upstream_call *call); /* false: not on this link */
 void stream_leave(struct upstream_call *call);
 void stream_free(struct upstream_call *call);
 void stream_put(struct upstream_call *call, const void *data, size_t length);
-void stream_resume(struct upstream_call *call); /* there is more, or it is finished */
+void stream_resume(struct upstream_call *call);	     /* there is more, or it is finished */
+bool stream_waits(const struct upstream_call *call); /* its request has not left yet */
 size_t stream_unsent(const struct upstream_call *call);
 void stream_hold(struct upstream_call *call, bool is_held);
 void stream_touch(struct upstream_call *call, bool was_read); /* or sent */
@@ -230,8 +234,6 @@ void via_add_head(const struct origin *origin, struct buf *out, const char *head
 		  size_t length); /* a request for a host without TLS */
 
 /* upstream_link.c */
-void link_begin(struct link *link); /* may fail, and tell the call so, before it returns */
-void link_open(struct origin *origin, struct upstream_call *call);
 bool link_wait(struct upstream_call *call); /* for one that is being opened; false: none */
 /* A free one; false: it was dead, or had something to say, and is closed. */
 bool link_give(struct link *link, struct upstream_call *call);
@@ -240,23 +242,29 @@ void link_leave(struct upstream_call *call, bool is_good);
 void link_rest(struct link *link);  /* it is idle now */
 void link_sort(struct link *link);  /* into its origin's free ones, or out of them */
 void link_close(struct link *link); /* has no calls */
-void link_send(struct link *link, const void *data, size_t length);
-void link_hold(struct link *link, bool is_held);
-void link_check(struct link *link, int64_t now_ms); /* while it is opened */
-size_t link_unsent(const struct link *link);
-
-/* among upstream_link.c, upstream_open.c and upstream_h2.c */
 void link_lost(struct link *link, const struct error *err); /* its calls hear of it */
 void link_close_socket(struct link *link);
-void link_want_write(struct link *link);
-void link_flush(struct link *link);
-void link_write(struct link *link); /* what is in its output, as far as the socket takes it */
-void link_read_idle(struct link *link);
-void link_read_answer(struct link *link);
-/* What came, into the upstream's scratch: 0, or -1 at the end of the connection. */
-MUST_CHECK int link_receive(struct link *link, size_t *length);
+void link_open(struct origin *origin, struct upstream_call *call);
+void link_check(struct link *link, int64_t now_ms); /* while it is opened */
+
+/* upstream_open.c */
+void link_begin(struct link *link); /* may fail, and tell the call so, before it returns */
 /* The next address that may be connected to; errno is that of the one before. */
 void link_connect_next(struct link *link);
+
+/* upstream_bytes.c */
+void link_send(struct link *link, const void *data, size_t length);
+size_t link_unsent(const struct link *link);
+void link_want_write(struct link *link);
+void link_write(struct link *link); /* what is in its output, as far as the socket takes it */
+void link_flush(struct link *link); /* the same, and its call hears of it */
+/* What came, into the upstream's scratch: 0, or -1 at the end of the connection. */
+MUST_CHECK int link_receive(struct link *link, size_t *length);
+void link_read_idle(struct link *link);
+void link_read_answer(struct link *link);
+void link_hold(struct link *link, bool is_held);
+void link_wake(struct link *link);     /* to read what TLS has taken in already */
+bool link_is_quiet(struct link *link); /* nothing that an answer could be mistaken for */
 
 /* upstream_tls.c */
 MUST_CHECK int tls_context(SSL_CTX **out, const char *ca_file, const char *certificate,

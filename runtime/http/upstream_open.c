@@ -54,6 +54,7 @@ become_ready(struct link *link)
 	link->addresses = NULL;
 	event_del(link->writable);
 	event_add(link->readable, NULL);
+	link_wake(link);
 	if (origin->opening == link)
 		origin->opening = NULL;
 	origin->speaks_h2 = link->ssl != NULL && tls_speaks_h2(link);

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAMES_MAX (HTTP_HEADER_FIELDS_MAX + 8) /* of a request: a proxy's caller's and ours */
-
 static struct h2 *
 h2_of(const struct upstream_call *call)
 {
@@ -127,17 +125,33 @@ read_made(const struct origin *origin, const char **at, const char *end, nghttp2
 			continue;
 		while (*colon == ' ')
 			colon++;
-		if (count < NAMES_MAX)
-			add(list, &count, line, name, colon, length - (size_t)(colon - line));
+		while (length > 0 && line[length - 1] == ' ' && line + length > colon)
+			length--;
+		add(list, &count, line, name, colon, length - (size_t)(colon - line));
 	}
 	return count;
+}
+
+/* As many fields as it may have: each is a line, and there are two more. */
+static nghttp2_nv *
+make_list(struct upstream_call *call)
+{
+	size_t lines = 2;
+	nghttp2_nv *list;
+
+	for (size_t i = 0; i < call->out.length; i++)
+		lines += call->out.data[i] == '\n';
+	list = talloc_array(call, nghttp2_nv, (unsigned)lines + 2);
+	if (list == NULL)
+		abort();
+	return list;
 }
 
 bool
 stream_begin(struct upstream_call *call)
 {
 	const char *at = call->out.data, *end = at + call->out.length;
-	nghttp2_nv list[NAMES_MAX];
+	nghttp2_nv *list = make_list(call);
 	size_t count = read_made(call->origin, &at, end, list);
 	struct h2_stream *s = talloc_zero(call, struct h2_stream);
 	const nghttp2_data_provider body = {.read_callback = on_body};
@@ -154,6 +168,7 @@ stream_begin(struct upstream_call *call)
 	}
 	s->id = nghttp2_submit_request(h2_of(call)->session, NULL, list, count,
 				       s->body == NULL ? NULL : &body, call);
+	talloc_free(list);
 	if (s->id < 0) { /* it has had all the streams that it may have */
 		s->id = 0;
 		call->link->is_closing = true;
@@ -179,6 +194,13 @@ stream_resume(struct upstream_call *call)
 	h2_schedule(call->link);
 }
 
+bool
+stream_waits(const struct upstream_call *call)
+{
+	return call->stream != NULL && call->stream->id > 0 &&
+	       nghttp2_session_find_stream(h2_of(call)->session, call->stream->id) == NULL;
+}
+
 size_t
 stream_unsent(const struct upstream_call *call)
 {
@@ -197,6 +219,8 @@ stream_leave(struct upstream_call *call)
 	stream_untouch(call);
 	if (s->id == 0)
 		return;
+	if (stream_waits(call))
+		call->was_sent = false;
 	nghttp2_session_set_stream_user_data(session, s->id, NULL);
 	if (!s->is_answered || nghttp2_session_get_stream_local_close(session, s->id) == 0)
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id,
@@ -240,7 +264,8 @@ stream_tell(struct h2 *h2)
 			TAILQ_REMOVE(&h2->touched, call, stream_entry);
 		if (was_read) {
 			s->was_read = false;
-			call_turn(call);
+			if (call_turn(call))
+				stream_hold(call, call->is_held);
 		} else {
 			s->was_written = false;
 			call_sent(call);

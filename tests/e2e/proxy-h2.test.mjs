@@ -221,14 +221,6 @@ test("ends", { timeout: 120_000 }, async (t) => {
     isOne(await asked("POST", { body: "{}" }), 200, 2);
   });
 
-  await t.test("refused again and again: 502, soon", async () => {
-    answer = (req, res) => res.stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    const result = await asked("POST", { body: "{}" });
-    assert.equal(result.status, 502);
-    assert.match(result.text, /REFUSED_STREAM/);
-    assert.ok(result.tries <= 4, `${result.tries} tries`); // Node may not show those that it refuses at once
-  });
-
   await t.test("broken off before it is answered: 502, once", async () => {
     answer = (req, res) => res.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     const result = await asked("GET");
@@ -311,7 +303,7 @@ test("ends", { timeout: 120_000 }, async (t) => {
     }
   });
 
-  await t.test("an API that says nothing: 504, and the next request has another connection", async () => {
+  await t.test("an API that says nothing: 504, and it is told; the connection goes on", async () => {
     answer = ok;
     isOne(await asked("GET"), 200, 1);
     const before = api.sessions.length;
@@ -320,7 +312,7 @@ test("ends", { timeout: 120_000 }, async (t) => {
     await until(() => streams.at(-1).destroyed, () => "it is not told");
     answer = ok;
     isOne(await asked("GET"), 200, 1);
-    assert.equal(api.sessions.length, before + 1);
+    assert.equal(api.sessions.length, before);
   });
 });
 
@@ -401,6 +393,7 @@ test("bad answers: 502 or broken off", { timeout: 120_000 }, async (t) => {
     "less than its length": (id) => [okay(id, ["content-length", "20"]), data(id, "ab")],
     "no status": (id) => [frame(HEADERS, END_HEADERS, id, field("evil", "1")), data(id, "ab")],
     "a status of four digits": (id) => [frame(HEADERS, END_HEADERS, id, fields([[":status", "2000"], ["evil", "1"]])), data(id, "ab")],
+    "a status below 100": (id) => [frame(HEADERS, END_HEADERS, id, fields([[":status", "000"], ["evil", "1"]])), data(id, "ab")],
     "two statuses": (id) => [frame(HEADERS, END_HEADERS, id, fields([[":status", "200"], [":status", "201"], ["evil", "1"]])), data(id, "ab")],
     "a status behind a field": (id) => [frame(HEADERS, END_HEADERS, id, fields([["evil", "1"], [":status", "200"]])), data(id, "ab")],
     "a request's field": (id) => [okay(id, [":path", "/evil"]), data(id, "ab")],
@@ -436,7 +429,7 @@ test("bad answers: 502 or broken off", { timeout: 120_000 }, async (t) => {
       };
       const client = await ask(t, nangod, "GET", "/x", { headers: ["retries: 0"] });
       const all = client.bytes.length === 0 ? [] : replies(client.text);
-      assert.ok(all.length === 0 || all[0].status === 502 || all[0].status === 504 || !all[0].isWhole, client.text.slice(0, 500));
+      assert.ok(all.length === 0 || all[0].status === 502 || !all[0].isWhole, client.text.slice(0, 500));
       assert.doesNotMatch(client.text, /evil/i);
       t.diagnostic(`${what}: ${/"message":"([^"]*)/.exec(client.text)?.[1] ?? "broken off"}`);
       api.answer = (socket, id) => {

@@ -64,27 +64,32 @@ const integer = (n) => {
 export const field = (name, value) => `\0${integer(name.length)}${name}${integer(value.length)}${value}`;
 export const fields = (all) => all.map(([name, value]) => field(name, value)).join("");
 
+/** show({ type, flags, id, length }) for each frame that a client sends. */
+export function frames(socket, show) {
+  let bytes = Buffer.alloc(0);
+  let skip = 24; // the client's preface
+  socket.on("data", (data) => {
+    bytes = Buffer.concat([bytes, data]);
+    while (bytes.length >= skip + 9) {
+      const length = bytes.readUIntBE(skip, 3);
+      if (bytes.length < skip + 9 + length) return;
+      const [type, flags, id] = [bytes[skip + 3], bytes[skip + 4], bytes.readUInt32BE(skip + 5)];
+      bytes = bytes.subarray(skip + 9 + length);
+      skip = 0;
+      show({ type, flags, id, length });
+    }
+  });
+}
+
 /** answer(socket, id) is called for each request; it writes frames. */
 export async function rawH2(t, answer) {
   const dir = scratch(t);
   const server = createServer({ ...(await certificate(dir, "api")), ALPNProtocols: ["h2"] }, (socket) => {
-    let bytes = Buffer.alloc(0);
-    let skip = 24; // the client's preface
     socket.on("error", () => {});
     socket.write(frame(SETTINGS, 0, 0));
-    socket.on("data", (data) => {
-      bytes = Buffer.concat([bytes, data]);
-      for (;;) {
-        if (bytes.length < skip + 9) return;
-        const length = bytes.readUIntBE(skip, 3);
-        if (bytes.length < skip + 9 + length) return;
-        const [type, flags] = [bytes[skip + 3], bytes[skip + 4]];
-        const id = bytes.readUInt32BE(skip + 5);
-        bytes = bytes.subarray(skip + 9 + length);
-        skip = 0;
-        if (type === SETTINGS && (flags & 1) === 0) socket.write(frame(SETTINGS, 1, 0));
-        if (type === HEADERS) api.answer(socket, id);
-      }
+    frames(socket, ({ type, flags, id }) => {
+      if (type === SETTINGS && (flags & 1) === 0) socket.write(frame(SETTINGS, 1, 0));
+      if (type === HEADERS) api.answer(socket, id);
     });
   });
   const api = { answer, ...(await listen(t, server)), ca: join(dir, "api.crt") };
