@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,12 +49,25 @@ crypto_random_part(void)
 	return bits / 4294967296.0;
 }
 
+/* Found once: OpenSSL looks for what EVP_sha256() names each time, which takes as long as a
+ * short hash. It is never given back. */
+static EVP_MD *fetched_sha256;
+
+static void
+fetch_sha256(void)
+{
+	fetched_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(fetched_sha256 != NULL, "sha256");
+}
+
 void
 crypto_sha256(unsigned char out[CRYPTO_SHA256_BYTES], const void *data, size_t length)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	unsigned int n = 0;
 
-	must(EVP_Digest(data, length, out, &n, EVP_sha256(), NULL), "sha256");
+	pthread_once(&once, fetch_sha256);
+	must(EVP_Digest(data, length, out, &n, fetched_sha256, NULL), "sha256");
 }
 
 static const EVP_MD *

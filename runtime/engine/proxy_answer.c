@@ -4,6 +4,7 @@
  */
 #include "engine/proxy_internal.h"
 
+#include "http/syntax.h"
 #include "run/fetch_request.h"
 
 #include <string.h>
@@ -19,10 +20,8 @@ stays_here(const char *name, const struct http_field *listing)
 	    "te",	  "trailer",	"proxy-connection",  "upgrade"};
 	static const char cors[] = "access-control-";
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return strncmp(name, cors, sizeof(cors) - 1) == 0 ||
+	return http_name_is_among(names, sizeof(names) / sizeof(names[0]), name) ||
+	       strncmp(name, cors, sizeof(cors) - 1) == 0 ||
 	       (listing != NULL && proxy_is_listed(listing, name));
 }
 

@@ -57,7 +57,7 @@ bool
 proxy_is_listed(const struct http_field *fields, const char *name)
 {
 	for (; fields->name != NULL; fields++)
-		if (strcmp(fields->name, "connection") == 0 &&
+		if (fields->name[0] == 'c' && strcmp(fields->name, "connection") == 0 &&
 		    http_list_has(fields->value, name))
 			return true;
 	return false;

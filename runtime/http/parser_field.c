@@ -127,7 +127,8 @@ parser_field_add(struct http_parser *p, char *line, char *end)
 	if (parser_field_split(p, line, end, &name, &value) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i].name, name) == 0 && known[i].see(p, value) < 0)
+		if (known[i].name[0] == name[0] && strcmp(known[i].name, name) == 0 &&
+		    known[i].see(p, value) < 0)
 			return -1;
 	p->places[p->fields_count][0] = (uint32_t)(name - p->head.data);
 	p->places[p->fields_count][1] = (uint32_t)(value - p->head.data);

@@ -196,7 +196,7 @@ static const char *
 field_value(const struct http_field *fields, const char *name)
 {
 	for (const struct http_field *f = fields; f != NULL && f->name != NULL; f++)
-		if (strcmp(f->name, name) == 0)
+		if (f->name[0] == name[0] && strcmp(f->name, name) == 0)
 			return f->value;
 	return NULL;
 }

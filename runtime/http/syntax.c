@@ -177,7 +177,7 @@ bool
 http_name_is_among(const char *const *names, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcasecmp(names[i], name) == 0)
+		if (http_names_equal(names[i], name))
 			return true;
 	return false;
 }

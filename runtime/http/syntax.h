@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <strings.h>
 
 bool http_is_token(const char *text, size_t length); /* tchar only (RFC 9110 5.6.2) */
 size_t http_token_length(const char *text);	     /* tchars at the start of a string */
@@ -27,6 +28,13 @@ bool http_list_has(const char *list, const char *word);
 int http_percent_decode(char *text, bool plus_is_space);
 
 bool http_is_utf8(const char *text);
+
+/* Of fields, whatever their case. Most names differ in their first letter. */
+static inline bool
+http_names_equal(const char *a, const char *b)
+{
+	return (a[0] | 0x20) == (b[0] | 0x20) && strcasecmp(a, b) == 0;
+}
 
 /* Whether a field's name is one of these, in any case. */
 bool http_name_is_among(const char *const *names, size_t count, const char *name);

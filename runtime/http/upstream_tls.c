@@ -6,11 +6,13 @@
 #include "http/upstream_internal.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define READ_AHEAD_BYTES (64 * 1024)
 
@@ -218,12 +220,16 @@ tls_write(struct link *link, const void *data, size_t length, size_t *written)
 	return n > 0 ? TLS_DONE : result_of(link, n);
 }
 
+/* Most often the socket has nothing, and TLS need not look. */
 static enum tls_result
 peek(struct link *link)
 {
 	char byte;
 	int n;
 
+	if (!SSL_has_pending(link->ssl) &&
+	    recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		return TLS_WANTS_READ;
 	ERR_clear_error();
 	n = SSL_peek(link->ssl, &byte, 1);
 	return n > 0 ? TLS_DONE : result_of(link, n);

@@ -208,7 +208,7 @@ const char *
 fetch_field(const struct http_field *fields, const char *name)
 {
 	for (; fields != NULL && fields->name != NULL; fields++)
-		if (strcasecmp(fields->name, name) == 0)
+		if (http_names_equal(fields->name, name))
 			return fields->value;
 	return NULL;
 }
