@@ -629,7 +629,9 @@ nango_walk_complete(struct nango_run *run)
  * Commits all that was staged since the last commit, and the checkpoint, or neither.
  * checkpoint is a flat JSON object of NANGO_CHECKPOINT_FIELDS_MAX fields at most, or NULL to
  * leave it as it is. Between two commits at most NANGO_PAGE_RECORDS_MAX records are saved, of
- * NANGO_PAGE_BYTES_MAX bytes with 8 for each.
+ * NANGO_PAGE_BYTES_MAX bytes with 8 for each. The run goes on at once; one that is begun anew
+ * gets the newest checkpoint that was stored. What changed records is stored with them; where
+ * nothing changed, a crash of the database may undo the newest commits.
  */
 NANGO_INTERNAL void
 nango_commit(struct nango_run *run, const char *checkpoint)
