@@ -18,6 +18,7 @@ struct request *
 request_new(struct http_server *server, const char *peer)
 {
 	struct request *req = talloc_pooled_object(NULL, struct request, 8, REQUEST_POOL_BYTES);
+	size_t length;
 
 	if (req == NULL)
 		abort();
@@ -35,7 +36,9 @@ request_new(struct http_server *server, const char *peer)
 	req->match.route = NULL;
 	req->match.params[0] = (struct http_field){NULL, NULL};
 	req->match.allow[0] = '\0';
-	snprintf(req->peer, sizeof(req->peer), "%s", peer);
+	length = strnlen(peer, sizeof(req->peer) - 1);
+	memcpy(req->peer, peer, length);
+	req->peer[length] = '\0';
 	id_uuid4(req->id);
 	response_init(&req->res, req);
 	server->requests_count++;

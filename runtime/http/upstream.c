@@ -28,6 +28,21 @@ origin_free(struct origin *origin)
 	free(origin);
 }
 
+/* What a name leads to is looked at with each connection. */
+static void
+find_way(struct origin *origin)
+{
+	struct upstream *up = origin->upstream;
+	const char *host = origin->place->host;
+	char why[ADDRESS_WHY_MAX];
+
+	if (!address_may_name(up->rules, host, why))
+		error_set(&origin->no_way, ERR_EGRESS,
+			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges", host, why);
+	else if (via_find(up, origin->place, &origin->via, &origin->no_way) < 0)
+		origin->via = NULL;
+}
+
 static struct origin *
 origin_for(struct upstream *up, const struct upstream_place *place)
 {
@@ -42,6 +57,7 @@ origin_for(struct upstream *up, const struct upstream_place *place)
 	origin->upstream = up;
 	origin->place = place_copy(place);
 	TAILQ_INIT(&origin->free);
+	find_way(origin);
 	HASH_ADD_KEYPTR(hh, up->origins, origin->place->key, strlen(origin->place->key),
 			origin);
 	return origin;
@@ -88,8 +104,6 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 {
 	struct upstream_call *call =
 	    talloc_pooled_object(NULL, struct upstream_call, 8, CALL_POOL_BYTES);
-	char why[ADDRESS_WHY_MAX];
-	bool has_way;
 
 	if (call == NULL)
 		abort();
@@ -101,12 +115,8 @@ upstream_send(struct upstream *up, const struct upstream_request *request,
 	call->origin->used_ms = clock_monotonic_ms();
 	call->origin->calls++;
 	call->queued.host = call->origin->place->url; /* whosever certificate */
-	has_way = address_may_name(up->rules, call->origin->place->host, why) &&
-		  via_find(up, call->origin->place, &call->origin->via, &call->err) == 0;
-	if (!has_way && call->err.code == ERR_NONE)
-		error_set(&call->err, ERR_EGRESS,
-			  "%s is not reached: %s. NANGO_EGRESS_ALLOW opens ranges",
-			  call->origin->place->host, why);
+	if (call->origin->no_way.code != ERR_NONE)
+		call->err = call->origin->no_way;
 	call->timeout_ms = request->timeout_ms;
 	call->deadline_ms = call->origin->used_ms + request->queue_ms;
 	call->is_chunked = request->has_body && request->body_length < 0;

@@ -53,9 +53,10 @@ struct origin {
 	struct upstream_place *place;
 	SSL_CTX *ssl; /* of its own, with a certificate; NULL: everybody's */
 	SSL_SESSION *session;
-	struct via *via;	   /* NULL: it is reached without one */
-	struct link_list free;	   /* that may take a call: newest first */
-	struct link *opening;	   /* that calls may wait for, or NULL */
+	struct error no_way;   /* why it is not reached, whatever it leads to; or ERR_NONE */
+	struct via *via;       /* NULL: it is reached without one */
+	struct link_list free; /* that may take a call: newest first */
+	struct link *opening;  /* that calls may wait for, or NULL */
 	bool speaks_h2, wants_old; /* the last time; it refuses HTTP/2 */
 	size_t streams_max;	   /* as it said the last time; 0: not known */
 	size_t links;
