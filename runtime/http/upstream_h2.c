@@ -157,8 +157,8 @@ h2_left(struct link *link)
 	h2_schedule(link);
 }
 
-/* It does not answer: what may be sent again goes elsewhere, the rest waits for its time-out.
- */
+/* It does not answer: what may be sent again goes elsewhere, once (a server that is too busy to
+ * answer a PING has enough to do), the rest waits for its time-out. */
 static void
 give_up(struct link *link)
 {
@@ -168,7 +168,8 @@ give_up(struct link *link)
 	link_sort(link);
 	for (call = TAILQ_FIRST(&link->calls); call != NULL; call = next) {
 		next = TAILQ_NEXT(call, link_entry);
-		if (call->is_out_whole && call->may_repeat && !call->has_begun)
+		if (call->is_out_whole && call->may_repeat && !call->has_begun &&
+		    call->repeats == 0)
 			(void)call_try_again(call);
 	}
 }
