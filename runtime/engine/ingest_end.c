@@ -191,11 +191,11 @@ ingest_finish(struct ingest *ingest, const struct ingest_end *end, struct error 
 	qsort(ingest->models, ingest->models_count, sizeof(ingest->models[0]), compare_models);
 	e.commit.mem = talloc_new(NULL);
 	result = db_transaction(ingest->data, &work, err);
-	if (result < 0)
+	if (result < 0) {
 		commit_explain(ingest, err);
-	if (result < 0)
 		for (size_t i = 0; i < ingest->models_count; i++)
 			ingest->models[i].deleted -= e.removed[i];
+	}
 	talloc_free(e.commit.mem);
 	return result;
 }

@@ -32,8 +32,7 @@ void manifest_free(struct manifest *manifest); /* NULL is fine */
 void manifest_key(unsigned char out[MANIFEST_KEY_BYTES], const char *id, size_t length,
 		  const unsigned char *secret);
 
-/* It is looked up soon: its slot is fetched meanwhile, which is most of what a look-up costs.
- */
+/* It is looked up soon: its slot, most of what that costs, is fetched meanwhile. */
 void manifest_prefetch(const struct manifest *manifest,
 		       const unsigned char key[MANIFEST_KEY_BYTES]);
 #define MANIFEST_AHEAD 16 /* as many look-ups before */

@@ -46,7 +46,8 @@ void relay_hold(struct request *req, bool is_held);
 
 /*
  * Begins the reply: fields (names, values; ends with a NULL name) but those of the connection
- * and of framing. length: of the body; -1: not known. Bytes are gathered until relay_flush.
+ * and of framing. length: of the body; -1: not known. Bytes are gathered until relay_flush, or
+ * until another request writes.
  */
 void relay_head(struct request *req, int status, const struct http_field *fields,
 		int64_t length);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http/upstream -- requests that are passed on to providers as they come (the proxy): HTTP/1.1
- * over plain sockets and TLS, bodies streamed both ways.
+ * http/upstream -- requests that are passed on to providers as they come (the proxy): HTTP/2
+ * where TLS agrees on it, else HTTP/1.1; bodies streamed both ways.
  *
  * Connections are kept and used again, TLS sessions too; their number is bounded, in all and a
  * host, and calls wait in front in a fair queue (one turn a group). What may be connected to
  * is http/client's rule, held against each address that a name resolves to. Answers are read
- * with the strict parser. All calls on the loop's thread.
+ * strictly, by our parser or nghttp2. All calls on the loop's thread.
  */
 #ifndef NANGO_HTTP_UPSTREAM_H
 #define NANGO_HTTP_UPSTREAM_H
@@ -26,8 +26,7 @@
 #define UPSTREAM_LOW (64 * 1024)     /* and under which `drained` is called */
 #define UPSTREAM_STREAMS_MAX 100 /* calls on one connection of HTTP/2, or fewer as it says */
 #define UPSTREAM_WINDOW (512 * 1024) /* that HTTP/2 may send of an answer that is held */
-#define UPSTREAM_PING_MS \
-	5000 /* HTTP/2 that says nothing is asked, and given up after as long */
+#define UPSTREAM_PING_MS 5000	     /* silent HTTP/2 is asked; given up after as long */
 #define UPSTREAM_REPEATS_MAX 3 /* of a request that HTTP/2 refused before it was looked at */
 
 struct upstream;
@@ -106,7 +105,8 @@ bool upstream_goes_to(const struct upstream_call *call, const struct upstream_pl
 void upstream_write(struct upstream_call *call, const void *data, size_t length);
 void upstream_finish(struct upstream_call *call); /* the body is complete */
 size_t upstream_unsent(const struct upstream_call *call);
-void upstream_hold(struct upstream_call *call, bool is_held); /* reads no more of the answer */
+/* Reads no more of the answer; over HTTP/2 what is under way still comes, UPSTREAM_WINDOW. */
+void upstream_hold(struct upstream_call *call, bool is_held);
 void upstream_cancel(struct upstream_call *call); /* no event any more; NULL is fine */
 
 #endif

@@ -163,7 +163,7 @@ test("heads as over HTTP/1.1", { timeout: 60_000 }, async (t) => {
   });
 });
 
-/** A network between them: pass(data) of what the server says; null swallows it, both ways from then on. */
+/** A network between nangod and a server: pass(near, far) connects the sockets of either side. Gives its URL. */
 async function network(t, url, pass) {
   const open = new Set();
   const server = net.createServer((near) => {
