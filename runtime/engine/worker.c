@@ -101,8 +101,8 @@ claim_all(struct look *look, struct db *control)
 
 		limits.room =
 		    (int64_t)(look->room < WORKER_CLAIM_MAX ? look->room : WORKER_CLAIM_MAX);
-		if (queue_claim(look, control, &limits, &claims, &count, &environments,
-				&look->err) < 0)
+		if (queue_claim(look, control, &limits, &look->worker->front, &claims, &count,
+				&environments, &look->err) < 0)
 			return -1;
 		keep_claims(look, claims, count);
 		empty = count > 0 ? 0 : empty + 1;

@@ -18,10 +18,11 @@ struct worker {
 	struct job *jobs;
 	size_t jobs_count;
 	size_t preparing;
-	int64_t asked_ms;     /* when leases were renewed last */
-	int64_t swept_all_ms; /* when a sweep began at the oldest run */
-	int64_t swept_to;     /* run_sweep.settled; a pool thread's while is_sweeping */
-	struct job *ended;    /* to be written off, linked by next_ended */
+	struct queue_front front; /* of claims; a pool thread's while is_looking */
+	int64_t asked_ms;	  /* when leases were renewed last */
+	int64_t swept_all_ms;	  /* when a sweep began at the oldest run */
+	int64_t swept_to;	  /* run_sweep.settled; a pool thread's while is_sweeping */
+	struct job *ended;	  /* to be written off, linked by next_ended */
 	bool is_looking, look_again, tick_again, is_beating, is_writing_off, is_sweeping,
 	    is_stopping;
 	struct notices *notices;

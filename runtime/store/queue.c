@@ -2,17 +2,19 @@
 /*
  * store/queue -- see queue.h: in, and out.
  *
- * Whose turn it is, and what it may take, is decided in nango.claim_runs (migration 0014):
+ * Whose turn it is, and what it may take, is decided in nango.claim_runs (migration 0018):
  * deficit round robin between environments, whose state all nodes share. It is a function, as
  * are enqueueing and completing, because its plans are then made once a connection: to plan
  * them took longer than to carry them out.
  */
 #include "store/queue.h"
+#include "base/clock.h"
 #include "store/pgbinary.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_KNOWN (-1) /* no environment */
 #define DB_ARRAY(oid, buf) DB_BINARY(oid, (buf).data, (buf).length)
 
 int
@@ -63,11 +65,30 @@ read_claim(struct run_claim *claim, const struct db_result *r, size_t row)
 	claim->started_ms = db_integer(r, row, 11);
 }
 
+/* What a claim of now may go by. */
+static bool
+knows_front(const struct queue_front *front, int64_t now_ms)
+{
+	return front->looked_ms > 0 && now_ms - front->looked_ms < QUEUE_FRONT_MS;
+}
+
+static void
+move_front(struct queue_front *front, const struct run_claim *claim, int64_t from_us,
+	   int64_t now_ms)
+{
+	if (!knows_front(front, now_ms) || front->environment_id != claim->environment_id)
+		front->looked_ms = now_ms;
+	front->environment_id = claim->environment_id;
+	front->from_us = from_us;
+}
+
 int
 queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
-	    struct run_claim **out, size_t *count, int64_t *environments, struct error *err)
+	    struct queue_front *front, struct run_claim **out, size_t *count,
+	    int64_t *environments, struct error *err)
 {
-	static const char sql[] = "SELECT * FROM nango.claim_runs($1, $2, $3, $4, $5)";
+	static const char sql[] = "SELECT * FROM nango.claim_runs($1, $2, $3, $4, $5, $6, $7)";
+	int64_t now_ms = clock_monotonic_ms();
 	struct db_result *found;
 	struct run_claim *claims;
 	size_t rows;
@@ -76,7 +97,10 @@ queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 		    DB_PARAMS(DB_INTEGER(limits->room), DB_INTEGER(limits->lease_ms),
 			      DB_INTEGER(limits->environment_max),
 			      DB_INTEGER(limits->provider_max),
-			      DB_INTEGER(limits->connection_max))) < 0)
+			      DB_INTEGER(limits->connection_max),
+			      DB_INTEGER(knows_front(front, now_ms) ? front->environment_id
+								    : NOT_KNOWN),
+			      DB_INTEGER(front->from_us))) < 0)
 		return -1;
 	*environments = db_integer(found, 0, 0);
 	rows = db_is_null(found, 0, 1) ? 0 : db_rows(found);
@@ -85,6 +109,8 @@ queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
 		abort();
 	for (size_t i = 0; i < rows; i++)
 		read_claim(&claims[i], found, i);
+	if (rows > 0)
+		move_front(front, &claims[0], db_integer(found, 0, 12), now_ms);
 	*out = claims;
 	*count = rows;
 	return 0;

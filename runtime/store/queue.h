@@ -53,14 +53,21 @@ struct queue_limits {
 	/* In flight at once in all nodes; 0: no limit. */
 	int64_t environment_max, provider_max, connection_max;
 };
+/* Where a claim found the oldest run of its environment: the next one looks from there on, and
+ * not past what is left in the index of all that were claimed since. Zeroed at first. */
+struct queue_front {
+	int64_t environment_id, from_us;
+	int64_t looked_ms; /* when that environment was looked through from its beginning */
+};
+#define QUEUE_FRONT_MS 1000 /* so long a run may wait that was committed after younger ones */
 /*
  * Claims runs of one environment, the one whose turn it is. Each gets its share of the room,
  * so *count may be less than that although there is more, or 0 when limits or another node
  * left nothing: claim again, up to *environments times in a row without an answer.
  */
 MUST_CHECK int queue_claim(TALLOC_CTX *mem, struct db *db, const struct queue_limits *limits,
-			   struct run_claim **out, size_t *count, int64_t *environments,
-			   struct error *err);
+			   struct queue_front *front, struct run_claim **out, size_t *count,
+			   int64_t *environments, struct error *err);
 
 /* ---- while it runs ---- */
 struct queue_held {

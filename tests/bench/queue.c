@@ -4,9 +4,9 @@
  * bench-queue CONNINFO pickup RUNS
  *
  * The life of runs of the first syncs in the database, with the server's own store calls and
- * limits, four clients: queued,
- * claimed, completed, in batches; prints runs a second. Or how long after its enqueueing a run
- * is claimed by a thread that LISTENs; prints a JSON array of microseconds.
+ * limits, in batches: queued by four clients, then claimed by one thread and completed by
+ * another, as a node does; prints runs a second. Or how long after its enqueueing a run is
+ * claimed by a thread that LISTENs; prints a JSON array of microseconds.
  */
 #include "base/clock.h"
 #include "queue_store.h"
@@ -20,7 +20,9 @@
 #include <string.h>
 
 #define BATCH_MAX 100
-#define CLIENTS 4 /* as many as nangod has worker threads */
+#define CLIENTS 4
+#define CLAIMED_MAX 64 /* batches that are claimed and wait to be completed */
+#define WARM 25
 #define CHANNEL "nango_bench"
 
 static const char **syncs;
@@ -53,54 +55,89 @@ read_syncs(struct db *db)
 
 /* ---- lives ---- */
 
+static struct db
+    *dbs[CLIENTS]; /* each client's own, and the first two: who claims, who completes */
+
 struct client {
-	pthread_t thread;
+	struct db *db;
 	size_t batch, runs; /* to queue */
 	const char *const *syncs;
 };
-
-static atomic_size_t left; /* runs that nobody claimed yet */
 
 static void *
 enqueue_all(void *arg)
 {
 	struct client *c = arg;
 	struct error err;
-	struct db *db;
 
-	must(db_acquire(pool, &db, &err), &err);
 	for (size_t i = 0; i < c->runs; i += c->batch)
-		must(bench_enqueue(db, c->syncs + i, c->batch, &err), &err);
-	db_release(db);
+		must(bench_enqueue(c->db, c->syncs + i, c->batch, &err), &err);
+	return NULL;
+}
+
+/* Batches on their way from the one who claims to the one who completes. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t moved;
+	struct {
+		struct bench_claim claims[BATCH_MAX];
+		size_t count;
+	} batches[CLAIMED_MAX];
+	size_t put, got;
+	size_t batch, runs; /* to claim at once, and in all */
+} flight = {.mutex = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+
+/* Waits until there is room for a batch, or one that is there. */
+static void
+flight_wait(size_t there)
+{
+	pthread_mutex_lock(&flight.mutex);
+	while (flight.put - flight.got == there)
+		pthread_cond_wait(&flight.moved, &flight.mutex);
+	pthread_mutex_unlock(&flight.mutex);
+}
+
+static void
+flight_move(size_t *end)
+{
+	pthread_mutex_lock(&flight.mutex);
+	(*end)++;
+	pthread_cond_signal(&flight.moved);
+	pthread_mutex_unlock(&flight.mutex);
+}
+
+static void *
+claim_all(void *arg)
+{
+	struct db *db = arg;
+	struct error err;
+
+	for (size_t all = 0, at = 0; all < flight.runs; at = (at + 1) % CLAIMED_MAX) {
+		flight_wait(CLAIMED_MAX);
+		must(bench_claim(db, flight.batches[at].claims, flight.batch,
+				 &flight.batches[at].count, &err),
+		     &err);
+		all += flight.batches[at].count;
+		flight_move(&flight.put);
+	}
 	return NULL;
 }
 
 static void *
-work_off(void *arg)
+complete_all(void *arg)
 {
-	struct bench_claim claims[BATCH_MAX];
-	struct client *c = arg;
+	struct db *db = arg;
 	struct error err;
-	struct db *db;
-	size_t count;
 
-	must(db_acquire(pool, &db, &err), &err);
-	while (atomic_load(&left) > 0) {
-		must(bench_claim(db, claims, c->batch, &count, &err), &err);
-		atomic_fetch_sub(&left, count);
-		must(bench_complete(db, claims, count, &err), &err);
+	for (size_t all = 0, at = 0; all < flight.runs; at = (at + 1) % CLAIMED_MAX) {
+		flight_wait(0);
+		must(bench_complete(db, flight.batches[at].claims, flight.batches[at].count,
+				    &err),
+		     &err);
+		all += flight.batches[at].count;
+		flight_move(&flight.got);
 	}
-	db_release(db);
 	return NULL;
-}
-
-static void
-all_at_once(struct client clients[CLIENTS], void *work(void *))
-{
-	for (int i = 0; i < CLIENTS; i++)
-		pthread_create(&clients[i].thread, NULL, work, &clients[i]);
-	for (int i = 0; i < CLIENTS; i++)
-		pthread_join(clients[i].thread, NULL);
 }
 
 /* Runs a second for a whole life, with everything queued first. */
@@ -108,15 +145,24 @@ static double
 lifecycle(size_t batch, size_t runs)
 {
 	struct client clients[CLIENTS];
+	pthread_t threads[CLIENTS];
 	int64_t begin = clock_monotonic_us();
 
-	for (int i = 0; i < CLIENTS; i++)
-		clients[i] = (struct client){.batch = batch,
+	for (size_t i = 0; i < CLIENTS; i++) {
+		clients[i] = (struct client){.db = dbs[i],
+					     .batch = batch,
 					     .runs = runs / CLIENTS,
-					     .syncs = syncs + (size_t)i * (runs / CLIENTS)};
-	atomic_store(&left, runs);
-	all_at_once(clients, enqueue_all);
-	all_at_once(clients, work_off);
+					     .syncs = syncs + i * (runs / CLIENTS)};
+		pthread_create(&threads[i], NULL, enqueue_all, &clients[i]);
+	}
+	for (size_t i = 0; i < CLIENTS; i++)
+		pthread_join(threads[i], NULL);
+	flight.batch = batch;
+	flight.runs = runs;
+	pthread_create(&threads[0], NULL, claim_all, dbs[0]);
+	pthread_create(&threads[1], NULL, complete_all, dbs[1]);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
 	return (double)runs * 1e6 / (double)(clock_monotonic_us() - begin);
 }
 
@@ -202,10 +248,29 @@ print_pickups(struct db *db, const char *conninfo)
 	PQfinish(pg);
 }
 
+static int
+print_life(const char *batch_word, const char *runs_word)
+{
+	size_t batch = (size_t)atoi(batch_word), runs = (size_t)atoi(runs_word);
+	struct error err;
+
+	if (batch < 1 || runs > syncs_count || batch > BATCH_MAX ||
+	    runs % (CLIENTS * batch) != 0)
+		return 2;
+	for (size_t i = 0; i < CLIENTS; i++)
+		must(db_acquire(pool, &dbs[i], &err), &err);
+	lifecycle(batch, CLIENTS * batch * WARM); /* connections that were at work */
+	printf("%.1f\n", lifecycle(batch, runs));
+	for (size_t i = 0; i < CLIENTS; i++)
+		db_release(dbs[i]);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	bool is_life = argc == 5 && strcmp(argv[2], "life") == 0;
+	int result = 0;
 	struct error err;
 	struct db *db;
 
@@ -214,20 +279,13 @@ main(int argc, char **argv)
 	must(db_pool_open(argv[1], CLIENTS, &pool, &err), &err);
 	must(db_acquire(pool, &db, &err), &err);
 	read_syncs(db);
-	if (is_life) {
-		size_t batch = (size_t)atoi(argv[3]), runs = (size_t)atoi(argv[4]);
-
-		db_release(db);
-		if (batch < 1 || runs > syncs_count || batch > BATCH_MAX ||
-		    runs % (CLIENTS * batch) != 0)
-			return 2;
-		lifecycle(batch, CLIENTS * batch); /* opens the connections */
-		printf("%.1f\n", lifecycle(batch, runs));
-	} else {
+	if (!is_life) {
 		pickups = atoi(argv[3]);
 		print_pickups(db, argv[1]);
-		db_release(db);
 	}
+	db_release(db);
+	if (is_life)
+		result = print_life(argv[3], argv[4]);
 	db_pool_close(pool);
-	return 0;
+	return result;
 }

@@ -30,6 +30,7 @@ int
 bench_claim(struct db *db, struct bench_claim *out, size_t max, size_t *count,
 	    struct error *err)
 {
+	static _Thread_local struct queue_front front;
 	const struct queue_limits limits = {.room = (int64_t)max,
 					    .lease_ms = LEASE_MS,
 					    .environment_max = ENVIRONMENT_MAX,
@@ -37,7 +38,7 @@ bench_claim(struct db *db, struct bench_claim *out, size_t max, size_t *count,
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct run_claim *claims;
 	int64_t environments;
-	int result = queue_claim(mem, db, &limits, &claims, count, &environments, err);
+	int result = queue_claim(mem, db, &limits, &front, &claims, count, &environments, err);
 
 	for (size_t i = 0; result == 0 && i < *count; i++)
 		out[i] = (struct bench_claim){claims[i].run_id, claims[i].token};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The queue, with a real Postgres: what its statements read when they were planned while it was
- * nearly empty, and it is long now.
+ * nearly empty, and it is long now; and what a claim reads of what was claimed before.
  */
 #include "private_db.h"
 #include "store/queue.h"
@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -67,9 +68,9 @@ enqueue(int first, int last)
 	talloc_free(syncs);
 }
 
-/* Claims so many and ends them. */
-static void
-live(size_t room)
+/* Claims so many and ends them; the first one's number. */
+static int
+live(size_t room, struct queue_front *front)
 {
 	const struct queue_limits limits = {.room = (int64_t)room,
 					    .lease_ms = 60000,
@@ -81,7 +82,8 @@ live(size_t room)
 	size_t count, held;
 	struct error err;
 
-	if (queue_claim(world.mem, world.db, &limits, &claims, &count, &environments, &err) < 0)
+	if (queue_claim(world.mem, world.db, &limits, front, &claims, &count, &environments,
+			&err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(count, room);
 	for (size_t i = 0; i < count; i++)
@@ -90,6 +92,7 @@ live(size_t room)
 	if (queue_complete(world.db, outcomes, count, 0, &held, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(held, room);
+	return (int)strtol(claims[0].sync_id + strlen(claims[0].sync_id) - 12, NULL, 10);
 }
 
 /* Entries of indexes that this session read. */
@@ -114,6 +117,7 @@ entries(void)
 static void
 test_plan_of_an_empty_queue(void **state)
 {
+	struct queue_front front = {0};
 	int64_t before;
 
 	(void)state;
@@ -121,11 +125,71 @@ test_plan_of_an_empty_queue(void **state)
 	enqueue(1, 1);
 	private_db_run(&world,
 		       "VACUUM nango.queue"); /* which tells the planner that it has one row */
-	live(1);
+	live(1, &front);
 	enqueue(1, SYNCS);
 	before = entries();
-	live(BATCH);
+	live(BATCH, &front);
 	assert_in_range(entries() - before, BATCH, 20 * BATCH);
+}
+
+/* Blocks of the index in the order of time that this session read. */
+static int64_t
+blocks(void)
+{
+	int64_t sum;
+	struct error err;
+
+	private_db_run(&world, "SELECT pg_stat_force_next_flush()");
+	if (db_exec_value(world.db, &sum, &err,
+			  "SELECT (idx_blks_hit + idx_blks_read)::int8 "
+			  "FROM pg_statio_user_indexes WHERE indexrelname = 'queue_due'",
+			  NULL, 0) < 0)
+		fail_msg("%s", err.message);
+	return sum;
+}
+
+/* What was claimed stays in the index until a vacuum: a claim does not walk past all of it. */
+static void
+test_claims_go_on_from_where_the_last_was(void **state)
+{
+	struct queue_front front = {0}, none = {0};
+	int64_t before, from_front;
+
+	(void)state;
+	private_db_run(&world, "DELETE FROM nango.queue");
+	private_db_run(&world, "VACUUM nango.queue");
+	for (int i = 1; i <= SYNCS; i++)
+		enqueue(i, i); /* each has a time of its own */
+	for (int i = 0; i < SYNCS - 2 * BATCH; i += BATCH)
+		live(BATCH, &front);
+	before = blocks();
+	live(1, &front);
+	from_front = blocks() - before;
+	before = blocks();
+	live(1, &none);
+	assert_in_range(from_front, 1, (blocks() - before) * 2 / 3);
+}
+
+/* One whose transaction was committed after younger ones were claimed. */
+static void
+test_a_late_one_is_found(void **state)
+{
+	struct queue_front front = {0};
+
+	(void)state;
+	private_db_run(&world, "DELETE FROM nango.queue");
+	enqueue(1, 10);
+	live(1, &front);
+	private_db_run(&world, "UPDATE nango.queue SET due_at = due_at - interval '1 hour' "
+			       "WHERE sync_id::text LIKE '%10'");
+	assert_int_equal(live(1, &front), 2); /* which is where the last claim was */
+	front.looked_ms -= QUEUE_FRONT_MS;
+	assert_int_equal(live(1, &front), 10);
+
+	live(7, &front);
+	enqueue(11, 11);
+	private_db_run(&world, "UPDATE nango.queue SET due_at = due_at - interval '1 hour'");
+	assert_int_equal(live(1, &front), 11); /* nothing else is due */
 }
 
 int
@@ -133,6 +197,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_plan_of_an_empty_queue),
+	    cmocka_unit_test(test_claims_go_on_from_where_the_last_was),
+	    cmocka_unit_test(test_a_late_one_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
