@@ -5,7 +5,7 @@
  *
  * Armed by the environment variable NANGO_FAULT alone, which names a Unix socket: every point
  * writes a line to it ("before BEGIN") and waits for a byte. Not a setting: nothing but the
- * crash tests sets it. Unarmed, a point is one branch. Any thread; one point at a time.
+ * crash tests sets it. Unarmed, a point is one branch. Any thread.
  */
 #ifndef NANGO_BASE_FAULT_H
 #define NANGO_BASE_FAULT_H

@@ -65,6 +65,9 @@ MUST_CHECK int db_pool_open(const char *url, size_t size, struct db_pool **out,
 void db_pool_close(struct db_pool *pool);
 
 MUST_CHECK int db_acquire(struct db_pool *pool, struct db **out, struct error *err);
+/* For what may as well be left undone: NULL unless over half of the pool's are free. Does not
+ * wait for one. */
+struct db *db_spare(struct db_pool *pool);
 void db_release(struct db *db); /* undoes an open transaction; NULL is fine */
 
 /* out may be NULL. The result belongs to mem. */
@@ -128,6 +131,8 @@ struct db_work {
 	 */
 	int (*resolve)(struct db *db, void *arg, bool *took_effect, struct error *err);
 	void *arg;
+	const char *begin; /* with settings of this transaction; NULL: BEGIN */
+	struct db *begun;  /* the first attempt goes on with this one, and releases it */
 };
 /* One statement that is its own transaction: a connection that breaks leaves it in doubt. */
 MUST_CHECK int db_single(struct db_pool *pool, const struct db_work *work, struct error *err);

@@ -17,6 +17,7 @@ struct db_pool {
 	char *url;
 	size_t size, count; /* connections that may be and that are */
 	struct db *idle;
+	size_t idle_count;
 };
 
 /* Notices ("already exists, skipping") are for people at a psql prompt. */
@@ -84,6 +85,7 @@ db_pool_open(const char *url, size_t size, struct db_pool **out, struct error *e
 	}
 	pool->count = 1;
 	pool->idle = first;
+	pool->idle_count = 1;
 	*out = pool;
 	return 0;
 }
@@ -105,26 +107,51 @@ db_pool_close(struct db_pool *pool)
 	free(pool);
 }
 
-/* An idle connection, or leave to make one (*out NULL); -1 when none came free in time. */
+/* The mutex is held. An idle connection, or leave to make one (*out NULL); -1: all are in use.
+ */
 static int
-pool_take(struct db_pool *pool, struct db **out, struct error *err)
+pool_take(struct db_pool *pool, struct db **out)
+{
+	*out = pool->idle;
+	if (pool->idle != NULL) {
+		pool->idle = pool->idle->next;
+		pool->idle_count--;
+		return 0;
+	}
+	if (pool->count == pool->size)
+		return -1;
+	pool->count++;
+	return 0;
+}
+
+/* -1 when none came free in time. */
+static int
+pool_wait(struct db_pool *pool, struct db **out, struct error *err)
 {
 	struct timespec until;
-	int waited = 0, result = 0;
+	int waited = 0, result;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += DB_ACQUIRE_MS / 1000;
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->idle == NULL && pool->count >= pool->size && waited == 0)
+	while ((result = pool_take(pool, out)) < 0 && waited == 0)
 		waited = pthread_cond_timedwait(&pool->freed, &pool->mutex, &until);
-	*out = pool->idle;
-	if (pool->idle != NULL)
-		pool->idle = pool->idle->next;
-	else if (pool->count < pool->size)
-		pool->count++;
-	else
-		result = error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use",
-				   pool->size);
+	pthread_mutex_unlock(&pool->mutex);
+	return result == 0
+		   ? 0
+		   : error_set(err, ERR_BUSY, "all %zu connections to Postgres are in use",
+			       pool->size);
+}
+
+/* -1 unless over half are free. */
+static int
+pool_take_spare(struct db_pool *pool, struct db **out)
+{
+	int result = -1;
+
+	pthread_mutex_lock(&pool->mutex);
+	if ((pool->size - pool->count + pool->idle_count) * 2 > pool->size)
+		result = pool_take(pool, out);
 	pthread_mutex_unlock(&pool->mutex);
 	return result;
 }
@@ -138,24 +165,42 @@ pool_forget(struct db_pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+/* A server that went away meanwhile shows as readable: that is not handed out. */
+static bool
+is_alive(struct db *db)
+{
+	if (PQconsumeInput(db->pg) && PQstatus(db->pg) == CONNECTION_OK)
+		return true;
+	pool_forget(db->pool);
+	db_disconnect(db);
+	return false;
+}
+
+struct db *
+db_spare(struct db_pool *pool)
+{
+	struct error ignored;
+	struct db *db;
+
+	if (pool_take_spare(pool, &db) < 0)
+		return NULL;
+	if (db != NULL)
+		return is_alive(db) ? db : NULL;
+	if (db_connect(pool, &db, &ignored) == 0)
+		return db;
+	pool_forget(pool);
+	return NULL;
+}
+
 int
 db_acquire(struct db_pool *pool, struct db **out, struct error *err)
 {
-	struct db *db;
-
-	for (;;) {
-		if (pool_take(pool, &db, err) < 0)
+	do {
+		if (pool_wait(pool, out, err) < 0)
 			return -1;
-		if (db == NULL)
-			break;
-		/* A server that went away meanwhile shows as readable: do not hand that out. */
-		if (PQconsumeInput(db->pg) && PQstatus(db->pg) == CONNECTION_OK) {
-			*out = db;
+		if (*out != NULL && is_alive(*out))
 			return 0;
-		}
-		db_disconnect(db);
-		pool_forget(pool);
-	}
+	} while (*out != NULL);
 	if (db_connect(pool, out, err) < 0) {
 		pool_forget(pool);
 		return -1;
@@ -182,6 +227,7 @@ db_release(struct db *db)
 	pthread_mutex_lock(&pool->mutex);
 	db->next = pool->idle;
 	pool->idle = db;
+	pool->idle_count++;
 	pthread_cond_signal(&pool->freed);
 	pthread_mutex_unlock(&pool->mutex);
 }

@@ -59,11 +59,12 @@ db_rollback(struct db *db)
 }
 
 static int
-run_single(struct db_pool *pool, const struct db_work *work, struct error *err)
+run_single(struct db_pool *pool, const struct db_work *work, int attempt, struct error *err)
 {
 	struct db *db;
 	int result;
 
+	(void)attempt;
 	if (db_acquire(pool, &db, err) < 0)
 		return -1;
 	result = work->run(db, work->arg, err);
@@ -74,14 +75,16 @@ run_single(struct db_pool *pool, const struct db_work *work, struct error *err)
 }
 
 static int
-run_once(struct db_pool *pool, const struct db_work *work, struct error *err)
+run_once(struct db_pool *pool, const struct db_work *work, int attempt, struct error *err)
 {
-	struct db *db;
-	int result;
+	struct db *db = attempt == 0 ? work->begun : NULL;
+	int result = 0;
 
-	if (db_acquire(pool, &db, err) < 0)
-		return -1;
-	result = db_begin(db, err);
+	if (db == NULL) {
+		if (db_acquire(pool, &db, err) < 0)
+			return -1;
+		result = db_script(db, work->begin == NULL ? "BEGIN" : work->begin, err);
+	}
 	if (result == 0)
 		result = work->run(db, work->arg, err);
 	if (result == 0)
@@ -128,13 +131,14 @@ resolve_doubt(struct db_pool *pool, const struct db_work *work, struct error *er
 	return -1;
 }
 
-typedef int once_fn(struct db_pool *pool, const struct db_work *work, struct error *err);
+typedef int once_fn(struct db_pool *pool, const struct db_work *work, int attempt,
+		    struct error *err);
 
 static int
 repeat(once_fn *once, struct db_pool *pool, const struct db_work *work, struct error *err)
 {
 	for (int attempt = 0;; attempt++) {
-		if (once(pool, work, err) == 0)
+		if (once(pool, work, attempt, err) == 0)
 			return 0;
 		if (err->code == ERR_COMMIT_IN_DOUBT) {
 			int outcome = resolve_doubt(pool, work, err);

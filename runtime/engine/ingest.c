@@ -22,6 +22,8 @@ ingest_destructor(struct ingest *ingest)
 {
 	for (size_t i = 0; i < ingest->models_count; i++)
 		manifest_free(ingest->models[i].manifest);
+	pthread_cond_destroy(&ingest->has_decided);
+	pthread_mutex_destroy(&ingest->mutex);
 	crypto_wipe(ingest->hash_secret, sizeof(ingest->hash_secret));
 	crypto_wipe(&ingest->codec, sizeof(ingest->codec));
 	return 0;
@@ -34,6 +36,8 @@ ingest_new(void)
 
 	if (ingest == NULL)
 		abort();
+	pthread_mutex_init(&ingest->mutex, NULL);
+	pthread_cond_init(&ingest->has_decided, NULL);
 	talloc_set_destructor(ingest, ingest_destructor);
 	return ingest;
 }
@@ -216,34 +220,16 @@ is_quiet(const struct commit *c)
 	return true;
 }
 
-/* The page is in: so are its changes in what this run knows. */
-static void
-note_list(struct ingest_model *model, const struct ingest_list *list)
-{
-	for (size_t i = 0; i < list->count && model->manifest != NULL; i++) {
-		const struct ingest_row *row = (const struct ingest_row *)list->at[i];
-		struct record_state state = {true, row->write.action == RECORD_DELETED, {0}};
-
-		memcpy(state.hash, row->write.hash, RECORD_HASH_BYTES);
-		if (manifest_put(model->manifest, row->key, &state) < 0) {
-			manifest_free(model->manifest);
-			model->manifest = NULL;
-			model->has_no_manifest = true;
-		}
-	}
-}
-
+/* The page is in. */
 static void
 note_page(struct commit *c)
 {
+	if (!c->is_told)
+		ahead_tell(c);
 	for (size_t i = 0; i < c->batches_count; i++) {
 		struct batch *batch = &c->batches[i];
 		struct ingest_model *model = batch->model;
 
-		note_list(model, &batch->fresh);
-		note_list(model, &batch->changed);
-		note_list(model, &batch->deleted);
-		model->head = batch->after;
 		model->added += batch->added;
 		model->updated += batch->updated;
 		model->deleted += batch->removed;
@@ -256,18 +242,33 @@ note_page(struct commit *c)
 }
 
 static int
-page_in(struct commit *c, struct error *err)
+look_at(struct commit *c, struct error *err)
 {
-	const struct db_work quiet = {
-	    .run = commit_quietly, .resolve = commit_resolve, .arg = c};
 	struct db *db;
 	int result;
 
 	if (db_acquire(c->ingest->data, &db, err) < 0)
 		return -1;
+	talloc_free(c->attempt);
 	c->attempt = talloc_new(c->mem);
 	result = resolve(c, db, err);
 	db_release(db);
+	return result;
+}
+
+static int
+page_in(struct commit *c, struct error *err)
+{
+	const struct db_work quiet = {
+	    .run = commit_quietly, .resolve = commit_resolve, .arg = c};
+
+	int result = 0;
+
+	ahead_begin(c);
+	if (!c->is_written)
+		result = look_at(c, err);
+	if (result < 0 || is_quiet(c) || !commit_may_append(c))
+		ahead_withdraw(c);
 	if (result < 0)
 		return -1;
 	c->verdict = (struct page_verdict){true, true, true};
@@ -286,15 +287,25 @@ struct ingest_prepared {
 	struct error err;
 };
 
+static int
+prepared_destructor(struct ingest_prepared *p)
+{
+	ahead_drop(&p->commit);
+	return 0;
+}
+
 struct ingest_prepared *
-ingest_prepare(struct ingest *ingest, const struct run_page *page)
+ingest_prepare(struct ingest *ingest, const struct run_page *page, int64_t behind)
 {
 	struct ingest_prepared *p = talloc_zero(NULL, struct ingest_prepared);
 
 	if (p == NULL)
 		abort();
 	p->commit = (struct commit){.ingest = ingest, .page = page, .mem = p};
+	talloc_set_destructor(p, prepared_destructor);
 	p->result = fill(&p->commit, &p->err);
+	if (p->result == 0)
+		ahead_try(&p->commit, behind);
 	return p;
 }
 
@@ -305,7 +316,7 @@ ingest_page(struct ingest *ingest, const struct run_page *page,
 	int result;
 
 	if (prepared == NULL)
-		prepared = ingest_prepare(ingest, page);
+		prepared = ingest_prepare(ingest, page, 0);
 	result = prepared->result;
 	if (result < 0)
 		*err = prepared->err;

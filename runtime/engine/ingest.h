@@ -17,6 +17,8 @@
 #include "run/backend.h"
 #include "run/spec.h"
 
+#include <pthread.h>
+
 #define INGEST_MODELS_MAX 64
 #define INGEST_QUARANTINE_MAX 10000 /* rows of one dataset; one more fails the run */
 #define INGEST_GUARD_ROWS 10	    /* so many may always be deleted at once */
@@ -51,6 +53,13 @@ struct ingest {
 	int64_t pages;	       /* committed, in all attempts of the run */
 	struct ingest_model models[INGEST_MODELS_MAX];
 	size_t models_count;
+
+	/* A page that is written before its turn (ingest_ahead.c). */
+	pthread_mutex_t mutex;
+	pthread_cond_t has_decided;
+	/* Pages of this attempt: begun, told what they do, or known not to. */
+	int64_t begun, told, decided;
+	struct commit *ahead; /* its transaction is open */
 };
 
 /* A tree of its own; talloc_free ends it. */
@@ -74,9 +83,14 @@ MUST_CHECK int ingest_open_windows(struct ingest *ingest, const char *const *mod
 
 /* A page's records, read, hashed and folded; talloc_free ends it. */
 struct ingest_prepared;
-/* Another thread than the one that commits the page before may call this, if all models of the
- * page were named by ingest_add_model. What is wrong with the page, ingest_page says. */
-struct ingest_prepared *ingest_prepare(struct ingest *ingest, const struct run_page *page);
+/*
+ * Another thread than the one that commits the page before may call this, if all models of the
+ * page were named by ingest_add_model. `behind` is how many pages were handed to ingest_page
+ * before: if the last one of them says in time what it does, this one is written, but for its
+ * COMMIT. What is wrong with the page, ingest_page says.
+ */
+struct ingest_prepared *ingest_prepare(struct ingest *ingest, const struct run_page *page,
+				       int64_t behind);
 void ingest_add_model(struct ingest *ingest, const char *model);
 
 /*

@@ -2,8 +2,8 @@
 /*
  * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
  * ingest_batch.c (a page's records of one model, folded), ingest_classify.c (against what is
- * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_window.c
- * (deletions of a closed window).
+ * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_ahead.c
+ * (before its turn), ingest_window.c (deletions of a closed window).
  */
 #ifndef NANGO_ENGINE_INGEST_INTERNAL_H
 #define NANGO_ENGINE_INGEST_INTERNAL_H
@@ -72,6 +72,12 @@ struct commit {
 	size_t batches_count;
 	struct page_verdict verdict;
 	TALLOC_CTX *mem, *attempt; /* of the page; of one attempt to commit it */
+
+	/* ingest_ahead.c */
+	int64_t number;	  /* of the pages that were begun */
+	struct db *ahead; /* the transaction in which it was written before its turn, or NULL */
+	bool is_written;  /* its records are, in the transaction under way */
+	bool is_told;
 };
 
 /* ---- ingest.c ---- */
@@ -118,6 +124,15 @@ MUST_CHECK int batch_merge_updates(struct commit *c, struct db *db, struct batch
 void ingest_drop_manifest(struct ingest_model *model);
 
 /* ---- ingest_write.c ---- */
+#define COMMIT_LOCK_MS "500"
+#define COMMIT_IDLE_MS "30000" /* of a node that stands still */
+/* A page that takes its heads last. */
+#define COMMIT_BEGIN                                      \
+	"BEGIN; SET LOCAL lock_timeout = " COMMIT_LOCK_MS \
+	"; SET LOCAL idle_in_transaction_session_timeout = " COMMIT_IDLE_MS
+bool commit_may_append(const struct commit *c);
+MUST_CHECK int commit_time(struct commit *c, struct db *db, struct error *err);
+MUST_CHECK int commit_records(struct commit *c, struct db *db, struct error *err);
 MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
 /* The page's last statement; c->verdict says whether it took effect. */
 MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads,
@@ -125,6 +140,18 @@ MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads
 int commit_resolve(struct db *db, void *arg, bool *took_effect, struct error *err);
 /* The fence was not there: ERR_DB_RETRY in place of ERR_FENCED when it is behind the run. */
 void commit_explain(const struct ingest *ingest, struct error *err);
+
+/* ---- ingest_ahead.c ---- */
+/* At a page's turn: c->is_written when it was written before, and may stay. */
+void ahead_begin(struct commit *c);
+/* What it makes of its datasets is certain but for its COMMIT. May be called again. */
+void ahead_tell(struct commit *c);
+/* It is not, or not any more; may be called again. */
+void ahead_withdraw(struct commit *c);
+/* On the thread that prepared the page, while `behind`, the number of the one before it, is
+ * stored. */
+void ahead_try(struct commit *c, int64_t behind);
+void ahead_drop(struct commit *c); /* its turn never came */
 
 /* ---- ingest_window.c ---- */
 /* What the plugin says of the walk and of the guard is in how. */

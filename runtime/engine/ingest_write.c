@@ -229,8 +229,8 @@ behind_lock(struct db *db, void *arg, struct error *err)
 /* ---- appending ---- */
 
 /* What was decided without the lock can be written as it is. */
-static bool
-may_append(const struct commit *c)
+bool
+commit_may_append(const struct commit *c)
 {
 	for (size_t i = 0; i < c->batches_count; i++) {
 		const struct batch *b = &c->batches[i];
@@ -243,21 +243,43 @@ may_append(const struct commit *c)
 	return true;
 }
 
-static int
-append(struct db *db, void *arg, struct error *err)
+int
+commit_time(struct commit *c, struct db *db, struct error *err)
 {
-	struct commit *c = arg;
 	int64_t now;
-	int result = dataset_now(db, &now, err);
 
-	for (size_t i = 0; result == 0 && i < c->batches_count; i++) {
+	if (dataset_now(db, &now, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->batches_count; i++) {
 		struct batch *batch = &c->batches[i];
 
 		if (now < batch->before.now_us2000) /* the clock was set back */
 			now = batch->before.now_us2000;
 		batch->before.now_us2000 = batch->after.now_us2000 = now;
-		result = write_records(c, db, &c->batches[i], err);
 	}
+	return 0;
+}
+
+int
+commit_records(struct commit *c, struct db *db, struct error *err)
+{
+	for (size_t i = 0; i < c->batches_count; i++)
+		if (write_records(c, db, &c->batches[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+append(struct db *db, void *arg, struct error *err)
+{
+	struct commit *c = arg;
+	int result = c->is_written ? 0 : commit_time(c, db, err);
+
+	if (result == 0)
+		ahead_tell(c);
+	if (result == 0 && !c->is_written)
+		result = commit_records(c, db, err);
+	c->is_written = false; /* another attempt begins anew */
 	if (result == 0)
 		result = count_page(c, db, true, err);
 	if (result < 0 && err->code == ERR_DB_RETRY) /* a deadlock: next time behind the lock */
@@ -309,19 +331,36 @@ drop_manifests(struct commit *c)
 	return had;
 }
 
+/* -1 with ERR_CONFLICT: it has to go behind the locks. */
+static int
+commit_appending(struct commit *c, struct error *err)
+{
+	const struct db_work work = {.run = append,
+				     .resolve = commit_resolve,
+				     .arg = c,
+				     .begin = COMMIT_BEGIN,
+				     .begun = c->ahead};
+
+	c->ahead = NULL;
+	if (db_transaction(c->ingest->data, &work, err) == 0)
+		return 0;
+	ahead_withdraw(c);
+	if (err->code == ERR_CONFLICT)
+		for (size_t i = 0; i < c->batches_count; i++)
+			c->batches[i].model->is_contended = true;
+	return -1;
+}
+
 int
 commit_in_transaction(struct commit *c, struct error *err)
 {
-	const struct db_work last = {.run = append, .resolve = commit_resolve, .arg = c};
 	const struct db_work first = {.run = behind_lock, .resolve = commit_resolve, .arg = c};
 
-	if (may_append(c)) {
-		if (db_transaction(c->ingest->data, &last, err) == 0)
+	if (commit_may_append(c)) {
+		if (commit_appending(c, err) == 0)
 			return 0;
 		if (err->code != ERR_CONFLICT)
 			return -1;
-		for (size_t i = 0; i < c->batches_count; i++)
-			c->batches[i].model->is_contended = true;
 	}
 	if (db_transaction(c->ingest->data, &first, err) == 0)
 		return 0;

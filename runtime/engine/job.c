@@ -157,7 +157,7 @@ job_log(void *host, int level, const char *text, size_t length)
 static void
 drop_ingest(struct job *job)
 {
-	talloc_free(job->prepared); /* a page that was never committed */
+	talloc_free(job->prepared);
 	job->prepared = NULL;
 	talloc_free(job->ingest);
 	job->ingest = NULL;
@@ -343,8 +343,12 @@ job_finish(void *arg)
 {
 	struct job *job = arg;
 	struct error err = {0};
-	int result = finish(job, &err);
+	int result;
 
+	talloc_free(
+	    job->prepared); /* a page that was never committed: its transaction is undone */
+	job->prepared = NULL;
+	result = finish(job, &err);
 	report(job, result, &err);
 	hooks_out_wake(job->node);
 	drop_ingest(job);

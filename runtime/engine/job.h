@@ -58,6 +58,8 @@ struct job {
 	run_commit_done *commit_done;
 	void *commit_arg;
 	const struct run_page *prepare_page; /* the next page; the loop's, as prepare_done */
+	int64_t pages_begun;		     /* pages whose commit was asked for; the loop's */
+	int64_t prepare_behind;		     /* the last of them when prepare_page came */
 	run_prepare_done *prepare_done;	     /* NULL: none is being prepared */
 	void *prepare_arg;
 	struct ingest_prepared *preparing;  /* a pool thread's, until it is */

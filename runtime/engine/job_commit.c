@@ -51,6 +51,7 @@ job_commit(void *host, const struct run_page *page, run_commit_done *done, void 
 	job->page = page;
 	job->commit_done = done;
 	job->commit_arg = arg;
+	job->pages_begun++;
 	if (job->prepare_done == NULL) /* or it begins when that is done */
 		commit_begin(job);
 }
@@ -76,7 +77,7 @@ prepare_in_pool(void *arg)
 {
 	struct job *job = arg;
 
-	job->preparing = ingest_prepare(job->ingest, job->prepare_page);
+	job->preparing = ingest_prepare(job->ingest, job->prepare_page, job->prepare_behind);
 	loop_post(job->node->loop, prepare_answered, job);
 }
 
@@ -86,6 +87,7 @@ job_prepare_page(void *host, const struct run_page *page, run_prepare_done *done
 	struct job *job = host;
 
 	job->prepare_page = page;
+	job->prepare_behind = job->pages_begun;
 	job->prepare_done = done;
 	job->prepare_arg = arg;
 	if (pool_submit(job->node->worker_pool, prepare_in_pool, job) == 0)

@@ -3,12 +3,11 @@
 // run's pages and of its end. What is there afterwards is what an undisturbed run leaves: no
 // change twice, none missing.
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as passed } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { buildPlugin, children, isAlive, scratch, until, zygotes } from "./lib/nangod.mjs";
+import { Faults } from "./lib/faults.mjs";
+import { buildPlugin, children, isAlive, until, zygotes } from "./lib/nangod.mjs";
 import { Cluster, serveOn } from "./lib/postgres.mjs";
 import { provider as fakeProvider } from "./lib/provider.mjs";
 
@@ -34,54 +33,6 @@ const after = [
   { ops: [save("5", "new"), save("11", "new")], is_last: false },
   { ops: [{ update: { id: "3", w: "new" } }, { delete: { id: "4" } }, save("6", "new"), save("10", "new")], is_last: true },
 ];
-
-/** The other end of NANGO_FAULT: every point of a run, from its first frame on, asks it, and it may hold one. */
-class Faults {
-  static async listen(t) {
-    const faults = new Faults();
-    const sockets = new Set();
-    faults.path = join(scratch(t), "fault");
-    const server = createServer((socket) => {
-      let text = "";
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("data", (data) => {
-        text += data;
-        for (let end; (end = text.indexOf("\n")) >= 0; text = text.slice(end + 1)) faults.#point(text.slice(0, end), () => socket.write("g"));
-      });
-    });
-    await new Promise((done) => server.listen(faults.path, done));
-    // First of all that ends: a node that is held here would not end.
-    t.after(() => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    });
-    return faults;
-  }
-
-  #point(line, go) {
-    const label = line.replaceAll(/ = \d+| <= \d+/g, (found) => found.replace(/\d+/, "N"));
-    this.isBegun ||= label === "takes HELLO";
-    if (this.isBegun) this.see?.(label);
-    if (this.isBegun && label === this.wanted?.label && --this.wanted.left === 0) {
-      this.wanted = undefined;
-      this.reached.resolve(go);
-    } else {
-      go();
-    }
-  }
-
-  /** Tells see(label) of each point of the run that comes next. */
-  watch(see) {
-    Object.assign(this, { see, isBegun: false });
-  }
-
-  /** Resolves with what lets it go on, once the run that comes next reached the point for the nth time. */
-  hold({ label, nth }) {
-    Object.assign(this, { isBegun: false, wanted: { label, left: nth }, reached: Promise.withResolvers() });
-    return this.reached.promise;
-  }
-}
 
 class World {
   #connections = 0;
@@ -265,7 +216,7 @@ async function disturb(world, connection, point, victim) {
   const triggered = world.trigger(connection).catch((err) => err);
   const go = await Promise.race([reached, passed(20_000, null, { ref: false })]);
   if (!go) {
-    world.faults.wanted = undefined;
+    world.faults.forget();
     return "missed";
   }
   const was = await victims[victim](world);

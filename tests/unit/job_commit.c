@@ -91,7 +91,7 @@ prepared_freed(struct ingest_prepared *prepared)
 }
 
 struct ingest_prepared *
-ingest_prepare(struct ingest *ingest, const struct run_page *page)
+ingest_prepare(struct ingest *ingest, const struct run_page *page, int64_t behind)
 {
 	struct ingest_prepared *prepared = talloc_zero(NULL, struct ingest_prepared);
 
