@@ -4,11 +4,15 @@
  *
  * A member's hash is its value's, seeded with its name's; a value within an array is chained to
  * those before it. Seeds tell an object from an array from a scalar of the same bytes.
+ *
+ * Of members of one name the last counts, so their order does: from the second on, a number is
+ * mixed in.
  */
 #include "base/jsonhash.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #define XXH_STATIC_LINKING_ONLY
@@ -20,6 +24,17 @@
 typedef unsigned char byte;
 
 #define PATH_MAX_BYTES 512 /* of a dotted path; a longer one is no path that was asked for */
+
+#define NAMES_FEW 24 /* names of an object that are kept without asking for memory */
+
+/* Names that an object had, by their seeds. */
+struct names {
+	uint64_t bits; /* of all of them: most that are new are seen to be */
+	size_t count, repeats;
+	uint64_t few[NAMES_FEW];
+	uint64_t *slots; /* of more; 0 is free */
+	size_t mask;
+};
 
 struct hasher {
 	const byte *end;
@@ -88,6 +103,58 @@ add(XXH128_hash_t *sum, XXH128_hash_t one)
 	sum->high64 += one.high64 + (sum->low64 < one.low64);
 }
 
+static bool
+slot_take(struct names *names, uint64_t seed)
+{
+	size_t at = (size_t)seed & names->mask;
+
+	while (names->slots[at] != 0 && names->slots[at] != seed)
+		at = (at + 1) & names->mask;
+	if (names->slots[at] == seed)
+		return true;
+	names->slots[at] = seed;
+	return false;
+}
+
+static void
+names_grow(struct names *names)
+{
+	uint64_t *old = names->slots;
+	size_t size = old == NULL ? NAMES_FEW : names->mask + 1;
+
+	names->mask = (old == NULL ? 64 : (names->mask + 1) * 2) - 1;
+	names->slots = calloc(names->mask + 1, sizeof(*names->slots));
+	if (names->slots == NULL)
+		abort();
+	for (size_t i = 0; i < size; i++)
+		if (old == NULL || old[i] != 0)
+			slot_take(names, old == NULL ? names->few[i] : old[i]);
+	free(old);
+}
+
+/* Was it there? It is now. */
+static inline bool
+names_take(struct names *names, uint64_t seed)
+{
+	uint64_t bit = UINT64_C(1) << (seed >> 58);
+
+	seed |= 1; /* never 0 */
+	if (names->count < NAMES_FEW) {
+		for (size_t i = 0; (names->bits & bit) != 0 && i < names->count; i++)
+			if (names->few[i] == seed)
+				return true;
+		names->bits |= bit;
+		names->few[names->count++] = seed;
+		return false;
+	}
+	if (names->slots == NULL || names->count * 2 > names->mask)
+		names_grow(names);
+	if (slot_take(names, seed))
+		return true;
+	names->count++;
+	return false;
+}
+
 /* Adds a name to the path that is being walked; false when no member of it can be asked for. */
 static bool
 path_enter(struct hasher *h, const byte *key, size_t length)
@@ -113,7 +180,7 @@ path_is_left_out(const struct hasher *h)
 
 /* One member; its hash goes into the sum unless its path is left out. */
 static const byte *
-hash_member(struct hasher *h, const byte *at, XXH128_hash_t *sum)
+hash_member(struct hasher *h, const byte *at, struct names *names, XXH128_hash_t *sum)
 {
 	const byte *key = at;
 	size_t path_length = h->path_length, key_length;
@@ -134,6 +201,8 @@ hash_member(struct hasher *h, const byte *at, XXH128_hash_t *sum)
 			h->without = NULL;
 	}
 	at = hash_value(h, at, seed, &one);
+	if (counts && names_take(names, seed))
+		one = XXH3_128bits_withSeed(&one, sizeof(one), ++names->repeats);
 	if (counts)
 		add(sum, one);
 	h->path_length = path_length;
@@ -145,13 +214,17 @@ static const byte *
 hash_object(struct hasher *h, const byte *at, uint64_t seed, XXH128_hash_t *out)
 {
 	XXH128_hash_t sum = {0, 0};
+	struct names names;
 
+	names.bits = names.count = names.repeats = 0; /* few is not looked at before */
+	names.slots = NULL;
 	at = skip_space(at + 1, h->end);
 	while (at < h->end && *at == '"') {
-		at = skip_space(hash_member(h, at, &sum), h->end);
+		at = skip_space(hash_member(h, at, &names, &sum), h->end);
 		if (at < h->end && *at == ',')
 			at = skip_space(at + 1, h->end);
 	}
+	free(names.slots);
 	*out = XXH3_128bits_withSeed(&sum, sizeof(sum), seed ^ h->object_seed);
 	return at + 1;
 }
@@ -160,11 +233,9 @@ static const byte *
 hash_array(struct hasher *h, const byte *at, uint64_t seed, XXH128_hash_t *out)
 {
 	XXH128_hash_t chain = {seed, h->array_seed}, item;
-	const char *const *without = h->without;
 
-	h->without = NULL; /* paths lead through objects only */
 	at = skip_space(at + 1, h->end);
-	while (at < h->end && *at != ']') {
+	while (at < h->end && *at != ']') { /* an item adds nothing to the path */
 		at = skip_space(hash_value(h, at, chain.low64, &item), h->end);
 		chain.high64 += 1;
 		chain.low64 = XXH3_64bits_withSeed(&item, sizeof(item), chain.high64);
@@ -172,7 +243,6 @@ hash_array(struct hasher *h, const byte *at, uint64_t seed, XXH128_hash_t *out)
 		if (at < h->end && *at == ',')
 			at = skip_space(at + 1, h->end);
 	}
-	h->without = without;
 	*out = XXH3_128bits_withSeed(&chain, sizeof(chain), seed ^ h->array_seed);
 	return at + 1;
 }

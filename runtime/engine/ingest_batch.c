@@ -289,7 +289,7 @@ batch_hash_row(const struct commit *c, const struct batch *batch, struct ingest_
 	const struct spec_model *spec = batch->model->spec;
 
 	jsonhash(row->write.hash, row->record.data, row->record.length, c->ingest->hash_secret,
-		 spec == NULL ? NULL : spec->volatile_names);
+		 spec == NULL ? NULL : spec->volatile_paths);
 	row->write.payload = row->record.data;
 	row->write.payload_length = row->record.length;
 	row->write.codec = RECORD_RAW;

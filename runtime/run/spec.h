@@ -26,6 +26,7 @@
 #define SPEC_NAME_MAX 255 /* bytes of a model, field, sync or action name */
 #define SPEC_MODELS_MAX 500
 #define SPEC_FIELDS_MAX 500
+#define SPEC_DEPTH_MAX 16 /* of models within models whose $volatile is looked for */
 #define SPEC_JSON_MAX (1024 * 1024)
 #define SPEC_CHECKPOINT_FIELDS_MAX 16
 #define SPEC_INTERVAL_MIN_MS SCHEDULE_INTERVAL_MIN_MS
@@ -68,7 +69,8 @@ struct spec_model {
 	struct spec_fields fields;
 	bool keeps_extra; /* unknown members pass through */
 	bool fails_run;	  /* `$invalid: fail`; else such a record is put aside */
-	const char *const *volatile_names; /* make no change, see README.md; ends with NULL */
+	const char *const *volatile_names; /* as written: make no change; ends with NULL */
+	const char *const *volatile_paths; /* with those of the models within it */
 };
 
 struct spec_sync {

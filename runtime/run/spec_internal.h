@@ -65,6 +65,8 @@ MUST_CHECK int spec_read_missed(struct spec_reader *r, const struct yaml_node *n
 /* Models: note what a `models:` mapping holds; later resolve them all into r->spec. */
 MUST_CHECK int spec_collect_models(struct spec_reader *r, const struct yaml_node *mapping);
 MUST_CHECK int spec_resolve_models(struct spec_reader *r);
+/* Fills volatile_paths of all models. */
+void spec_collect_volatile(TALLOC_CTX *mem, struct spec *spec);
 /* Is it there? The error names the nearest. */
 MUST_CHECK int spec_expect_model(struct spec_reader *r, const struct yaml_node *at,
 				 const char *name);

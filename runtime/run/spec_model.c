@@ -367,5 +367,6 @@ spec_resolve_models(struct spec_reader *r)
 	qsort(models, r->sources_count, sizeof(*models), compare_models);
 	r->spec->models = models;
 	r->spec->models_count = r->sources_count;
+	spec_collect_volatile(r->mem, r->spec);
 	return 0;
 }

@@ -7,6 +7,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,8 +64,19 @@ static const struct {
     {"its neighbour counts", "{\"meta\":{\"at\":1,\"by\":2}}", "{\"meta\":{\"at\":1,\"by\":3}}",
      0, volatile_paths},
     {"the same name elsewhere counts", "{\"at\":1}", "{\"at\":2}", 0, volatile_paths},
-    {"not through arrays", "{\"meta\":[{\"at\":1}]}", "{\"meta\":[{\"at\":2}]}", 0,
-     volatile_paths},
+    {"volatile in a list's items", "{\"meta\":[{\"at\":1},[{\"at\":3}]]}",
+     "{\"meta\":[{\"at\":2},[{\"at\":4}]]}", 1, volatile_paths},
+    {"their neighbours count", "{\"meta\":[{\"at\":1,\"by\":1}]}",
+     "{\"meta\":[{\"at\":1,\"by\":2}]}", 0, volatile_paths},
+    {"how many items there are counts", "{\"meta\":[{\"at\":1}]}",
+     "{\"meta\":[{\"at\":1},{\"at\":1}]}", 0, volatile_paths},
+    {"the last of one name counts", "{\"a\":1,\"a\":2}", "{\"a\":2,\"a\":1}", 0, NULL},
+    {"the last of three", "{\"a\":1,\"a\":2,\"a\":3}", "{\"a\":1,\"a\":3,\"a\":2}", 0, NULL},
+    {"within", "{\"o\":{\"b\":0,\"a\":1,\"a\":2}}", "{\"o\":{\"b\":0,\"a\":2,\"a\":1}}", 0,
+     NULL},
+    {"the other members' order does not", "{\"b\":0,\"a\":1,\"a\":2}",
+     "{\"a\":1,\"b\":0,\"a\":2}", 1, NULL},
+    {"volatile twice", "{\"etag\":1,\"etag\":2}", "{\"etag\":2,\"etag\":1}", 1, volatile_paths},
 };
 
 static void
@@ -77,6 +90,41 @@ test_pairs(void **state)
 		hash_of(b, pairs[i].b, pairs[i].without);
 		if ((memcmp(a, b, sizeof(a)) == 0) != pairs[i].is_same)
 			fail_msg("%s: %s and %s", pairs[i].why, pairs[i].a, pairs[i].b);
+	}
+}
+
+/* {"m0":0,…} with the last of them twice, from the first on or not. */
+static void
+hash_of_many(unsigned char out[JSONHASH_BYTES], int count, bool is_reversed, int value,
+	     int again)
+{
+	char *json = calloc(1, (size_t)count * 24 + 64), *at = json;
+
+	*at++ = '{';
+	for (int i = 0; i < count; i++) {
+		int n = is_reversed ? count - 1 - i : i;
+
+		at += sprintf(at, "\"m%d\":%d,", n, n == count - 1 ? value : 0);
+	}
+	sprintf(at, "\"m%d\":%d}", count - 1, again);
+	hash_of(out, json, NULL);
+	free(json);
+}
+
+static void
+test_many_members(void **state)
+{
+	static const int counts[] = {1, 23, 24, 25, 26, 40, 64, 65, 500, 20000};
+	unsigned char hash[JSONHASH_BYTES], other[JSONHASH_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		hash_of_many(hash, counts[i], false, 1, 2);
+		hash_of_many(other, counts[i], true, 1, 2);
+		assert_memory_equal(hash, other, sizeof(hash));
+		hash_of_many(other, counts[i], false, 2, 1);
+		if (memcmp(hash, other, sizeof(hash)) == 0)
+			fail_msg("the last of %d members, twice: its order counts", counts[i]);
 	}
 }
 
@@ -162,9 +210,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pairs),
-	    cmocka_unit_test(test_secret),
-	    cmocka_unit_test(test_long_and_cut),
+	    cmocka_unit_test(test_pairs),  cmocka_unit_test(test_many_members),
+	    cmocka_unit_test(test_secret), cmocka_unit_test(test_long_and_cut),
 	    cmocka_unit_test(test_merge),
 	};
 

@@ -197,6 +197,35 @@ test_canonical_cron(void **state)
 	talloc_free(mem);
 }
 
+/* What makes no change: a model's own paths, and those of the models within it, at any depth;
+ * one that holds itself names them once. */
+static void
+test_volatile_paths(void **state)
+{
+	static const char text[] =
+	    "nango: 1\nprovider: p\nversion: 1.0.0\nactions: {a: {output: Issue}}\nmodels:\n"
+	    "  Issue: {id: string, by: User, notes: \"Note[]\", $volatile: [id, by.seen_at]}\n"
+	    "  User: {name: string, seen_at: date, $volatile: seen_at}\n"
+	    "  Note: {at: date, by: User, answers: \"Note[]\", $volatile: at}\n";
+	static const char *const expected[] = {"id", "by.seen_at", "notes.at",
+					       "notes.by.seen_at", NULL};
+	TALLOC_CTX *mem = talloc_new(NULL);
+	const char *const *paths;
+	struct spec *spec;
+	struct error err;
+
+	(void)state;
+	if (spec_read_text(mem, "x", text, strlen(text), &spec, &err) < 0)
+		fail_msg("%s", err.message);
+	paths = spec_model(spec, "Issue")->volatile_paths;
+	for (size_t i = 0; expected[i] != NULL; i++)
+		assert_string_equal(paths[i], expected[i]);
+	assert_null(paths[4]);
+	assert_string_equal(spec_model(spec, "User")->volatile_paths[0], "seen_at");
+	assert_null(spec_model(spec, "User")->volatile_paths[1]);
+	talloc_free(mem);
+}
+
 /* The order and the comments of plugin.yaml leave no trace. */
 static void
 test_canonical_order(void **state)
@@ -275,6 +304,7 @@ main(void)
 	    cmocka_unit_test(test_intervals),
 	    cmocka_unit_test(test_canonical_round_trip),
 	    cmocka_unit_test(test_canonical_cron),
+	    cmocka_unit_test(test_volatile_paths),
 	    cmocka_unit_test(test_canonical_order),
 	    cmocka_unit_test(test_hostile_json),
 	    cmocka_unit_test(test_suggestions),
