@@ -216,7 +216,8 @@ hash_object(struct hasher *h, const byte *at, uint64_t seed, XXH128_hash_t *out)
 	XXH128_hash_t sum = {0, 0};
 	struct names names;
 
-	names.bits = names.count = names.repeats = 0; /* few is not looked at before */
+	names.bits = names.count = names.repeats = names.mask =
+	    0; /* few is not looked at before */
 	names.slots = NULL;
 	at = skip_space(at + 1, h->end);
 	while (at < h->end && *at == '"') {

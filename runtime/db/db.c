@@ -34,6 +34,7 @@ code_of_state(const char *state)
 		enum error_code code;
 	} rows[] = {
 	    {"40001", ERR_DB_RETRY},	   {"40P01", ERR_DB_RETRY},
+	    {"57014", ERR_DB_RETRY}, /* somebody cancelled it, or statement_timeout did */
 	    {"23505", ERR_CONFLICT},	   {"55P03", ERR_CONFLICT},
 	    {"57P0", ERR_DB_UNAVAILABLE},  {"08", ERR_DB_UNAVAILABLE},
 	    {"53300", ERR_DB_UNAVAILABLE},

@@ -145,7 +145,8 @@ end_run(struct db *db, void *arg, struct error *err)
 	    window_set_partial(db, in->connection_row, in->variant, e->end->models, err) < 0)
 		return -1;
 	if (e->end->models != NULL &&
-	    dataset_touch(db, in->connection_row, in->variant, e->end->models, err) < 0)
+	    dataset_touch(db, in->connection_row, in->variant, e->end->models,
+			  in->checkpoint_key, err) < 0)
 		return -1;
 	close.result = ingest_result(e->commit.attempt, in);
 	if (fence_close(db, in->connection_row, in->run_id, in->token, &close, err) < 0)

@@ -307,7 +307,9 @@ commit_explain(const struct ingest *in, struct error *err)
 	struct error ignored;
 	struct db *db;
 
-	if (err->code != ERR_FENCED || db_acquire(in->data, &db, &ignored) < 0)
+	/* The checkpoint of such a page is gone, too. */
+	if ((err->code != ERR_FENCED && err->code != ERR_CHECKPOINT_CONFLICT) ||
+	    db_acquire(in->data, &db, &ignored) < 0)
 		return;
 	if (fence_is_behind(db, in->connection_row, in->run_id, in->token, in->pages,
 			    &is_behind, &ignored) == 0 &&

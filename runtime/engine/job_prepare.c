@@ -167,7 +167,7 @@ prepare_start(struct preparing *p, struct error *err)
 	};
 	/* Before the checkpoint is read: who removes what is not in use clears both or none. */
 	if (dataset_touch(p->data, job->claim.connection_row, p->sync->variant, sync->models,
-			  err) < 0 ||
+			  job->ingest->checkpoint_key, err) < 0 ||
 	    checkpoint_get(job, p->data, job->claim.connection_row, job->ingest->checkpoint_key,
 			   &job->start.checkpoint, &job->ingest->checkpoint_version, err) < 0)
 		return -1;

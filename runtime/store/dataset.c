@@ -299,14 +299,11 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 }
 
 /* A statement whose $2 and $3 are a variant and a list of models. */
-static int
-exec_models(struct db *db, const char *sql, int64_t connection_row, const char *variant,
-	    const char *const *models, struct error *err)
+static struct db_param
+names_of(TALLOC_CTX *mem, const char *const *models)
 {
-	TALLOC_CTX *mem = talloc_new(NULL);
 	size_t count = 0;
 	struct buf list;
-	int result;
 
 	while (models[count] != NULL)
 		count++;
@@ -314,26 +311,31 @@ exec_models(struct db *db, const char *sql, int64_t connection_row, const char *
 	pg_array_begin(&list, PG_OID_TEXT, count);
 	for (size_t i = 0; i < count; i++)
 		pg_field(&list, models[i], strlen(models[i]));
-	result = db_exec(db, NULL, NULL, err, sql,
-			 DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(variant),
-				   DB_BINARY(PG_OID_TEXT_ARRAY, list.data, list.length)));
-	talloc_free(mem);
-	return result;
+	return DB_BINARY(PG_OID_TEXT_ARRAY, list.data, list.length);
 }
 
 int
 dataset_touch(struct db *db, int64_t connection_row, const char *variant,
-	      const char *const *models, struct error *err)
+	      const char *const *models, const char *checkpoint_key, struct error *err)
 {
 	static const char sql[] =
+	    "WITH checkpoint AS ("
+	    "    UPDATE nango_data.checkpoint SET used_at = nango_data.clock_now() "
+	    "    WHERE connection_id = $1 AND key = $4 AND coalesce(used_at, updated_at) < "
+	    "        (SELECT nango_data.clock_now()) - interval '1 hour') "
 	    "UPDATE nango_data.dataset SET used_at = nango_data.clock_now() "
 	    "WHERE connection_id = $1 AND id IN ("
 	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
 	    "      AND model = ANY ($3) "
 	    "      AND used_at < (SELECT nango_data.clock_now()) - interval '1 hour' "
 	    "    ORDER BY model FOR UPDATE)";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	int result = db_exec(db, NULL, NULL, err, sql,
+			     DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(variant),
+				       names_of(mem, models), DB_TEXT(checkpoint_key)));
 
-	return exec_models(db, sql, connection_row, variant, models, err);
+	talloc_free(mem);
+	return result;
 }
 
 int
@@ -346,8 +348,13 @@ window_set_partial(struct db *db, int64_t connection_row, const char *variant,
 	    "    SELECT id FROM nango_data.dataset WHERE connection_id = $1 AND variant = $2 "
 	    "      AND model = ANY ($3) AND window_id <> 0 AND NOT window_partial "
 	    "    ORDER BY model FOR UPDATE)";
+	TALLOC_CTX *mem = talloc_new(NULL);
+	int result = db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_INTEGER(connection_row), DB_TEXT(variant), names_of(mem, models)));
 
-	return exec_models(db, sql, connection_row, variant, models, err);
+	talloc_free(mem);
+	return result;
 }
 
 int

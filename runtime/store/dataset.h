@@ -67,9 +67,11 @@ MUST_CHECK int window_drop(struct db *db, int64_t connection_row, const char *mo
 /* Writes a locked head's sequence, counts and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
 
-/* A run begins, or ended: its datasets are in use. Models that have none are passed over. */
+/* A run begins, or ended: its datasets and its checkpoint are in use. Models that have none are
+ * passed over. */
 MUST_CHECK int dataset_touch(struct db *db, int64_t connection_row, const char *variant,
-			     const char *const *models, struct error *err);
+			     const char *const *models, const char *checkpoint_key,
+			     struct error *err);
 /* Every record in it passed this model. */
 MUST_CHECK int dataset_set_model(struct db *db, const struct dataset *head, int64_t model_hash,
 				 struct error *err);

@@ -118,7 +118,8 @@ dataset_remove(struct db *db, const struct dataset *d, int64_t age_ms, struct er
 	    "UPDATE nango_data.checkpoint c SET body = NULL, version = version + 1, "
 	    "    updated_at = nango_data.clock_now() FROM head h "
 	    "WHERE c.connection_id = $1 AND c.body IS NOT NULL "
-	    "  AND c.updated_at < nango_data.clock_now() - $3 * interval '1 millisecond'";
+	    "  AND greatest(c.used_at, c.updated_at) < "
+	    "      nango_data.clock_now() - $3 * interval '1 millisecond'";
 	int64_t ignored;
 
 	return db_exec_count(

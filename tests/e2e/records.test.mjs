@@ -223,6 +223,22 @@ test("after a restore, new epochs refuse the cursors from before", async (t) => 
   assert.equal((await run(program("nangod"), ["db"])).code, 2);
 });
 
+test("a removed dataset takes the checkpoints of syncs that do not run any more, and no other", async (t) => {
+  const { nangod, provider, ledger, trigger, row } = await deployed(t, "ledger", { env: { NANGO_RETENTION_MS: "100" } });
+  const checkpoints = () => psql(nangod, `SELECT key, body FROM nango_data.checkpoint WHERE connection_id = ${row} ORDER BY key`);
+  await ledger([[save("1", { v: 1 })]]);
+  provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: { ops: [], is_last: false } } : { status: 400, json: {} }));
+  await trigger("ledger");
+  await nangod.settled(key, "acme", "ledger");
+  await psql(nangod, `INSERT INTO nango_data.checkpoint (connection_id, key, body) VALUES (${row}, 'sync:gone', '{}');
+    UPDATE nango_data.checkpoint SET updated_at = updated_at - interval '61 days', used_at = used_at - interval '61 days'`);
+  await trigger("ledger"); // it goes on behind its first page, and commits nothing
+  assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "ERROR");
+  await psql(nangod, `INSERT INTO nango_data.dataset (connection_id, model, variant, used_at) VALUES (${row}, 'Other', 'base', nango_data.clock_now() - interval '61 days')`);
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango_data.dataset WHERE model = 'Other'")) === "0", "nobody looks");
+  assert.equal(await checkpoints(), 'sync:gone|\nsync:ledger|{"page":1}');
+});
+
 test("what is past its time goes: payloads after 30 days, datasets without runs after 60, a deleted connection's data after one", async (t) => {
   const { nangod, ledger, row, headers } = await deployed(t, "ledger", { env: { NANGO_RETENTION_MS: "100" } });
   const days = (n) => psql(nangod, `UPDATE nango_data.clock SET offset_by = '${n} days'; UPDATE nango.clock SET offset_by = '${n} days'`);
