@@ -40,11 +40,21 @@ give_number(struct batch *batch, struct record_write *write, enum record_action 
 	write->action = action;
 }
 
+/* What is stored, or an earlier record of this page. */
+static bool
+has_quarantine(const struct batch *batch)
+{
+	return batch->before.quarantined > 0 || batch->bad_staged > 0;
+}
+
 static void
 classify_delete(struct commit *c, struct batch *batch, struct ingest_row *row)
 {
-	if (!row->write.old.is_known || row->write.old.is_deleted)
+	if (!row->write.old.is_known || row->write.old.is_deleted) {
+		if (has_quarantine(batch))
+			list_add(c->attempt, &batch->mended, &row->write);
 		return;
+	}
 	memcpy(row->write.hash, row->write.old.hash, RECORD_HASH_BYTES);
 	give_number(batch, &row->write, RECORD_DELETED);
 	batch->after.live--;
@@ -63,13 +73,6 @@ validate(struct commit *c, struct batch *batch, struct ingest_row *row, struct e
 		return 1;
 	return batch_bad_record(c, batch, &row->write, fault.path, strlen(fault.path),
 				fault.reason, row->record, err);
-}
-
-/* What is stored, or an earlier record of this page. */
-static bool
-has_quarantine(const struct batch *batch)
-{
-	return batch->before.quarantined > 0 || batch->bad_staged > 0;
 }
 
 static int

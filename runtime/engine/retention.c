@@ -6,6 +6,7 @@
 #include "engine/feed.h"
 #include "base/log.h"
 #include "store/fence.h"
+#include "store/quarantine.h"
 #include "store/retention.h"
 
 #include <inttypes.h>
@@ -24,7 +25,7 @@ struct retention {
 
 /* What one look removed. */
 struct removed {
-	int64_t pruned, unused, purged, fences;
+	int64_t pruned, unused, purged, fences, bad;
 };
 
 static int
@@ -50,6 +51,20 @@ prune(struct node *node, struct db *data, struct removed *removed, struct error 
 	}
 	talloc_free(mem);
 	return result;
+}
+
+/* Bad records go when payloads do. */
+static int
+forget_bad(struct node *node, struct db *data, struct removed *removed, struct error *err)
+{
+	int64_t age_ms = node->config->prune_days * DAY_MS, count = 1;
+
+	for (int i = 0; age_ms > 0 && count > 0 && i < LIST_MAX; i++) {
+		if (quarantine_forget(data, age_ms, &count, err) < 0)
+			return -1;
+		removed->bad += count;
+	}
+	return 0;
 }
 
 static int
@@ -115,6 +130,7 @@ work(struct node *node, struct removed *removed, struct error *err)
 	else if (result == 0)
 		result = db_acquire(node->data, &data, err);
 	if (result == 0 && prune(node, data, removed, err) == 0 &&
+	    forget_bad(node, data, removed, err) == 0 &&
 	    remove_unused(node, data, removed, err) == 0 &&
 	    purge(control, data, removed, err) == 0 &&
 	    fence_forget(data, RETENTION_FENCE_MS, PIECE_ROWS, &removed->fences, err) == 0)
@@ -145,12 +161,12 @@ in_pool(void *arg)
 
 	if (work(r->node, &removed, &err) < 0)
 		log_warn("retention", "cannot remove what is past its time: %s", err.message);
-	else if (removed.pruned + removed.unused + removed.purged > 0)
+	else if (removed.pruned + removed.unused + removed.purged + removed.bad > 0)
 		log_info("retention",
 			 "emptied %" PRId64 " payloads, removed %" PRId64
-			 " datasets without runs and the data of %" PRId64
-			 " deleted connections",
-			 removed.pruned, removed.unused, removed.purged);
+			 " datasets without runs, the data of %" PRId64
+			 " deleted connections and %" PRId64 " records in quarantine",
+			 removed.pruned, removed.unused, removed.purged, removed.bad);
 	loop_post(r->node->loop, worked, r);
 }
 

@@ -120,6 +120,33 @@ quarantine_drop(struct db *db, struct dataset *head, struct record_write *const 
 }
 
 int
+quarantine_forget(struct db *db, int64_t age_ms, int64_t *count, struct error *err)
+{
+	static const char sql[] =
+	    "WITH past AS MATERIALIZED ("
+	    "    SELECT nango_data.clock_now() - $1 * interval '1 millisecond' AS at), "
+	    "oldest AS MATERIALIZED ("
+	    "    SELECT q.connection_id, q.dataset_id FROM nango_data.quarantine q "
+	    "    WHERE q.last_seen_at < (SELECT at FROM past) "
+	    "    ORDER BY q.last_seen_at LIMIT 1), "
+	    "head AS MATERIALIZED ("
+	    "    SELECT d.connection_id, d.id FROM nango_data.dataset d "
+	    "    JOIN oldest o ON o.connection_id = d.connection_id AND o.dataset_id = d.id "
+	    "    FOR UPDATE OF d), "
+	    "gone AS ("
+	    "    DELETE FROM nango_data.quarantine q USING head h "
+	    "    WHERE q.connection_id = h.connection_id AND q.dataset_id = h.id "
+	    "      AND q.last_seen_at < (SELECT at FROM past) RETURNING 1), "
+	    "counted AS ("
+	    "    UPDATE nango_data.dataset d "
+	    "    SET quarantined = greatest(d.quarantined - (SELECT count(*) FROM gone), 0) "
+	    "    FROM head h WHERE d.connection_id = h.connection_id AND d.id = h.id) "
+	    "SELECT count(*) FROM gone";
+
+	return db_exec_value(db, count, err, sql, DB_PARAMS(DB_INTEGER(age_ms)));
+}
+
+int
 quarantine_list(TALLOC_CTX *mem, struct db *db, const struct dataset *d, int64_t after_id,
 		int64_t limit, struct quarantine_row **out, size_t *count, struct error *err)
 {

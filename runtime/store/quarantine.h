@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store/quarantine -- records that their model does not allow, with where and why: the newest
- * of each id. One leaves when a good record of its id is saved.
+ * of each id. One leaves when a good record of its id is saved or its id is deleted, or when it
+ * did not come again for long.
  *
  * Writing calls belong in a transaction that holds the dataset's head, whose `quarantined`
  * they count.
@@ -29,6 +30,11 @@ MUST_CHECK int quarantine_put(struct db *db, struct dataset *head, int64_t run_i
 MUST_CHECK int quarantine_drop(struct db *db, struct dataset *head,
 			       struct record_write *const *rows, size_t count,
 			       struct error *err);
+
+/* A transaction of its own, without a lock held before: of one dataset those that did not come
+ * for age_ms; *count is how many, 0: there is no such dataset any more. */
+MUST_CHECK int quarantine_forget(struct db *db, int64_t age_ms, int64_t *count,
+				 struct error *err);
 
 struct quarantine_row {
 	int64_t id, run_id, times, first_seen_ms, last_seen_ms;

@@ -223,6 +223,24 @@ test("after a restore, new epochs refuse the cursors from before", async (t) => 
   assert.equal((await run(program("nangod"), ["db"])).code, 2);
 });
 
+test("a bad record leaves the quarantine when its id is deleted, or when it did not come for 30 days", async (t) => {
+  const edit = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "integer?"\n');
+  const { nangod, ledger, row, headers } = await deployed(t, "ledger", { edit, env: { NANGO_RETENTION_MS: "100" } });
+  const quarantine = async () => [
+    (await nangod.ok("GET", "/records/quarantine?model=Entry", { headers })).records.map((r) => String(r.id)).sort(),
+    Number(await psql(nangod, `SELECT quarantined FROM nango_data.dataset WHERE connection_id = ${row}`)),
+  ];
+  await ledger([[save("1", { v: 1 }), save("bad", { v: "x" }), save("worse", { v: "x" }), { save: { v: 3 } }]]);
+  assert.deepEqual(await quarantine(), [["bad", "null", "worse"], 3]);
+  await ledger([[save("1", { v: 1 }), { delete: { id: "bad" } }]]);
+  assert.deepEqual(await quarantine(), [["null", "worse"], 2]);
+  await psql(nangod, "UPDATE nango_data.clock SET offset_by = '29 days'");
+  await ledger([[save("1", { v: 1 }), save("worse", { v: "y" })]]);
+  await psql(nangod, "UPDATE nango_data.clock SET offset_by = '31 days'");
+  await until(async () => (await quarantine())[1] === 1, "what is past its time stays");
+  assert.deepEqual(await quarantine(), [["worse"], 1]);
+});
+
 test("a removed dataset takes the checkpoints of syncs that do not run any more, and no other", async (t) => {
   const { nangod, provider, ledger, trigger, row } = await deployed(t, "ledger", { env: { NANGO_RETENTION_MS: "100" } });
   const checkpoints = () => psql(nangod, `SELECT key, body FROM nango_data.checkpoint WHERE connection_id = ${row} ORDER BY key`);
