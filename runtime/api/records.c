@@ -313,6 +313,7 @@ api_quarantine_list(struct call *call, struct response *res, struct error *err)
 	struct quarantine_row *rows = NULL;
 	struct payload_codec codec;
 	int64_t after, limit;
+	bool has_more = false;
 	size_t count = 0;
 
 	json_object_object_add(body, "records", list);
@@ -325,13 +326,13 @@ api_quarantine_list(struct call *call, struct response *res, struct error *err)
 		if (err->code != ERR_NOT_FOUND)
 			return -1;
 	} else if (quarantine_list(call->mem, s.data, &s.dataset, after, limit, &rows, &count,
-				   err) < 0) {
+				   &has_more, err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (add_bad(call, &codec, &s.dataset, &rows[i], list, err) < 0)
 			return -1;
-	if (count == (size_t)limit)
+	if (has_more)
 		json_add_integer(body, "next_after", rows[count - 1].id);
 	else
 		json_object_object_add(body, "next_after", NULL);

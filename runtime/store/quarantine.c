@@ -148,20 +148,28 @@ quarantine_forget(struct db *db, int64_t age_ms, int64_t *count, struct error *e
 
 int
 quarantine_list(TALLOC_CTX *mem, struct db *db, const struct dataset *d, int64_t after_id,
-		int64_t limit, struct quarantine_row **out, size_t *count, struct error *err)
+		int64_t limit, struct quarantine_row **out, size_t *count, bool *has_more,
+		struct error *err)
 {
 	static const char sql[] =
 	    "SELECT id, run_id, times, first_seen_at, last_seen_at, key, path, reason, bytes, "
-	    "    codec "
-	    "FROM nango_data.quarantine "
-	    "WHERE connection_id = $1 AND dataset_id = $2 AND id > $3 ORDER BY id LIMIT $4";
+	    "    codec, all_count "
+	    "FROM (SELECT *, count(*) OVER () AS all_count, "
+	    "        sum(octet_length(bytes)) OVER (ORDER BY id) - octet_length(bytes) AS "
+	    "before "
+	    "    FROM (SELECT * FROM nango_data.quarantine "
+	    "        WHERE connection_id = $1 AND dataset_id = $2 AND id > $3 "
+	    "        ORDER BY id LIMIT $4 + 1) q) q "
+	    "WHERE before < $5 ORDER BY id LIMIT $4";
 	struct db_result *found;
 	struct quarantine_row *list;
 
 	if (db_exec(db, mem, &found, err, sql,
 		    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
-			      DB_INTEGER(after_id), DB_INTEGER(limit))) < 0)
+			      DB_INTEGER(after_id), DB_INTEGER(limit),
+			      DB_INTEGER(QUARANTINE_LIST_BYTES))) < 0)
 		return -1;
+	*has_more = db_rows(found) > 0 && db_integer(found, 0, 10) > (int64_t)db_rows(found);
 	list = talloc_zero_array(mem, struct quarantine_row, (unsigned)db_rows(found) + 1);
 	if (list == NULL)
 		abort();

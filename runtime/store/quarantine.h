@@ -14,6 +14,7 @@
 
 #define QUARANTINE_PATH_MAX 256
 #define QUARANTINE_REASON_MAX 512
+#define QUARANTINE_LIST_BYTES (8 * 1024 * 1024)
 
 struct quarantine_write {
 	const char *key; /* "i" and the id, or "h" and a hash where there is none */
@@ -42,9 +43,10 @@ struct quarantine_row {
 	size_t bytes_length;
 	enum record_codec codec;
 };
-/* After an id, in order; *out belongs to mem. */
+/* After an id, in order, and no further one once they have QUARANTINE_LIST_BYTES; *out belongs
+ * to mem. */
 MUST_CHECK int quarantine_list(TALLOC_CTX *mem, struct db *db, const struct dataset *dataset,
 			       int64_t after_id, int64_t limit, struct quarantine_row **out,
-			       size_t *count, struct error *err);
+			       size_t *count, bool *has_more, struct error *err);
 
 #endif

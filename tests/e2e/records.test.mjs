@@ -241,6 +241,24 @@ test("a bad record leaves the quarantine when its id is deleted, or when it did 
   assert.deepEqual(await quarantine(), [["worse"], 1]);
 });
 
+test("the quarantine is listed in answers of bounded size", async (t) => {
+  const edit = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "integer?"\n');
+  const { nangod, ledger, headers } = await deployed(t, "ledger", { edit });
+  await ledger(["a", "b", "c"].map((id) => [save(id, { v: "x".repeat(5_000_000) })]));
+  const ids = async (limit) => {
+    const answers = [];
+    for (let after = 0; after !== null; ) {
+      const { records, next_after } = await nangod.ok("GET", `/records/quarantine?model=Entry&after=${after}${limit}`, { headers });
+      answers.push(records.map((r) => r.id).join(""));
+      after = next_after;
+    }
+    return answers;
+  };
+  assert.deepEqual(await ids(""), ["ab", "c"], "another one only below 8 MB");
+  assert.deepEqual(await ids("&limit=1"), ["a", "b", "c"]);
+  assert.deepEqual(await ids("&limit=2"), ["ab", "c"]);
+});
+
 test("a removed dataset takes the checkpoints of syncs that do not run any more, and no other", async (t) => {
   const { nangod, provider, ledger, trigger, row } = await deployed(t, "ledger", { env: { NANGO_RETENTION_MS: "100" } });
   const checkpoints = () => psql(nangod, `SELECT key, body FROM nango_data.checkpoint WHERE connection_id = ${row} ORDER BY key`);

@@ -19,10 +19,13 @@ in_quarantine(TALLOC_CTX *mem, const struct ingest *in, struct quarantine_row **
 	struct error err;
 	struct db *db;
 	size_t count;
+	bool has_more;
 
 	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
 	assert_int_equal(dataset_find(db, in->connection_row, "Thing", "base", &head, &err), 0);
-	assert_int_equal(quarantine_list(mem, db, &head, 0, 100, rows, &count, &err), 0);
+	assert_int_equal(quarantine_list(mem, db, &head, 0, 100, rows, &count, &has_more, &err),
+			 0);
+	assert_false(has_more);
 	assert_int_equal(head.quarantined, count);
 	db_release(db);
 	return count;
