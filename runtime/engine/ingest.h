@@ -49,7 +49,7 @@ struct ingest {
 	struct payload_codec codec;
 	const struct spec *spec;
 	bool may_delete_all;   /* the trigger said so: no guard */
-	int64_t guard_percent; /* of the live records that a window may delete */
+	int64_t guard_percent; /* of the records live at its opening that a window deletes */
 	int64_t pages;	       /* committed, in all attempts of the run */
 	struct ingest_model models[INGEST_MODELS_MAX];
 	size_t models_count;

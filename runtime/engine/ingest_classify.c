@@ -143,6 +143,7 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 	if (batch->from->opens_window && batch->after.window_id == 0) {
 		batch->after.window_id = batch->next_window_id;
 		batch->after.window_seq = batch->after.seq;
+		batch->after.window_live = batch->after.live;
 		batch->after.window_run_id = c->ingest->run_id;
 		batch->after.window_is_partial = false;
 	}

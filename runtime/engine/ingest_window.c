@@ -119,7 +119,7 @@ static int
 check_guard(const struct closing *closing, const struct run_page_model *how, struct error *err)
 {
 	const struct ingest *in = closing->c->ingest;
-	int64_t live = closing->batch->after.live, count = (int64_t)closing->count;
+	int64_t live = closing->batch->after.window_live, count = (int64_t)closing->count;
 
 	if (in->may_delete_all || count == 0)
 		return 0;
@@ -145,9 +145,10 @@ check_guard(const struct closing *closing, const struct run_page_model *how, str
 	if (count <= INGEST_GUARD_ROWS || count * 100 <= live * in->guard_percent)
 		return 0;
 	return error_set(err, ERR_DELETE_GUARD,
-			 "the walk did not see %lld of %lld live records of %s, which is over "
-			 "%lld %%: nothing was deleted. If they are gone indeed, trigger the "
-			 "sync once with opts.force_deletes",
+			 "the walk did not see %lld of the %lld records of %s that were live "
+			 "when its window was opened, which is over %lld %%: nothing was "
+			 "deleted. If they are gone indeed, trigger the sync once with "
+			 "opts.force_deletes",
 			 (long long)count, (long long)live, closing->batch->model->model,
 			 (long long)in->guard_percent);
 }

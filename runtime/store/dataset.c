@@ -11,7 +11,7 @@
 #define HEAD_COLUMNS                                                                \
 	"id, epoch, seq, live, window_id, window_seq, window_run_id, quarantined, " \
 	"model_hash, pruned_seq, greatest(nango_data.clock_now(), modified_at), "   \
-	"window_partial"
+	"window_partial, window_live"
 
 static void
 read_head(struct dataset *out, int64_t connection_row, const struct db_result *r, size_t row)
@@ -30,6 +30,7 @@ read_head(struct dataset *out, int64_t connection_row, const struct db_result *r
 	    .pruned_seq = db_integer(r, row, 9),
 	    .now_us2000 = db_integer(r, row, 10),
 	    .window_is_partial = db_boolean(r, row, 11),
+	    .window_live = db_integer(r, row, 12),
 	};
 }
 
@@ -218,7 +219,8 @@ window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct erro
 {
 	static const char sql[] =
 	    "UPDATE nango_data.dataset SET window_id = $3, window_seq = seq, "
-	    "    window_run_id = $4, window_opened_at = nango_data.clock_now(), "
+	    "    window_live = live, window_run_id = $4, window_opened_at = "
+	    "nango_data.clock_now(), "
 	    "    window_partial = false "
 	    "WHERE connection_id = $1 AND id = $2";
 	int64_t id;
@@ -234,6 +236,7 @@ window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct erro
 		return -1;
 	head->window_id = id;
 	head->window_seq = head->seq;
+	head->window_live = head->live;
 	head->window_run_id = run_id;
 	head->window_is_partial = false;
 	return 0;

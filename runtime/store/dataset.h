@@ -13,6 +13,7 @@ struct dataset {
 	int64_t connection_row, id, epoch, seq, live;
 	int64_t window_id; /* 0: no delete window is open */
 	int64_t window_seq, window_run_id;
+	int64_t window_live;	/* records that were live when it was opened */
 	bool window_is_partial; /* within it, a run left a list before its last page */
 	int64_t quarantined, model_hash, pruned_seq;
 	/* Database clock at the read, in Postgres' own count; never before the last change. */

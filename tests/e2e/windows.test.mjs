@@ -46,3 +46,14 @@ test("a reset forgets what an open delete window had seen", async (t) => {
   assert.deepEqual(latestResult, { Entry: { added: 0, updated: 0, deleted: 2 } });
   assert.equal(await psql(nangod, `SELECT count(*) FROM nango_data.seen WHERE connection_id = ${row}`), "0");
 });
+
+test("a walk that finds only new ids deletes nothing on its own word", async (t) => {
+  const { ledger } = await deployed(t, "ledger");
+  const walk = (from) => [Array.from({ length: 20 }, (_, i) => save(String(from + i), { v: 1 }))];
+  await ledger(walk(0));
+  const { latestExecutionStatus, latestError } = await ledger(walk(1000));
+  assert.equal(latestExecutionStatus, "ERROR");
+  assert.equal(latestError.cause, "delete guard");
+  assert.match(latestError.message, /did not see 20 of the 20 records of Entry that were live when its window was opened/);
+  assert.deepEqual((await ledger(walk(1000), { force_deletes: true })).latestResult, { Entry: { added: 20, updated: 0, deleted: 20 } });
+});

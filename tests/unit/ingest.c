@@ -195,21 +195,6 @@ test_cases(void **state)
 /* ---- the window ---- */
 
 static void
-window(struct ingest *in, const char *text, bool opens, bool closes, const char *error)
-{
-	struct page p;
-	struct error err = {0};
-
-	page_make(&p, text);
-	p.model.opens_window = opens;
-	p.model.closes_window = closes;
-	if (commit(in, &p, &err) < 0)
-		assert_string_equal(error_name(err.code), error == NULL ? err.message : error);
-	else if (error != NULL)
-		fail_msg("%s: it was not refused", text);
-}
-
-static void
 test_window(void **state)
 {
 	struct ingest *in = begin_run(++world.next_connection, 1, false), *other, *again;

@@ -131,3 +131,18 @@ save(struct ingest *in, const char *text)
 	if (commit(in, &p, &err) < 0)
 		fail_msg("%s: %s", text, err.message);
 }
+
+void
+window(struct ingest *in, const char *text, bool opens, bool closes, const char *error)
+{
+	struct page p;
+	struct error err = {0};
+
+	page_make(&p, text);
+	p.model.opens_window = opens;
+	p.model.closes_window = closes;
+	if (commit(in, &p, &err) < 0)
+		assert_string_equal(error_name(err.code), error == NULL ? err.message : error);
+	else if (error != NULL)
+		fail_msg("%s: it was not refused", text);
+}

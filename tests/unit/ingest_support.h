@@ -40,6 +40,9 @@ struct page {
 void page_make(struct page *page, const char *text);
 int commit(struct ingest *ingest, struct page *page, struct error *err); /* frees the page's */
 void save(struct ingest *ingest, const char *text);
+/* A page that opens and closes a delete window; error: what it is refused with, or NULL. */
+void window(struct ingest *ingest, const char *text, bool opens, bool closes,
+	    const char *error);
 
 struct reading {
 	struct buf out;

@@ -1,0 +1,101 @@
+-- window_live: how many records were live when the window was opened. What a closing one deletes is a
+-- share of them (the guard): those that the walk itself added since prove nothing of the others.
+ALTER TABLE nango_data.dataset ADD COLUMN window_live int8 NOT NULL DEFAULT 0;
+UPDATE nango_data.dataset d SET window_live = d.live - (
+    SELECT count(*) FROM nango_data.record r WHERE r.connection_id = d.connection_id
+      AND r.dataset_id = d.id AND r.seq > 0 AND r.seq > d.window_seq AND r.action = 1)
+WHERE d.window_id <> 0;
+
+CREATE OR REPLACE FUNCTION nango_data.write_page(p_connection int8, p_run int8, p_token int8, p_number int8,
+    p_result text, p_ids int8[], p_epochs int8[], p_seqs int8[], p_windows int8[],
+    p_quarantined int8[], p_new_seqs int8[], p_new_lives int8[], p_new_windows int8[],
+    p_new_window_seqs int8[], p_new_window_runs int8[], p_new_partial int8[],
+    p_new_quarantined int8[],
+    p_modified timestamptz[], p_marks bytea[],
+    p_checkpoint int8, -- 0 keep, 1 put, 2 clear
+    p_checkpoint_key text, p_checkpoint_body text, p_checkpoint_version int8,
+    p_take_heads bool, p_moves_heads bool, p_has_window bool, p_has_marks bool,
+    p_environment int8, p_facts text, p_added int8[], p_updated int8[], p_deleted int8[])
+RETURNS TABLE (fence_held bool, heads_held bool, checkpoint_held bool)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    -- A page that only marks what it saw must not slip past the closing of the window: the heads
+    -- are shared here, in the order in which others lock them.
+    IF p_take_heads THEN
+        PERFORM FROM nango_data.dataset d WHERE d.connection_id = p_connection
+            AND d.id = ANY (p_ids) ORDER BY d.model FOR UPDATE NOWAIT;
+    ELSIF p_has_window THEN
+        PERFORM FROM nango_data.dataset d WHERE d.connection_id = p_connection
+            AND d.id = ANY (p_ids) ORDER BY d.model FOR SHARE;
+    END IF;
+    heads_held := cardinality(p_ids) = (SELECT count(*)
+        FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined)
+            AS w (id, epoch, seq, win, quarantined)
+        JOIN nango_data.dataset d ON d.connection_id = p_connection AND d.id = w.id
+        WHERE d.epoch = w.epoch AND d.seq = w.seq AND d.window_id = w.win
+          AND d.quarantined = w.quarantined);
+    checkpoint_held := p_checkpoint = 0 OR p_checkpoint_version = coalesce((
+        SELECT c.version FROM nango_data.checkpoint c
+        WHERE c.connection_id = p_connection AND c.key = p_checkpoint_key), 0);
+    fence_held := false;
+    -- Nothing is written before the fence, and everything below it or nothing.
+    IF heads_held AND checkpoint_held THEN
+        UPDATE nango_data.fence f SET pages = p_number, result = p_result,
+            updated_at = nango_data.clock_now()
+        WHERE f.connection_id = p_connection AND f.run_id = p_run AND f.token = p_token
+          AND f.state = 'open' AND f.pages = p_number - 1;
+        fence_held := FOUND;
+    END IF;
+    IF fence_held AND p_moves_heads THEN
+        WITH moved AS (
+            UPDATE nango_data.dataset d SET seq = w.new_seq, live = w.new_live,
+                window_id = w.new_win, window_seq = w.new_win_seq,
+                window_run_id = w.new_win_run, quarantined = w.new_quarantined,
+                window_partial = w.new_win <> 0
+                    AND (w.new_partial <> 0 OR (w.new_win = w.win AND d.window_partial)),
+                window_live = CASE WHEN w.new_win IN (0, w.win) THEN d.window_live
+                    ELSE d.live END,
+                window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
+                    WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
+                modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified
+                    ELSE d.modified_at END,
+                unpruned_at = CASE WHEN w.new_seq > w.seq
+                    THEN coalesce(d.unpruned_at, w.modified) ELSE d.unpruned_at END,
+                used_at = CASE WHEN d.used_at < w.modified - interval '1 hour' THEN w.modified
+                    ELSE d.used_at END
+            FROM unnest(p_ids, p_seqs, p_windows, p_new_seqs, p_new_lives, p_new_windows,
+                p_new_window_seqs, p_new_window_runs, p_new_partial, p_new_quarantined,
+                p_modified, p_added, p_updated, p_deleted)
+                AS w (id, seq, win, new_seq, new_live, new_win, new_win_seq, new_win_run,
+                    new_partial, new_quarantined, modified, added, updated, deleted)
+            WHERE d.connection_id = p_connection AND d.id = w.id
+            RETURNING d.model, w.added, w.updated, w.deleted)
+        INSERT INTO nango_data.outbox AS o (connection_id, run_id, kind, model, environment_id,
+            facts, added, updated, deleted, created_at)
+        SELECT p_connection, p_run, 'sync', m.model, p_environment, p_facts, m.added, m.updated,
+            m.deleted, now() + (SELECT offset_by FROM nango_data.clock)
+        FROM moved m WHERE m.added + m.updated + m.deleted > 0
+        ON CONFLICT (connection_id, run_id, kind, model, destination) DO UPDATE
+        SET added = o.added + excluded.added, updated = o.updated + excluded.updated,
+            deleted = o.deleted + excluded.deleted;
+    END IF;
+    IF fence_held AND p_has_marks THEN
+        INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks)
+        SELECT p_connection, w.win, p_run, p_number, w.marks
+        FROM unnest(p_new_windows, p_marks) AS w (win, marks)
+        WHERE w.win <> 0 AND length(w.marks) > 0;
+    END IF;
+    IF fence_held AND p_checkpoint <> 0 THEN
+        INSERT INTO nango_data.checkpoint AS c (connection_id, key, version, body)
+        VALUES (p_connection, p_checkpoint_key, p_checkpoint_version + 1, p_checkpoint_body)
+        ON CONFLICT (connection_id, key) DO UPDATE SET version = c.version + 1,
+            body = excluded.body, updated_at = nango_data.clock_now()
+        WHERE c.version = p_checkpoint_version;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the checkpoint was written meanwhile'
+                USING ERRCODE = 'serialization_failure';
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
