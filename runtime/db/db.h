@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <talloc.h>
 
-#define DB_PARAMS_MAX 32
+#define DB_PARAMS_MAX 40
 #define DB_ACQUIRE_MS 10000 /* then ERR_BUSY */
 #define DB_CONNECT_S 5
 #define DB_RETRIES \

@@ -193,7 +193,6 @@ resolve(struct commit *c, struct db *db, struct error *err)
 		    dataset_heads(db, c->ingest->connection_row, c->ingest->variant,
 				  &model->model, 1, false, &model->head, err) < 0)
 			return -1;
-		model->is_whole |= !model->has_head && model->head.seq == 0;
 		model->has_head = true;
 		if (ingest_load_manifest(c->ingest, db, model, err) < 0 ||
 		    batch_resolve(db, batch, err) < 0)
@@ -234,7 +233,6 @@ note_page(struct commit *c)
 		model->updated += batch->updated;
 		model->deleted += batch->removed;
 		model->quarantined += (int64_t)batch->bad_count;
-		model->is_whole |= batch->from->closes_window && batch->before.window_id != 0;
 	}
 	c->ingest->pages++;
 	if (c->page->checkpoint != NULL || c->page->clears_checkpoint)

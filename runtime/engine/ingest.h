@@ -29,7 +29,6 @@ struct ingest_model {
 	int64_t model_hash;
 	int64_t added, updated, deleted, quarantined; /* by this run, in all its attempts */
 	bool has_head;
-	bool is_whole; /* all its records passed this model: it was empty, or walked whole */
 	struct dataset head;  /* as of the last page */
 	int64_t touched;      /* records looked up by asking Postgres */
 	bool has_no_manifest; /* one did not fit, or was wrong */

@@ -131,6 +131,33 @@ classify_update(struct commit *c, struct batch *batch, struct ingest_row *row,
 	return classify_save(c, batch, row, err);
 }
 
+static void
+open_window(const struct commit *c, struct batch *batch)
+{
+	struct dataset *head = &batch->after;
+
+	head->window_id = batch->next_window_id;
+	head->window_seq = head->seq;
+	head->window_live = head->live;
+	head->window_run_id = c->ingest->run_id;
+	head->window_model = batch->model->model_hash;
+	head->window_is_partial = false;
+}
+
+/* The model that every live record passed once this page is in: its own counts for what it
+ * wrote, or let out of the quarantine. */
+static int64_t
+passed_model(const struct batch *batch)
+{
+	const struct dataset *head = &batch->before;
+
+	if (batch->fresh.count + batch->changed.count + batch->mended.count == 0)
+		return head->model_hash;
+	return head->live == 0 || head->model_hash == batch->model->model_hash
+		   ? batch->model->model_hash
+		   : 0;
+}
+
 int
 batch_classify(struct commit *c, struct batch *batch, struct error *err)
 {
@@ -140,13 +167,11 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 	batch->added = batch->updated = batch->removed = 0;
 	batch->bad_count = batch->bad_staged;
 	buf_init(&batch->marks, c->attempt, 64);
-	if (batch->from->opens_window && batch->after.window_id == 0) {
-		batch->after.window_id = batch->next_window_id;
-		batch->after.window_seq = batch->after.seq;
-		batch->after.window_live = batch->after.live;
-		batch->after.window_run_id = c->ingest->run_id;
-		batch->after.window_is_partial = false;
-	}
+	if (batch->from->opens_window && batch->after.window_id == 0)
+		open_window(c, batch);
+	if (batch->after.window_id != 0 &&
+	    batch->after.window_model != batch->model->model_hash)
+		batch->after.window_model = 0;
 	batch->after.window_is_partial |= c->page->leaves_walk && batch->after.window_id != 0;
 	if (batch->after.window_id != 0) /* bad ones were there, all the same */
 		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
@@ -161,6 +186,7 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 					       : classify_save(c, batch, row, err)) < 0)
 			return -1;
 	}
+	batch->after.model_hash = passed_model(batch);
 	return 0;
 }
 

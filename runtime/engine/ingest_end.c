@@ -23,17 +23,27 @@ compare_names(const void *a, const void *b)
 }
 
 static int
+too_many_models(struct error *err)
+{
+	return error_set(err, ERR_INVALID_BODY, "a run saves over %d models",
+			 INGEST_MODELS_MAX);
+}
+
+static int
 open_run(struct db *db, void *arg, struct error *err)
 {
 	struct opening *o = arg;
 	const struct ingest *in = o->ingest;
 
 	for (size_t i = 0; i < o->count; i++) {
+		const struct ingest_model *model = ingest_model_of(o->ingest, o->models[i]);
 		struct dataset head;
 
+		if (model == NULL)
+			return too_many_models(err);
 		if (dataset_heads(db, in->connection_row, in->variant, &o->models[i], 1, true,
 				  &head, err) < 0 ||
-		    window_open_for(db, &head, in->run_id, err) < 0)
+		    window_open_for(db, &head, in->run_id, model->model_hash, err) < 0)
 			return -1;
 	}
 	/* Last, as in a page: a run that lost its lease takes no window from its successor. */
@@ -96,7 +106,7 @@ announce(const struct ingest *in, struct db *db, const struct batch *batch, stru
 }
 
 static int
-end_model(struct ending *e, struct db *db, size_t index, struct error *err)
+close_own_window(struct ending *e, struct db *db, size_t index, struct error *err)
 {
 	static const struct run_page_model nothing = {0};
 	/* The window is the run's own, and the run went over everything. */
@@ -110,17 +120,15 @@ end_model(struct ending *e, struct db *db, size_t index, struct error *err)
 		return -1;
 	batch.after = batch.before;
 	buf_init(&batch.marks, c->attempt, 16);
-	if (closes(e->end, model->model) && batch.before.window_run_id == c->ingest->run_id &&
-	    (batch_close_window(c, db, &batch, &own, err) < 0 ||
-	     dataset_advance(db, &batch.after, err) < 0 ||
-	     announce(c->ingest, db, &batch, err) < 0))
+	if (batch.before.window_run_id != c->ingest->run_id)
+		return 0;
+	if (batch_close_window(c, db, &batch, &own, err) < 0 ||
+	    dataset_advance(db, &batch.after, err) < 0 ||
+	    announce(c->ingest, db, &batch, err) < 0)
 		return -1;
 	e->removed[index] = batch.removed;
 	model->deleted += batch.removed;
-	model->is_whole |= batch.before.window_id != batch.after.window_id;
-	return strcmp(e->end->state, "success") == 0 && model->is_whole
-		   ? dataset_set_model(db, &batch.after, model->model_hash, err)
-		   : 0;
+	return 0;
 }
 
 static int
@@ -138,8 +146,7 @@ end_run(struct db *db, void *arg, struct error *err)
 		e->removed[i] = 0;
 	}
 	for (size_t i = 0; i < in->models_count; i++)
-		if ((closes(e->end, in->models[i].model) || in->models[i].has_head) &&
-		    end_model(e, db, i, err) < 0)
+		if (closes(e->end, in->models[i].model) && close_own_window(e, db, i, err) < 0)
 			return -1;
 	if (e->end->models != NULL && e->end->leaves_walk &&
 	    window_set_partial(db, in->connection_row, in->variant, e->end->models, err) < 0)
@@ -186,8 +193,7 @@ ingest_finish(struct ingest *ingest, const struct ingest_end *end, struct error 
 
 	for (size_t i = 0; end->closes != NULL && end->closes[i] != NULL; i++)
 		if (ingest_model_of(ingest, end->closes[i]) == NULL)
-			return error_set(err, ERR_INVALID_BODY, "a run saves over %d models",
-					 INGEST_MODELS_MAX);
+			return too_many_models(err);
 	/* The order in which heads are locked, as in a page. */
 	qsort(ingest->models, ingest->models_count, sizeof(ingest->models[0]), compare_models);
 	e.commit.mem = talloc_new(NULL);

@@ -197,7 +197,9 @@ batch_close_window(struct commit *c, struct db *db, struct batch *batch,
 	    check_guard(&closing, how, err) < 0 || delete_doomed(&closing, db, err) < 0 ||
 	    window_forget(db, head->connection_row, head->window_id, err) < 0)
 		return -1;
-	head->window_id = head->window_seq = head->window_run_id = 0;
+	if (head->window_model != 0) /* each page since checked what it saw against this one */
+		head->model_hash = head->window_model;
+	head->window_id = head->window_seq = head->window_run_id = head->window_model = 0;
 	head->window_is_partial = false;
 	buf_reset(&batch->marks);
 	return 0;

@@ -11,7 +11,7 @@
 #define HEAD_COLUMNS                                                                \
 	"id, epoch, seq, live, window_id, window_seq, window_run_id, quarantined, " \
 	"model_hash, pruned_seq, greatest(nango_data.clock_now(), modified_at), "   \
-	"window_partial, window_live"
+	"window_partial, window_live, window_model"
 
 static void
 read_head(struct dataset *out, int64_t connection_row, const struct db_result *r, size_t row)
@@ -31,6 +31,7 @@ read_head(struct dataset *out, int64_t connection_row, const struct db_result *r
 	    .now_us2000 = db_integer(r, row, 10),
 	    .window_is_partial = db_boolean(r, row, 11),
 	    .window_live = db_integer(r, row, 12),
+	    .window_model = db_integer(r, row, 13),
 	};
 }
 
@@ -215,13 +216,13 @@ window_next_id(struct db *db, int64_t *id, struct error *err)
 }
 
 int
-window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct error *err)
+window_open_for(struct db *db, struct dataset *head, int64_t run_id, int64_t model_hash,
+		struct error *err)
 {
 	static const char sql[] =
 	    "UPDATE nango_data.dataset SET window_id = $3, window_seq = seq, "
-	    "    window_live = live, window_run_id = $4, window_opened_at = "
-	    "nango_data.clock_now(), "
-	    "    window_partial = false "
+	    "    window_live = live, window_model = $5, window_run_id = $4, "
+	    "    window_opened_at = nango_data.clock_now(), window_partial = false "
 	    "WHERE connection_id = $1 AND id = $2";
 	int64_t id;
 
@@ -232,11 +233,12 @@ window_open_for(struct db *db, struct dataset *head, int64_t run_id, struct erro
 	     window_forget(db, head->connection_row, head->window_id, err) < 0) ||
 	    db_exec(db, NULL, NULL, err, sql,
 		    DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),
-			      DB_INTEGER(id), DB_INTEGER(run_id))) < 0)
+			      DB_INTEGER(id), DB_INTEGER(run_id), DB_INTEGER(model_hash))) < 0)
 		return -1;
 	head->window_id = id;
 	head->window_seq = head->seq;
 	head->window_live = head->live;
+	head->window_model = model_hash;
 	head->window_run_id = run_id;
 	head->window_is_partial = false;
 	return 0;
@@ -286,7 +288,7 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 	    "UPDATE nango_data.dataset SET seq = $3, live = $4, quarantined = $5, "
 	    "    window_id = $6, window_seq = $7, window_run_id = $8, "
 	    "    window_opened_at = CASE WHEN $6 = 0 THEN NULL ELSE window_opened_at END, "
-	    "    window_partial = window_partial AND $6 <> 0, "
+	    "    window_partial = window_partial AND $6 <> 0, model_hash = $10, "
 	    "    modified_at = CASE WHEN $3 > seq THEN $9 ELSE modified_at END, "
 	    "    unpruned_at = CASE WHEN $3 > seq THEN coalesce(unpruned_at, $9) "
 	    "        ELSE unpruned_at END "
@@ -298,7 +300,8 @@ dataset_advance(struct db *db, const struct dataset *d, struct error *err)
 				 DB_INTEGER(d->seq), DB_INTEGER(d->live),
 				 DB_INTEGER(d->quarantined), DB_INTEGER(d->window_id),
 				 DB_INTEGER(d->window_seq), DB_INTEGER(d->window_run_id),
-				 DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))));
+				 DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now)),
+				 DB_INTEGER(d->model_hash)));
 }
 
 /* A statement whose $2 and $3 are a variant and a list of models. */
@@ -358,18 +361,6 @@ window_set_partial(struct db *db, int64_t connection_row, const char *variant,
 
 	talloc_free(mem);
 	return result;
-}
-
-int
-dataset_set_model(struct db *db, const struct dataset *head, int64_t model_hash,
-		  struct error *err)
-{
-	static const char sql[] = "UPDATE nango_data.dataset SET model_hash = $3 "
-				  "WHERE connection_id = $1 AND id = $2 AND model_hash <> $3";
-
-	return db_exec(db, NULL, NULL, err, sql,
-		       DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),
-				 DB_INTEGER(model_hash)));
 }
 
 int

@@ -15,7 +15,10 @@ struct dataset {
 	int64_t window_seq, window_run_id;
 	int64_t window_live;	/* records that were live when it was opened */
 	bool window_is_partial; /* within it, a run left a list before its last page */
-	int64_t quarantined, model_hash, pruned_seq;
+	int64_t window_model;	/* of all pages since; 0: of several, or unknown */
+	int64_t quarantined, pruned_seq;
+	int64_t
+	    model_hash; /* of the model that every live record passed, or is in quarantine */
 	/* Database clock at the read, in Postgres' own count; never before the last change. */
 	int64_t now_us2000;
 };
@@ -50,7 +53,7 @@ MUST_CHECK int dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection
 MUST_CHECK int window_next_id(struct db *db, int64_t *id, struct error *err);
 /* Opens one for a run on a locked head, whatever was open; one that this run opened goes on. */
 MUST_CHECK int window_open_for(struct db *db, struct dataset *head, int64_t run_id,
-			       struct error *err);
+			       int64_t model_hash, struct error *err);
 /* Whatever is open of models: a run that leaves a list before its last page is at its end. */
 MUST_CHECK int window_set_partial(struct db *db, int64_t connection_row, const char *variant,
 				  const char *const *models, struct error *err);
@@ -65,7 +68,7 @@ MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t wind
 MUST_CHECK int window_drop(struct db *db, int64_t connection_row, const char *models_json,
 			   const char *variant, struct error *err);
 
-/* Writes a locked head's sequence, counts and (closed) window. */
+/* Writes a locked head's sequence, counts, model and (closed) window. */
 MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct error *err);
 
 /* A run begins, or ended: its datasets and its checkpoint are in use. Models that have none are
@@ -73,9 +76,6 @@ MUST_CHECK int dataset_advance(struct db *db, const struct dataset *head, struct
 MUST_CHECK int dataset_touch(struct db *db, int64_t connection_row, const char *variant,
 			     const char *const *models, const char *checkpoint_key,
 			     struct error *err);
-/* Every record in it passed this model. */
-MUST_CHECK int dataset_set_model(struct db *db, const struct dataset *head, int64_t model_hash,
-				 struct error *err);
 
 /* All cursors of all datasets become stale: after a restore, or a promotion that lost commits.
  */

@@ -24,6 +24,9 @@ enum {
 	COLUMN_ADDED,
 	COLUMN_UPDATED,
 	COLUMN_DELETED,
+	COLUMN_MODEL,
+	COLUMN_NEW_MODEL,
+	COLUMN_NEW_WINDOW_MODEL,
 	COLUMNS
 };
 
@@ -61,6 +64,9 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 		    [COLUMN_ADDED] = page->heads[i].added,
 		    [COLUMN_UPDATED] = page->heads[i].updated,
 		    [COLUMN_DELETED] = page->heads[i].deleted,
+		    [COLUMN_MODEL] = b->model_hash,
+		    [COLUMN_NEW_MODEL] = n->model_hash,
+		    [COLUMN_NEW_WINDOW_MODEL] = n->window_model,
 		};
 
 		for (int c = 0; c < COLUMNS; c++)
@@ -70,7 +76,7 @@ arrays_fill(TALLOC_CTX *mem, struct arrays *a, const struct page_write *page)
 }
 
 /*
- * The statement is a function of the data family (migration 0007), because its planning took
+ * The statement is a function of the data family (migration 0013), because its planning took
  * longer than its work and longer than the COMMIT: a function is planned once a connection.
  * $25: a head moves.
  */
@@ -78,7 +84,7 @@ static const char write_sql[] =
     "SELECT w.* FROM nango_data.write_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
     "$11, $12, "
     "    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, "
-    "$30, $31, $32) w, "
+    "$30, $31, $32, $33, $34, $35) w, "
     "(SELECT CASE WHEN $25 THEN '' ELSE set_config('synchronous_commit', 'off', true) END "
     " OFFSET 0) quick";
 
@@ -97,7 +103,9 @@ moves(const struct page_head *h)
 	const struct dataset *b = h->before, *n = h->after;
 
 	return n->seq != b->seq || n->live != b->live || n->window_id != b->window_id ||
-	       n->quarantined != b->quarantined || n->window_is_partial != b->window_is_partial;
+	       n->quarantined != b->quarantined ||
+	       n->window_is_partial != b->window_is_partial ||
+	       n->window_model != b->window_model;
 }
 
 static bool
@@ -126,7 +134,7 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	   struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct db_param params[32];
+	struct db_param params[35];
 	struct db_result *done;
 	struct arrays a;
 	size_t n = 0;
@@ -151,7 +159,7 @@ page_write(struct db *db, const struct page_write *p, struct page_verdict *out,
 	params[n++] = DB_BOOLEAN(any(p, has_marks));
 	params[n++] = DB_INTEGER(p->environment_id);
 	params[n++] = DB_TEXT(p->facts);
-	for (int c = COLUMN_ADDED; c <= COLUMN_DELETED; c++)
+	for (int c = COLUMN_ADDED; c < COLUMNS; c++)
 		params[n++] = column(&a, c);
 	result = db_exec(db, mem, &done, err, write_sql, params, n);
 	if (result == 0)

@@ -29,6 +29,17 @@ test("a dataset is in use from a run's beginning, and with each of its pages", a
   assert.equal((await nangod.settled(key, "acme", "ledger")).latestExecutionStatus, "SUCCESS");
 });
 
+/** The same plugin under models that differ in what v may be. */
+const strict = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "integer?"\n');
+const loose = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "json?"\n');
+const good = ["1", "2", "3"].map((id) => save(id, { v: 1 }));
+const bad = save("x", { v: "text" });
+
+async function inQuarantine({ nangod, headers }) {
+  const { records } = await nangod.ok("GET", "/records/quarantine?model=Entry", { headers });
+  return records.map(({ id, path }) => [id, path]);
+}
+
 /** A provider whose page 1 is there and whose page 2 fails: a run over it leaves its window open. */
 async function leftOpen({ nangod, provider, trigger }, ops) {
   provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: { ops, is_last: false } } : { status: 400, json: {} }));
@@ -56,4 +67,40 @@ test("a walk that finds only new ids deletes nothing on its own word", async (t)
   assert.equal(latestError.cause, "delete guard");
   assert.match(latestError.message, /did not see 20 of the 20 records of Entry that were live when its window was opened/);
   assert.deepEqual((await ledger(walk(1000), { force_deletes: true })).latestResult, { Entry: { added: 20, updated: 0, deleted: 20 } });
+});
+
+test("back from a looser model, what only that one allowed is checked", async (t) => {
+  const world = await deployed(t, "ledger", { edit: strict });
+  await world.ledger([good]);
+  await world.deploy(loose);
+  await leftOpen(world, [...good, bad]);
+  await world.deploy(strict);
+  await world.ledger([[...good, bad]], { reset: true });
+  assert.deepEqual(await inQuarantine(world), [["x", "v"]]);
+});
+
+test("back from a looser model that let a record out of the quarantine, it is checked", async (t) => {
+  const world = await deployed(t, "ledger", { edit: loose });
+  await world.ledger([[...good, bad]]);
+  await world.deploy(strict);
+  await world.ledger([[...good, bad], []]);
+  assert.deepEqual(await inQuarantine(world), [["x", "v"]]);
+  await world.deploy(loose);
+  await leftOpen(world, [...good, bad]);
+  assert.deepEqual(await inQuarantine(world), []);
+  await world.deploy(strict);
+  await world.ledger([[...good, bad]], { reset: true });
+  assert.deepEqual(await inQuarantine(world), [["x", "v"]]);
+});
+
+test("a walk that began under a looser model says nothing of what the stricter one has not seen", async (t) => {
+  const world = await deployed(t, "ledger", { edit: loose });
+  const pages = [[...good, bad], [save("4", { v: 1 })]];
+  await world.ledger(pages);
+  await leftOpen(world, pages[0]);
+  await world.deploy(strict);
+  await world.ledger(pages); // page 2 alone: the checkpoint says so
+  assert.deepEqual(await inQuarantine(world), []);
+  await world.ledger(pages);
+  assert.deepEqual(await inQuarantine(world), [["x", "v"]]);
 });

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/ingest_window, with a real Postgres: what closing a delete window may delete.
+ * engine/ingest_window, with a real Postgres: what closing a delete window may delete, and
+ * which model the records of a dataset passed when pages and windows are of several.
  */
 #include "ingest_support.h"
 
@@ -58,11 +59,114 @@ test_guard_of_new_ids(void **state)
 	talloc_free(in);
 }
 
+/* ---- the model that all records passed ---- */
+
+static char
+model_of(const struct ingest *in)
+{
+	struct dataset head;
+	struct error err;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(dataset_find(db, in->connection_row, "Thing", "base", &head, &err), 0);
+	db_release(db);
+	return head.model_hash == 0 ? '-' : (char)head.model_hash;
+}
+
+/* "A<s1=a": a page under model A; < opens the window, > closes it, = is neither; a model of
+ * another letter than the step's before is a run of its own. */
+static const struct {
+	const char *why;
+	const char *steps[6], *after;
+} walks[] = {
+    {"the first page's is every record's", {"A=s1=a"}, "A"},
+    {"pages of the same keep it", {"A=s1=a", "A=s2=a d1"}, "AA"},
+    {"one that writes under another ends it", {"A=s1=a", "B=s2=a", "A=s3=a"}, "A--"},
+    {"one that changes nothing does not", {"A=s1=a", "B=s1=a", "B=d1 d2"}, "AAA"},
+    {"one that writes where nothing is live any more", {"A=s1=a", "B=d1", "B=s1=b"}, "AAB"},
+    {"what left the quarantine passed another", {"A=s1=a !2=x !3=x", "B=s1=a s2=a"}, "A-"},
+    {"a window that was walked under one", {"A=s1=a", "B<s1=a", "B>s2=a"}, "AAB"},
+    {"a window that one opens and another closes", {"A=s1=a s2=a", "A<s1=a", "B>s2=a"}, "AAA"},
+    {"a window that another one only looked at",
+     {"A=s1=a s2=a", "B<s1=a", "A=s2=a", "B>"},
+     "AAAA"},
+    {"a window of one page", {"A=s1=a", "B=s2=a", "B<s1=a s2=a", "B>"}, "A--B"},
+    {"and the next one", {"A=s1=a", "A<s1=a", "B>", "B<s1=a", "B>"}, "AAAAB"},
+};
+
+static void
+test_models(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(walks) / sizeof(walks[0]); i++) {
+		int64_t connection = ++world.next_connection;
+		char after[8] = "";
+
+		for (size_t n = 0; n < 6 && walks[i].steps[n] != NULL; n++) {
+			const char *step = walks[i].steps[n];
+			struct ingest *in = begin_run(connection, (int64_t)n + 1, false);
+
+			ingest_add_model(in, "Thing");
+			in->models[0].model_hash = step[0];
+			window(in, step + 2, step[1] == '<', step[1] == '>', NULL);
+			after[n] = model_of(in);
+			talloc_free(in);
+		}
+		if (strcmp(after, walks[i].after) != 0)
+			fail_msg("%s: %s", walks[i].why, after);
+	}
+}
+
+/* Nobody knows under which model a node of the version before writes. */
+static void
+test_older_node(void **state)
+{
+	static const char sql[] =
+	    "SELECT w.fence_held::int::int8 FROM nango_data.dataset d, nango_data.write_page("
+	    "d.connection_id, 1, 1, $2, '{}', ARRAY[d.id], ARRAY[d.epoch], ARRAY[d.seq], "
+	    "ARRAY[d.window_id], ARRAY[d.quarantined], ARRAY[d.seq + $3], ARRAY[d.live + $3], "
+	    "ARRAY[d.window_id], ARRAY[d.window_seq], ARRAY[d.window_run_id], ARRAY[0::int8], "
+	    "ARRAY[d.quarantined], ARRAY[d.modified_at], ARRAY['12345678'::bytea], 0, 'key', "
+	    "NULL, 0, true, $3 <> 0, true, $3 = 0, 1, '{}', ARRAY[$3], ARRAY[0::int8], "
+	    "ARRAY[0::int8]) w WHERE d.connection_id = $1";
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+	struct error err;
+	struct db *db;
+	bool is_quiet = true;
+
+	(void)state;
+	ingest_add_model(in, "Thing");
+	in->models[0].model_hash = 'A';
+	save(in, "s1=a");
+	window(in, "s1=a", true, false, NULL);
+	assert_int_equal(in->models[0].head.window_model, 'A');
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	for (int64_t page = 3; page < 5; page++, is_quiet = false) {
+		int64_t held;
+
+		if (db_exec_value(db, &held, &err, sql,
+				  DB_PARAMS(DB_INTEGER(in->connection_row), DB_INTEGER(page),
+					    DB_INTEGER(is_quiet ? 0 : 1))) < 0)
+			fail_msg("%s", err.message);
+		assert_int_equal(held, 1);
+		assert_int_equal(dataset_find(db, in->connection_row, "Thing", "base",
+					      &in->models[0].head, &err),
+				 0);
+		assert_int_equal(in->models[0].head.window_model, 0);
+		assert_int_equal(in->models[0].head.model_hash, is_quiet ? 'A' : 0);
+	}
+	db_release(db);
+	talloc_free(in);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_guard_of_new_ids),
+	    cmocka_unit_test(test_models),
+	    cmocka_unit_test(test_older_node),
 	};
 
 	return cmocka_run_group_tests_name("ingest_window", tests, ingest_set_up,

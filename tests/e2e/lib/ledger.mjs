@@ -22,7 +22,8 @@ export async function deployed(t, plugin, { env, edit, connection = {}, on = (t)
   const provider = await fakeProvider(t);
   const nangod = await on(t);
   await nangod.ok("POST", "/integrations", { body: { provider: key, unique_key: key } });
-  await nangod.deploy(await buildEdited(t, plugin, edit), key);
+  const deploy = async (edit) => nangod.deploy(await buildEdited(t, plugin, edit), key);
+  await deploy(edit);
   const { id } = await nangod.connect(key, { baseUrl: provider.url, credentials: { type: "NONE" }, ...connection });
   const trigger = (sync, opts) => nangod.ok("POST", "/sync/trigger", { body: { syncs: [sync], provider_config_key: key, connection_id: "acme", ...(opts ? { opts } : {}) } });
   /** Runs the ledger plugin over these pages of operations. */
@@ -35,7 +36,7 @@ export async function deployed(t, plugin, { env, edit, connection = {}, on = (t)
     return nangod.settled(key, "acme", "ledger");
   };
   const headers = { "provider-config-key": key, "connection-id": "acme" };
-  return { nangod, provider, trigger, ledger, row: id, headers };
+  return { nangod, provider, deploy, trigger, ledger, row: id, headers };
 }
 
 export const save = (id, more) => ({ save: { id, ...more } });

@@ -6,7 +6,16 @@ UPDATE nango_data.dataset d SET window_live = d.live - (
       AND r.dataset_id = d.id AND r.seq > 0 AND r.seq > d.window_seq AND r.action = 1)
 WHERE d.window_id <> 0;
 
-CREATE OR REPLACE FUNCTION nango_data.write_page(p_connection int8, p_run int8, p_token int8, p_number int8,
+-- model_hash: of the model that every live record passed, or is in quarantine since. Each page keeps it
+-- so: one that writes under another model sets it to 0, one that writes where nothing is live, or closes
+-- a window of whose pages all were under its model, sets it to its own.
+-- window_model: of the model of all pages since the window was opened; 0: of several, or unknown.
+-- The last three parameters of write_page say what the page knew of them and what they become. A node
+-- of the version before does not give them: what it writes is of an unknown model.
+ALTER TABLE nango_data.dataset ADD COLUMN window_model int8 NOT NULL DEFAULT 0;
+
+DROP FUNCTION nango_data.write_page;
+CREATE FUNCTION nango_data.write_page(p_connection int8, p_run int8, p_token int8, p_number int8,
     p_result text, p_ids int8[], p_epochs int8[], p_seqs int8[], p_windows int8[],
     p_quarantined int8[], p_new_seqs int8[], p_new_lives int8[], p_new_windows int8[],
     p_new_window_seqs int8[], p_new_window_runs int8[], p_new_partial int8[],
@@ -15,7 +24,9 @@ CREATE OR REPLACE FUNCTION nango_data.write_page(p_connection int8, p_run int8, 
     p_checkpoint int8, -- 0 keep, 1 put, 2 clear
     p_checkpoint_key text, p_checkpoint_body text, p_checkpoint_version int8,
     p_take_heads bool, p_moves_heads bool, p_has_window bool, p_has_marks bool,
-    p_environment int8, p_facts text, p_added int8[], p_updated int8[], p_deleted int8[])
+    p_environment int8, p_facts text, p_added int8[], p_updated int8[], p_deleted int8[],
+    p_models int8[] DEFAULT NULL, p_new_models int8[] DEFAULT NULL,
+    p_new_window_models int8[] DEFAULT NULL)
 RETURNS TABLE (fence_held bool, heads_held bool, checkpoint_held bool)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -30,11 +41,11 @@ BEGIN
             AND d.id = ANY (p_ids) ORDER BY d.model FOR SHARE;
     END IF;
     heads_held := cardinality(p_ids) = (SELECT count(*)
-        FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined)
-            AS w (id, epoch, seq, win, quarantined)
+        FROM unnest(p_ids, p_epochs, p_seqs, p_windows, p_quarantined, p_models)
+            AS w (id, epoch, seq, win, quarantined, model)
         JOIN nango_data.dataset d ON d.connection_id = p_connection AND d.id = w.id
         WHERE d.epoch = w.epoch AND d.seq = w.seq AND d.window_id = w.win
-          AND d.quarantined = w.quarantined);
+          AND d.quarantined = w.quarantined AND d.model_hash = coalesce(w.model, d.model_hash));
     checkpoint_held := p_checkpoint = 0 OR p_checkpoint_version = coalesce((
         SELECT c.version FROM nango_data.checkpoint c
         WHERE c.connection_id = p_connection AND c.key = p_checkpoint_key), 0);
@@ -47,7 +58,7 @@ BEGIN
           AND f.state = 'open' AND f.pages = p_number - 1;
         fence_held := FOUND;
     END IF;
-    IF fence_held AND p_moves_heads THEN
+    IF fence_held AND (p_moves_heads OR (p_has_marks AND p_models IS NULL)) THEN
         WITH moved AS (
             UPDATE nango_data.dataset d SET seq = w.new_seq, live = w.new_live,
                 window_id = w.new_win, window_seq = w.new_win_seq,
@@ -56,6 +67,13 @@ BEGIN
                     AND (w.new_partial <> 0 OR (w.new_win = w.win AND d.window_partial)),
                 window_live = CASE WHEN w.new_win IN (0, w.win) THEN d.window_live
                     ELSE d.live END,
+                -- Another page of the window, which moved nothing, may have cleared it.
+                window_model = CASE WHEN w.new_win = w.win
+                    AND d.window_model IS DISTINCT FROM w.new_win_model THEN 0
+                    ELSE coalesce(w.new_win_model, 0) END,
+                model_hash = CASE WHEN w.new_model IS NOT NULL THEN w.new_model
+                    WHEN w.added + w.updated > 0 OR w.new_quarantined < w.quarantined THEN 0
+                    ELSE d.model_hash END,
                 window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
                     WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
                 modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified
@@ -64,11 +82,13 @@ BEGIN
                     THEN coalesce(d.unpruned_at, w.modified) ELSE d.unpruned_at END,
                 used_at = CASE WHEN d.used_at < w.modified - interval '1 hour' THEN w.modified
                     ELSE d.used_at END
-            FROM unnest(p_ids, p_seqs, p_windows, p_new_seqs, p_new_lives, p_new_windows,
-                p_new_window_seqs, p_new_window_runs, p_new_partial, p_new_quarantined,
-                p_modified, p_added, p_updated, p_deleted)
-                AS w (id, seq, win, new_seq, new_live, new_win, new_win_seq, new_win_run,
-                    new_partial, new_quarantined, modified, added, updated, deleted)
+            FROM unnest(p_ids, p_seqs, p_windows, p_quarantined, p_new_seqs, p_new_lives,
+                p_new_windows, p_new_window_seqs, p_new_window_runs, p_new_partial,
+                p_new_quarantined, p_modified, p_added, p_updated, p_deleted, p_new_models,
+                p_new_window_models)
+                AS w (id, seq, win, quarantined, new_seq, new_live, new_win, new_win_seq,
+                    new_win_run, new_partial, new_quarantined, modified, added, updated, deleted,
+                    new_model, new_win_model)
             WHERE d.connection_id = p_connection AND d.id = w.id
             RETURNING d.model, w.added, w.updated, w.deleted)
         INSERT INTO nango_data.outbox AS o (connection_id, run_id, kind, model, environment_id,
