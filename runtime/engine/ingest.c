@@ -38,6 +38,8 @@ ingest_new(void)
 		abort();
 	pthread_mutex_init(&ingest->mutex, NULL);
 	pthread_cond_init(&ingest->has_decided, NULL);
+	ingest->window_marks = INGEST_WINDOW_MARKS;
+	ingest->window_deletes = INGEST_WINDOW_DELETES;
 	talloc_set_destructor(ingest, ingest_destructor);
 	return ingest;
 }

@@ -22,6 +22,8 @@
 #define INGEST_MODELS_MAX 64
 #define INGEST_QUARANTINE_MAX 10000 /* rows of one dataset; one more fails the run */
 #define INGEST_GUARD_ROWS 10	    /* so many may always be deleted at once */
+#define INGEST_WINDOW_MARKS 4000000 /* of a closing window, in memory at a time: 64 MiB */
+#define INGEST_WINDOW_DELETES 10000 /* records that one deletes with a statement */
 
 struct ingest_model {
 	const char *model;
@@ -49,7 +51,8 @@ struct ingest {
 	const struct spec *spec;
 	bool may_delete_all;   /* the trigger said so: no guard */
 	int64_t guard_percent; /* of the records live at its opening that a window deletes */
-	int64_t pages;	       /* committed, in all attempts of the run */
+	size_t window_marks, window_deletes; /* as above; tests take less */
+	int64_t pages;			     /* committed, in all attempts of the run */
 	struct ingest_model models[INGEST_MODELS_MAX];
 	size_t models_count;
 

@@ -12,6 +12,7 @@
 #include "run/validate.h"
 #include "store/page.h"
 #include "store/quarantine.h"
+#include "store/window.h"
 
 #define INGEST_MARK_BYTES 8	     /* the beginning of a record's key */
 #define INGEST_MARK_BLIND UINT64_MAX /* a record was seen whose id could not be read */

@@ -5,13 +5,17 @@
  *
  * Seen are the marks of all pages since, of any run; 8 bytes of an id's hash each, so that a
  * collision keeps a record that is gone and never deletes one that is there.
+ *
+ * However many were seen or are gone, the memory for it is bounded: marks that are too many are
+ * looked at in parts, with all ids for each, and ids that are too many to be kept are counted,
+ * for the guard, and found once more.
  */
 #include "engine/ingest_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DELETE_CHUNK 10000
+#define MARKS_MIN 4096 /* slots */
 
 struct mark_set {
 	uint64_t *slots; /* 0: free */
@@ -57,10 +61,16 @@ marks_resize(TALLOC_CTX *mem, struct mark_set *set, size_t size)
 
 struct closing {
 	struct commit *c;
+	struct db *db;
 	struct batch *batch;
-	struct mark_set seen;
+	struct mark_set seen; /* of the part that is being looked at */
+	size_t part, parts;
+	bool is_blind;	 /* something was seen of which nobody can say what */
+	bool is_counted; /* this is the second look: what was not seen is deleted */
+	int64_t count;	 /* records that were not seen */
 	struct ingest_row *doomed;
-	size_t count, capacity;
+	size_t held, capacity;
+	TALLOC_CTX *ids; /* of those held */
 };
 
 static uint64_t
@@ -72,6 +82,14 @@ mark_of(const void *key)
 	return mark == 0 ? 1 : mark;
 }
 
+static bool
+is_of_part(const struct closing *closing, uint64_t mark)
+{
+	return (mark >> 32) % closing->parts == closing->part;
+}
+
+/* ---- what was seen ---- */
+
 static int
 take_marks(void *arg, const void *marks, size_t length, struct error *err)
 {
@@ -79,39 +97,135 @@ take_marks(void *arg, const void *marks, size_t length, struct error *err)
 
 	(void)err;
 	for (size_t at = 0; at + INGEST_MARK_BYTES <= length; at += INGEST_MARK_BYTES) {
+		uint64_t mark = mark_of((const char *)marks + at);
+
+		closing->is_blind |= mark == INGEST_MARK_BLIND;
+		if (!is_of_part(closing, mark))
+			continue;
 		if (closing->seen.count >= closing->seen.mask / 2)
 			marks_resize(closing->c->attempt, &closing->seen,
 				     (closing->seen.mask + 1) * 2);
-		mark_put(&closing->seen, mark_of((const char *)marks + at));
+		mark_put(&closing->seen, mark);
 	}
 	return 0;
+}
+
+static int
+count_parts(struct closing *closing, struct error *err)
+{
+	const struct dataset *head = &closing->batch->after;
+	int64_t count;
+
+	if (window_count(closing->db, head->connection_row, head->window_id, &count, err) < 0)
+		return -1;
+	count += (int64_t)(closing->batch->marks.length / INGEST_MARK_BYTES);
+	closing->parts = (size_t)count / closing->c->ingest->window_marks + 1;
+	return 0;
+}
+
+static int
+load_marks(struct closing *closing, struct error *err)
+{
+	const struct buf *marks = &closing->batch->marks;
+	const struct dataset *head = &closing->batch->after;
+
+	if (closing->is_counted && closing->parts == 1)
+		return 0; /* they are there */
+	TALLOC_FREE(closing->seen.slots);
+	marks_resize(closing->c->attempt, &closing->seen, MARKS_MIN);
+	return window_seen(closing->db, head->connection_row, head->window_id, take_marks,
+			   closing, err) < 0
+		   ? -1
+		   : take_marks(closing, marks->data, marks->length, err);
+}
+
+/* ---- what was not ---- */
+
+static int
+delete_held(struct closing *closing, struct error *err)
+{
+	struct batch *batch = closing->batch;
+	struct record_write **rows =
+	    talloc_array(closing->ids, struct record_write *, (unsigned)closing->held + 1);
+
+	if (rows == NULL)
+		abort();
+	for (size_t i = 0; i < closing->held; i++) {
+		rows[i] = &closing->doomed[i].write;
+		rows[i]->seq = ++batch->after.seq;
+		rows[i]->action = RECORD_DELETED;
+	}
+	if (record_delete(closing->db, &batch->before, rows, closing->held, err) < 0 ||
+	    quarantine_drop(closing->db, &batch->after, rows, closing->held, err) < 0)
+		return -1;
+	batch->after.live -= (int64_t)closing->held;
+	batch->removed += (int64_t)closing->held;
+	return 0;
+}
+
+static void
+forget_held(struct closing *closing)
+{
+	closing->held = 0;
+	talloc_free_children(closing->ids);
+}
+
+static void
+hold(struct closing *closing, const unsigned char key[MANIFEST_KEY_BYTES], const char *id,
+     size_t length)
+{
+	struct ingest_row *row;
+
+	if (closing->held == closing->capacity) {
+		closing->capacity = closing->capacity == 0 ? 256 : closing->capacity * 2;
+		closing->doomed =
+		    talloc_realloc(closing->c->attempt, closing->doomed, struct ingest_row,
+				   (unsigned)closing->capacity);
+		if (closing->doomed == NULL)
+			abort();
+	}
+	row = &closing->doomed[closing->held++];
+	memset(row, 0, sizeof(*row));
+	memcpy(row->key, key, MANIFEST_KEY_BYTES);
+	row->write.external_id = talloc_strndup(closing->ids, id, length);
+	row->write.external_id_length = length;
+	row->write.old.is_known = true;
 }
 
 static int
 take_id(void *arg, const char *id, size_t length, struct error *err)
 {
 	struct closing *closing = arg;
-	TALLOC_CTX *mem = closing->c->attempt;
+	const struct ingest *in = closing->c->ingest;
 	unsigned char key[MANIFEST_KEY_BYTES];
-	struct ingest_row *row;
+	uint64_t mark;
 
-	(void)err;
-	manifest_key(key, id, length, closing->c->ingest->hash_secret);
-	if (mark_has(&closing->seen, mark_of(key)))
+	manifest_key(key, id, length, in->hash_secret);
+	mark = mark_of(key);
+	if (!is_of_part(closing, mark) || mark_has(&closing->seen, mark))
 		return 0;
-	if (closing->count == closing->capacity) {
-		closing->capacity = closing->capacity == 0 ? 256 : closing->capacity * 2;
-		closing->doomed = talloc_realloc(mem, closing->doomed, struct ingest_row,
-						 (unsigned)closing->capacity);
-		if (closing->doomed == NULL)
-			abort();
+	closing->count += !closing->is_counted;
+	if (closing->held == in->window_deletes) {
+		if (!closing->is_counted)
+			return 0; /* it is found once more */
+		if (delete_held(closing, err) < 0)
+			return -1;
+		forget_held(closing);
 	}
-	row = &closing->doomed[closing->count++];
-	memset(row, 0, sizeof(*row));
-	memcpy(row->key, key, sizeof(key));
-	row->write.external_id = talloc_strndup(mem, id, length);
-	row->write.external_id_length = length;
-	row->write.old.is_known = true;
+	hold(closing, key, id, length);
+	return 0;
+}
+
+static int
+look(struct closing *closing, struct error *err)
+{
+	const struct dataset *head = &closing->batch->after;
+
+	for (closing->part = 0; closing->part < closing->parts; closing->part++)
+		if (load_marks(closing, err) < 0 ||
+		    record_ids_until(closing->db, head, head->window_seq, take_id, closing,
+				     err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -119,7 +233,7 @@ static int
 check_guard(const struct closing *closing, const struct run_page_model *how, struct error *err)
 {
 	const struct ingest *in = closing->c->ingest;
-	int64_t live = closing->batch->after.window_live, count = (int64_t)closing->count;
+	int64_t live = closing->batch->after.window_live, count = closing->count;
 
 	if (in->may_delete_all || count == 0)
 		return 0;
@@ -135,7 +249,7 @@ check_guard(const struct closing *closing, const struct run_page_model *how, str
 		    closing->batch->model->model, (long long)count);
 	if (how->overrides_guard)
 		return 0;
-	if (mark_has(&closing->seen, INGEST_MARK_BLIND))
+	if (closing->is_blind)
 		return error_set(
 		    err, ERR_DELETE_GUARD,
 		    "the walk met records of %s whose id could not be read (see the "
@@ -153,50 +267,40 @@ check_guard(const struct closing *closing, const struct run_page_model *how, str
 			 (long long)in->guard_percent);
 }
 
+/* The manifest learns of those that could be held; of more it would have to be told again. */
 static int
-delete_doomed(struct closing *closing, struct db *db, struct error *err)
+delete_doomed(struct closing *closing, struct error *err)
 {
 	struct batch *batch = closing->batch;
-	struct record_write **rows = talloc_array(closing->c->attempt, struct record_write *,
-						  (unsigned)closing->count + 1);
 
-	if (rows == NULL)
-		abort();
-	for (size_t i = 0; i < closing->count; i++) {
-		rows[i] = &closing->doomed[i].write;
-		rows[i]->seq = ++batch->after.seq;
-		rows[i]->action = RECORD_DELETED;
-		list_add(closing->c->attempt, &batch->deleted, rows[i]);
+	if (closing->count > (int64_t)closing->held) {
+		forget_held(closing);
+		closing->is_counted = true;
+		ingest_drop_manifest(batch->model);
+		return look(closing, err) < 0 ? -1 : delete_held(closing, err);
 	}
-	for (size_t at = 0; at < closing->count; at += DELETE_CHUNK) {
-		size_t left = closing->count - at;
-
-		if (record_delete(db, &batch->before, rows + at,
-				  left < DELETE_CHUNK ? left : DELETE_CHUNK, err) < 0)
-			return -1;
-	}
-	batch->after.live -= (int64_t)closing->count;
-	batch->removed += (int64_t)closing->count;
-	return quarantine_drop(db, &batch->after, rows, closing->count, err);
+	if (delete_held(closing, err) < 0)
+		return -1;
+	for (size_t i = 0; i < closing->held; i++)
+		list_add(closing->c->attempt, &batch->deleted, &closing->doomed[i].write);
+	return 0;
 }
 
 int
 batch_close_window(struct commit *c, struct db *db, struct batch *batch,
 		   const struct run_page_model *how, struct error *err)
 {
-	struct closing closing = {.c = c, .batch = batch};
+	struct closing closing = {.c = c, .db = db, .batch = batch};
 	struct dataset *head = &batch->after;
 
 	if (head->window_id == 0)
 		return 0;
-	marks_resize(c->attempt, &closing.seen, 4096);
-	if (window_seen(db, head->connection_row, head->window_id, take_marks, &closing, err) <
-		0 ||
-	    take_marks(&closing, batch->marks.data, batch->marks.length, err) < 0 ||
-	    record_ids_until(db, head, head->window_seq, take_id, &closing, err) < 0 ||
-	    check_guard(&closing, how, err) < 0 || delete_doomed(&closing, db, err) < 0 ||
+	closing.ids = talloc_new(c->attempt);
+	if (count_parts(&closing, err) < 0 || look(&closing, err) < 0 ||
+	    check_guard(&closing, how, err) < 0 || delete_doomed(&closing, err) < 0 ||
 	    window_forget(db, head->connection_row, head->window_id, err) < 0)
 		return -1;
+	TALLOC_FREE(closing.seen.slots);
 	if (head->window_model != 0) /* each page since checked what it saw against this one */
 		head->model_hash = head->window_model;
 	head->window_id = head->window_seq = head->window_run_id = head->window_model = 0;

@@ -49,20 +49,10 @@ MUST_CHECK int dataset_empty(struct db *db, int64_t connection_row, const char *
 MUST_CHECK int dataset_counts(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
 			      const char **json, struct error *err);
 
-/* ---- delete windows ---- */
-MUST_CHECK int window_next_id(struct db *db, int64_t *id, struct error *err);
-/* Opens one for a run on a locked head, whatever was open; one that this run opened goes on. */
-MUST_CHECK int window_open_for(struct db *db, struct dataset *head, int64_t run_id,
-			       int64_t model_hash, struct error *err);
+/* ---- delete windows of several models; of one: store/window ---- */
 /* Whatever is open of models: a run that leaves a list before its last page is at its end. */
 MUST_CHECK int window_set_partial(struct db *db, int64_t connection_row, const char *variant,
 				  const char *const *models, struct error *err);
-/* The marks of a window, row by row. */
-typedef int window_fn(void *arg, const void *marks, size_t length, struct error *err);
-MUST_CHECK int window_seen(struct db *db, int64_t connection_row, int64_t window_id,
-			   window_fn *fn, void *arg, struct error *err);
-MUST_CHECK int window_forget(struct db *db, int64_t connection_row, int64_t window_id,
-			     struct error *err);
 /* A transaction of its own: no window of a connection's models is open any more, and nothing is
  * deleted. */
 MUST_CHECK int window_drop(struct db *db, int64_t connection_row, const char *models_json,

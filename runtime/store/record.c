@@ -316,32 +316,37 @@ record_states(struct db *db, const struct dataset *d, int64_t after_seq, record_
 	return db_copy_out(db, sql, copy_data, &reader, err);
 }
 
-struct ids {
-	record_id_fn *fn;
-	void *arg;
-};
-
-static int
-ids_row(void *arg, const struct copy_row *row, struct error *err)
-{
-	const struct ids *ids = arg;
-
-	return ids->fn(ids->arg, row->fields[0], row->lengths[0], err);
-}
-
+/* A cursor, because whoever is given an id may have something to ask or to write. */
 int
 record_ids_until(struct db *db, const struct dataset *d, int64_t until_seq, record_id_fn *fn,
 		 void *arg, struct error *err)
 {
-	struct ids ids = {fn, arg};
-	struct copy_reader reader = {ids_row, &ids, false};
-	char sql[512];
+	static const char declare[] = "DECLARE record_ids NO SCROLL CURSOR FOR "
+				      "SELECT external_id FROM nango_data.record "
+				      "WHERE connection_id = $1 AND dataset_id = $2 "
+				      "  AND action <> 3 AND seq <= $3";
+	size_t count = 1;
 
-	snprintf(sql, sizeof(sql),
-		 "COPY (SELECT external_id FROM nango_data.record "
-		 "WHERE connection_id = %" PRId64 " AND dataset_id = %" PRId64
-		 " AND action <> 3 "
-		 "AND seq <= %" PRId64 ") TO STDOUT (FORMAT binary)",
-		 d->connection_row, d->id, until_seq);
-	return db_copy_out(db, sql, copy_data, &reader, err);
+	if (db_exec(db, NULL, NULL, err, declare,
+		    DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+			      DB_INTEGER(until_seq))) < 0)
+		return -1;
+	while (count > 0) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct db_result *found;
+		int result =
+		    db_exec(db, mem, &found, err, "FETCH 10000 FROM record_ids", DB_NONE);
+
+		count = result < 0 ? 0 : db_rows(found);
+		for (size_t i = 0; result == 0 && i < count; i++) {
+			size_t length;
+			const char *id = db_bytes(found, i, 0, &length);
+
+			result = fn(arg, id, length, err);
+		}
+		talloc_free(mem);
+		if (result < 0)
+			return -1;
+	}
+	return db_exec(db, NULL, NULL, err, "CLOSE record_ids", DB_NONE);
 }

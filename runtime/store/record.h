@@ -60,7 +60,8 @@ typedef int record_state_fn(void *arg, const char *id, size_t length,
 MUST_CHECK int record_states(struct db *db, const struct dataset *dataset, int64_t after_seq,
 			     record_state_fn *fn, void *arg, struct error *err);
 
-/* The ids of live records that were last written at or before a sequence number. */
+/* The ids of live records that were last written at or before a sequence number, within a
+ * transaction; fn may use db, and sees none of the ids that it deletes meanwhile twice. */
 typedef int record_id_fn(void *arg, const char *id, size_t length, struct error *err);
 MUST_CHECK int record_ids_until(struct db *db, const struct dataset *dataset, int64_t until_seq,
 				record_id_fn *fn, void *arg, struct error *err);

@@ -190,6 +190,8 @@ random_run(unsigned seed, int64_t budget, bool seals)
 			in[who] = begin_run(connection, run_id++, seals);
 		}
 		in[who]->may_delete_all = true;
+		in[who]->window_marks = 1 + next_random(&seed, IDS); /* in parts, or not */
+		in[who]->window_deletes = 1 + next_random(&seed, 8);
 		random_page(in[who], &seed);
 		check_model(in[who], page);
 	}

@@ -59,6 +59,76 @@ test_guard_of_new_ids(void **state)
 	talloc_free(in);
 }
 
+/* ---- more than is kept in memory ---- */
+
+/* Marks of ids that are not there, eight for each number. */
+static void
+fill_marks(const struct ingest *in, int64_t pages, int64_t numbers)
+{
+	static const char sql[] =
+	    "INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks) "
+	    "SELECT $1, d.window_id, 0, p, string_agg(sha512((p || '-' || n)::bytea), '') "
+	    "FROM nango_data.dataset d, generate_series(1, $2) p, generate_series(1, $3) n "
+	    "WHERE d.connection_id = $1 GROUP BY d.window_id, p";
+	struct error err;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	if (db_exec(db, NULL, NULL, &err, sql,
+		    DB_PARAMS(DB_INTEGER(in->connection_row), DB_INTEGER(pages),
+			      DB_INTEGER(numbers))) < 0)
+		fail_msg("%s", err.message);
+	db_release(db);
+}
+
+/* What is left is the same, however little is kept at a time. */
+static void
+test_parts(void **state)
+{
+	static const struct {
+		size_t marks, deletes;
+	} rows[] = {{1000, 1000}, {1000, 7}, {1000, 1}, {3, 1000}, {3, 7}, {1, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ingest *in = begin_run(++world.next_connection, 1, false);
+
+		in->window_marks = rows[i].marks;
+		in->window_deletes = rows[i].deletes;
+		save(in, saves(in, 0, MANY));
+		window(in, saves(in, 0, 10), true, false, NULL);
+		window(in, "s0=a", false, true, "delete_guard"); /* 20 of 30 */
+		assert_int_equal(in->models[0].head.live, MANY);
+		window(in, "s3=a s10=b s11=a s98=a", false, false, NULL);
+		window(in, "s12=b s13=a s14=a s99=a", false, true, NULL);
+		assert_int_equal(in->models[0].deleted, 15);
+		assert_int_equal(in->models[0].head.live, 17);
+		assert_int_equal(in->models[0].head.seq, MANY + 4 + 15);
+		/* All that are gone come back as new, the others as what they are. */
+		save(in, saves(in, 0, MANY));
+		assert_int_equal(in->models[0].added, MANY + 2 + 15);
+		assert_int_equal(in->models[0].updated, 4);
+		assert_int_equal(in->models[0].head.live, MANY + 2);
+		talloc_free(in);
+	}
+}
+
+/* More marks than are kept at a time, with the bound that there is. */
+static void
+test_many_marks(void **state)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+
+	(void)state;
+	save(in, saves(in, 0, MANY));
+	window(in, saves(in, 0, 25), true, false, NULL);
+	fill_marks(in, 43, 25000); /* 8.6 million: in one table they would be over 128 MiB */
+	window(in, "s25=a", false, true, NULL);
+	assert_int_equal(in->models[0].deleted, 4);
+	assert_int_equal(in->models[0].head.live, 26);
+	talloc_free(in);
+}
+
 /* ---- the model that all records passed ---- */
 
 static char
@@ -164,8 +234,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_guard_of_new_ids),
-	    cmocka_unit_test(test_models),
+	    cmocka_unit_test(test_guard_of_new_ids), cmocka_unit_test(test_parts),
+	    cmocka_unit_test(test_many_marks),	     cmocka_unit_test(test_models),
 	    cmocka_unit_test(test_older_node),
 	};
 
