@@ -131,6 +131,37 @@ close_own_window(struct ending *e, struct db *db, size_t index, struct error *er
 	return 0;
 }
 
+/* A window that stays open holds what every walk has seen, until one may close it. */
+static int
+pack_window(struct ending *e, struct db *db, const struct ingest_model *model,
+	    struct error *err)
+{
+	const struct ingest *in = e->commit.ingest;
+	struct dataset head;
+	bool is_crowded;
+
+	if (window_is_crowded(db, &model->head, &is_crowded, err) < 0)
+		return -1;
+	if (!is_crowded)
+		return 0;
+	if (dataset_heads(db, in->connection_row, in->variant, &model->model, 1, true, &head,
+			  err) < 0)
+		return -1;
+	return head.window_id == model->head.window_id ? window_pack(db, &head, err) : 0;
+}
+
+/* What becomes of a model's window. */
+static int
+end_window(struct ending *e, struct db *db, size_t index, struct error *err)
+{
+	const struct ingest_model *model = &e->commit.ingest->models[index];
+
+	if (closes(e->end, model->model))
+		return close_own_window(e, db, index, err);
+	return model->has_head && model->head.window_id != 0 ? pack_window(e, db, model, err)
+							     : 0;
+}
+
 static int
 end_run(struct db *db, void *arg, struct error *err)
 {
@@ -146,7 +177,7 @@ end_run(struct db *db, void *arg, struct error *err)
 		e->removed[i] = 0;
 	}
 	for (size_t i = 0; i < in->models_count; i++)
-		if (closes(e->end, in->models[i].model) && close_own_window(e, db, i, err) < 0)
+		if (end_window(e, db, i, err) < 0)
 			return -1;
 	if (e->end->models != NULL && e->end->leaves_walk &&
 	    window_set_partial(db, in->connection_row, in->variant, e->end->models, err) < 0)

@@ -86,3 +86,45 @@ window_forget(struct db *db, int64_t connection_row, int64_t window_id, struct e
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(window_id)));
 }
+
+int
+window_is_crowded(struct db *db, const struct dataset *head, bool *is_crowded,
+		  struct error *err)
+{
+	static const char sql[] =
+	    "SELECT (sum(length(marks)) > 2 * 8 * $3::int8 AND "
+	    "    2 * sum(length(marks)) FILTER (WHERE run_id <> 0) >= sum(length(marks)))"
+	    "    ::int::int8 "
+	    "FROM nango_data.seen WHERE connection_id = $1 AND window_id = $2";
+	int64_t seeable = head->live > head->window_live ? head->live : head->window_live;
+	int64_t is;
+
+	seeable += head->quarantined + WINDOW_SPARE;
+	if (db_exec_value(db, &is, err, sql,
+			  DB_PARAMS(DB_INTEGER(head->connection_row),
+				    DB_INTEGER(head->window_id), DB_INTEGER(seeable))) < 0)
+		return -1;
+	*is_crowded = is == 1;
+	return 0;
+}
+
+int
+window_pack(struct db *db, const struct dataset *head, struct error *err)
+{
+	/* In rows by the first byte of a mark, so that none is too long. What is added to the
+	 * marks takes them out of their table once, not once for each mark. */
+	static const char sql[] =
+	    "WITH old AS ("
+	    "    DELETE FROM nango_data.seen WHERE connection_id = $1 AND window_id = $2 "
+	    "    RETURNING marks || ''::bytea AS marks), "
+	    "each AS ("
+	    "    SELECT DISTINCT substring(o.marks FROM 8 * n + 1 FOR 8) AS mark "
+	    "    FROM old o, generate_series(0, length(o.marks) / 8 - 1) n) "
+	    "INSERT INTO nango_data.seen (connection_id, window_id, run_id, page, marks) "
+	    "SELECT $1, $2, 0, get_byte(mark, 0), string_agg(mark, '') FROM each "
+	    "GROUP BY get_byte(mark, 0)";
+
+	return db_exec(
+	    db, NULL, NULL, err, sql,
+	    DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->window_id)));
+}

@@ -4,6 +4,7 @@
  * which model the records of a dataset passed when pages and windows are of several.
  */
 #include "ingest_support.h"
+#include "store/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,6 +130,55 @@ test_many_marks(void **state)
 	talloc_free(in);
 }
 
+/* ---- walks that may not close it ---- */
+
+static int64_t
+count_marks(const struct ingest *in)
+{
+	static const char sql[] =
+	    "SELECT sum(length(marks)) / 8 FROM nango_data.seen WHERE connection_id = $1";
+	struct error err;
+	int64_t count;
+	struct db *db;
+
+	assert_int_equal(db_acquire(world.pool, &db, &err), 0);
+	assert_int_equal(
+	    db_exec_value(db, &count, &err, sql, DB_PARAMS(DB_INTEGER(in->connection_row))), 0);
+	db_release(db);
+	return count;
+}
+
+/* Each run sees the first half and may not delete the rest; what they leave does not pile up.
+ */
+static void
+test_many_walks(void **state)
+{
+	const struct ingest_end end = {.state = "failed", .outcome = "{}"};
+	int64_t connection = ++world.next_connection, most = 0;
+	struct ingest *in = begin_run(connection, 1, false);
+	struct error err;
+
+	(void)state;
+	save(in, saves(in, 0, 64));
+	save(in, saves(in, 64, 64));
+	for (int64_t run = 2; run < 200; run++) {
+		talloc_free(in);
+		in = begin_run(connection, run, false);
+		window(in, saves(in, 0, 60), true, false, NULL);
+		window(in, run == 2 ? "s61=a" : "", false, true, "delete_guard");
+		assert_int_equal(ingest_finish(in, &end, &err), 0);
+		if (count_marks(in) > most)
+			most = count_marks(in);
+	}
+	assert_in_range(most, 1000, 2 * (128 + WINDOW_SPARE));
+	talloc_free(in);
+	in = begin_run(connection, 200, false);
+	window(in, saves(in, 60, 20), false, true, NULL);
+	assert_int_equal(in->models[0].deleted, 48); /* none that any of them saw */
+	assert_int_equal(count_marks(in), 0);
+	talloc_free(in);
+}
+
 /* ---- the model that all records passed ---- */
 
 static char
@@ -235,8 +285,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_guard_of_new_ids), cmocka_unit_test(test_parts),
-	    cmocka_unit_test(test_many_marks),	     cmocka_unit_test(test_models),
-	    cmocka_unit_test(test_older_node),
+	    cmocka_unit_test(test_many_marks),	     cmocka_unit_test(test_many_walks),
+	    cmocka_unit_test(test_models),	     cmocka_unit_test(test_older_node),
 	};
 
 	return cmocka_run_group_tests_name("ingest_window", tests, ingest_set_up,
