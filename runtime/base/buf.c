@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BYTES_MAX ((size_t)256 * 1024 * 1024 - 1) /* talloc has no larger block */
+
 void
 buf_init(struct buf *buf, TALLOC_CTX *owner, size_t capacity)
 {
@@ -43,6 +45,8 @@ buf_reserve(struct buf *buf, size_t length)
 	if (need > buf->capacity) {
 		while (buf->capacity < need)
 			buf->capacity *= 2;
+		if (buf->capacity > BYTES_MAX && need <= BYTES_MAX)
+			buf->capacity = BYTES_MAX;
 		buf->data = talloc_realloc_size(buf->owner, buf->data, buf->capacity);
 		if (buf->data == NULL)
 			abort();

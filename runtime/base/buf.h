@@ -3,7 +3,8 @@
  * buf -- a growing run of bytes, always followed by a NUL that does not count.
  *
  * The storage is a talloc child of the context given at the start, so it goes with its owner.
- * Not shared between threads. Out of memory aborts.
+ * Not shared between threads. Out of memory aborts, and so does what would be 256 MiB or more:
+ * who gathers what others decide about has a bound below that.
  */
 #ifndef NANGO_BASE_BUF_H
 #define NANGO_BASE_BUF_H

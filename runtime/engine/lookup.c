@@ -2,14 +2,22 @@
 /*
  * engine/lookup -- see lookup.h. It holds copies of all it needs, because the run may end
  * before its answer comes. A cursor is "<epoch>:<seq>", as a plugin has it during one run only.
+ *
+ * An answer is one message, and has its bound: a page of a list ends before it, ids whose
+ * records are larger together are an error.
  */
 #include "engine/lookup.h"
+#include "rpc/frame.h"
 #include "store/feed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LIST_BYTES (32 * 1024 * 1024) /* a page of a list ends with the record that passes it \
+				       */
+#define TAIL_BYTES 64		      /* what follows the records: the cursor */
 
 struct lookup {
 	struct node *node;
@@ -21,7 +29,9 @@ struct lookup {
 	struct record_query query;
 	struct buf out;
 	size_t count;
+	int64_t bytes; /* of payloads, as they are stored */
 	int64_t last_seq;
+	bool is_full; /* what would come now is for the next page */
 	int result;
 	struct error err;
 };
@@ -31,6 +41,44 @@ lookup_wipe(struct lookup *l)
 {
 	crypto_wipe(&l->codec, sizeof(l->codec));
 	return 0;
+}
+
+static int
+add_json(struct lookup *l, const struct record_read *r, const char *data, size_t length,
+	 struct error *err)
+{
+	size_t max = rpc_max(RPC_RECORDS) - TAIL_BYTES;
+
+	if (l->out.length + 1 + length > max) {
+		l->is_full = l->query.ids_json == NULL && l->count > 0;
+		return l->is_full ? 0
+				  : error_set(err, ERR_TOO_LARGE,
+					      "with \"%s\" they have more than %zu MB: ask for "
+					      "fewer at once",
+					      r->external_id, max >> 20);
+	}
+	if (l->count++ > 0)
+		buf_addc(&l->out, ',');
+	buf_add(&l->out, data, length);
+	l->bytes += (int64_t)r->payload_length;
+	l->last_seq = r->seq;
+	return 0;
+}
+
+/* Of a pruned record the id is all that is left. */
+static int
+add_pruned(struct lookup *l, const struct record_read *r, struct error *err)
+{
+	struct buf json;
+	int result;
+
+	buf_init(&json, NULL, 64);
+	buf_adds(&json, "{\"id\":");
+	buf_add_json_str(&json, r->external_id);
+	buf_addc(&json, '}');
+	result = add_json(l, r, json.data, json.length, err);
+	buf_done(&json);
+	return result;
 }
 
 static int
@@ -44,19 +92,14 @@ add_one(void *arg, const struct record_read *r, struct error *err)
 	TALLOC_CTX *mem;
 	int result;
 
-	l->last_seq = r->seq;
-	if (l->count++ > 0)
-		buf_addc(&l->out, ',');
-	if (data == NULL) { /* pruned: the id is all that is left */
-		buf_adds(&l->out, "{\"id\":");
-		buf_add_json_str(&l->out, r->external_id);
-		buf_addc(&l->out, '}');
+	if (l->is_full)
 		return 0;
-	}
+	if (data == NULL)
+		return add_pruned(l, r, err);
 	mem = talloc_new(NULL);
 	result = payload_decode(mem, &l->codec, &place, r->codec, &data, &length, err);
 	if (result == 0)
-		buf_add(&l->out, data, length);
+		result = add_json(l, r, data, length, err);
 	talloc_free(mem);
 	return result;
 }
@@ -76,6 +119,13 @@ read_cursor(struct lookup *l, struct error *err)
 	return 0;
 }
 
+static bool
+has_more(const struct lookup *l)
+{
+	return l->query.ids_json == NULL &&
+	       (l->is_full || l->bytes >= LIST_BYTES || l->count == (size_t)l->query.limit);
+}
+
 static int
 look_up(struct lookup *l, struct db *db, struct error *err)
 {
@@ -91,7 +141,7 @@ look_up(struct lookup *l, struct db *db, struct error *err)
 		    record_stream(db, &l->query, add_one, l, err) < 0)
 			return -1;
 	}
-	if (l->query.ids_json == NULL && l->count == (size_t)l->query.limit)
+	if (has_more(l))
 		buf_addf(&l->out, "],\"cursor\":\"%" PRId64 ":%" PRId64 "\"}", l->dataset.epoch,
 			 l->last_seq);
 	else
@@ -146,6 +196,7 @@ lookup_start(struct node *node, const struct ingest *ingest, const struct run_lo
 	    .limit = (int64_t)asked->limit,
 	    .with_added = true,
 	    .with_updated = true,
+	    .bytes_max = LIST_BYTES,
 	    .ids_json = asked->ids == NULL ? NULL : talloc_strdup(l, asked->ids)};
 	buf_init(&l->out, l, 4096);
 	if (pool_submit(node->worker_pool, in_pool, l) == 0)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOO_LARGE "response_too_large" /* as of an answer of the provider */
+
 struct lookup { /* one that is under way */
 	struct session *session;
 	struct run_lookup asked;
@@ -22,7 +24,7 @@ send_records(struct session *s, const char *json, size_t length)
 	char *frame;
 
 	if (length > rpc_max(RPC_RECORDS)) {
-		session_stop_because(s, CAUSE_STORE, "response_too_large",
+		session_stop_because(s, CAUSE_STORE, TOO_LARGE,
 				     "the records that were asked for have %zu bytes: ask for "
 				     "fewer at once",
 				     length);
@@ -44,7 +46,9 @@ on_found(void *arg, const char *json, size_t length, const struct error *err)
 	if (s->state == SESSION_WAITING && s->awaited == lookup && !s->is_freed) {
 		s->awaited = NULL;
 		if (err != NULL)
-			session_stop_because(s, CAUSE_STORE, error_name(err->code),
+			session_stop_because(s, CAUSE_STORE,
+					     err->code == ERR_TOO_LARGE ? TOO_LARGE
+									: error_name(err->code),
 					     "records of %s could not be read: %s",
 					     lookup->asked.model, err->message);
 		else

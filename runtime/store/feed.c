@@ -48,6 +48,16 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	    "WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.seq > 0 "
 	    "  AND r.seq > nango_data.feed_place($1, $2, $3, to_timestamp($8::float8 / 1000)) "
 	    "  AND " FEED_CONDITIONS "ORDER BY r.seq LIMIT $4";
+	/* What is left out is not read: the lengths stand beside payloads that are large. */
+	static const char bounded[] =
+	    "SELECT " FEED_COLUMNS "FROM ("
+	    "    SELECT p.*, coalesce(sum(octet_length(p.payload)) OVER (ORDER BY p.seq "
+	    "        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before "
+	    "    FROM (SELECT * FROM nango_data.record r "
+	    "        WHERE r.connection_id = $1 AND r.dataset_id = $2 "
+	    "          AND r.seq > 0 AND r.seq > $3 AND " FEED_CONDITIONS
+	    "        ORDER BY r.seq LIMIT $4) p) r "
+	    "WHERE r.bytes_before < $9 ORDER BY r.seq";
 	/* One look-up by the primary key for each id, as in record_probe. */
 	static const char by_ids[] =
 	    "SELECT " FEED_COLUMNS
@@ -58,16 +68,18 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 	struct stream stream = {fn, arg};
 	const char *sql = q->ids_json != NULL	      ? by_ids
 			  : q->modified_after_ms != 0 ? since
+			  : q->bytes_max != 0	      ? bounded
 						      : in_order;
+	bool has_ninth = sql == by_ids || sql == bounded;
 
-	return db_stream(
-	    db, err, stream_row, &stream, sql,
-	    (const struct db_param[]){DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
-				      DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
-				      DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
-				      DB_BOOLEAN(q->with_deleted),
-				      DB_INTEGER(q->modified_after_ms), DB_TEXT(q->ids_json)},
-	    q->ids_json == NULL ? 8 : 9);
+	return db_stream(db, err, stream_row, &stream, sql,
+			 (const struct db_param[]){
+			     DB_INTEGER(q->connection_row), DB_INTEGER(q->dataset_id),
+			     DB_INTEGER(q->after_seq), DB_INTEGER(q->limit),
+			     DB_BOOLEAN(q->with_added), DB_BOOLEAN(q->with_updated),
+			     DB_BOOLEAN(q->with_deleted), DB_INTEGER(q->modified_after_ms),
+			     sql == bounded ? DB_INTEGER(q->bytes_max) : DB_TEXT(q->ids_json)},
+			 has_ninth ? 9 : 8);
 }
 
 /*

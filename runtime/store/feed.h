@@ -14,7 +14,10 @@ struct record_query {
 	int64_t limit;
 	bool with_added, with_updated, with_deleted;
 	int64_t modified_after_ms; /* 0: any time */
-	const char *ids_json;	   /* JSON array of external ids, or NULL */
+	/* 0: any number. So many bytes of payloads, and no record behind the one that makes it
+	 * that many; not with ids or a time. */
+	int64_t bytes_max;
+	const char *ids_json; /* JSON array of external ids, or NULL */
 };
 struct record_read {
 	int64_t seq;

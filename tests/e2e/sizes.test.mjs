@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The largest record and the largest page go the whole way: plugin, runner, nangod, Postgres, GET /records.
+// The largest record and the largest page go the whole way: plugin, runner, nangod, Postgres, GET /records, and back
+// to a plugin that reads them.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -34,7 +35,7 @@ async function world(t) {
     return Buffer.from(await answer.arrayBuffer());
   };
   const stored = () => psql(nangod, `SELECT coalesce(string_agg(external_id || ':' || length(payload), ' ' ORDER BY seq), '') FROM nango_data.record WHERE connection_id = ${row}`);
-  return { nangod, run, feed, stored };
+  return { nangod, run, feed, stored, row };
 }
 
 /** Each of these stands in the feed as the plugin wrote it, but for the metadata before its last brace. */
@@ -77,4 +78,17 @@ test("a page of 100 MiB is stored whole, changed whole, and one of a byte more e
   const peak = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${nangod.pid}/status`, "utf8"))[1]);
   t.diagnostic(`nangod: at most ${Math.round(peak / 1024)} MiB`);
   assert.ok(peak < 600 * 1024, `${peak} kB: a page is held a few times over, not more`);
+});
+
+test("stored records of 10 MiB are listed page by page; looked up by ids, more than an answer holds ends the run", { timeout: 100_000 }, async (t) => {
+  const { nangod, run, row } = await world(t);
+  assert.equal((await run({ count: 14, bytes: 1000 })).latestExecutionStatus, "SUCCESS");
+  await psql(nangod, `UPDATE nango_data.record SET payload = convert_to('{"id":"' || external_id || '","tag":"x","fill":"' || repeat('x', ${RECORD_MAX} - 64) || '"}', 'UTF8') WHERE connection_id = ${row}`);
+  for (const metadata of [{ count: 14, reads: "list" }, { count: 9, reads: "ids" }]) {
+    const { latestExecutionStatus, latestError } = await run(metadata);
+    assert.equal(latestExecutionStatus, "SUCCESS", JSON.stringify(latestError));
+  }
+  const refused = await run({ count: 14, reads: "ids" });
+  assert.equal(refused.latestError?.code, "response_too_large", JSON.stringify(refused));
+  assert.match(refused.latestError.message, /records of Block could not be read: .*ask for fewer at once/);
 });

@@ -5,6 +5,7 @@
 #include "engine/lookup.h"
 #include "engine/node.h"
 #include "ingest_support.h"
+#include "rpc/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -203,6 +204,125 @@ test_run_over(void **state)
 			    "{\"records\":[{\"id\":\"1\",\"v\":\"a\"}],\"cursor\":null}");
 }
 
+/* ---- large ones ---- */
+
+#define LARGE_BYTES (10 * 1024 * 1024) /* of a record: as large as one may be */
+#define LARGE_COUNT 14		       /* together more than an answer holds */
+
+static struct {
+	char cursor[64];
+	size_t records, length, answers;
+	char error[64], message[256];
+} walk;
+
+static void
+on_large(void *arg, const char *json, size_t length, const struct error *err)
+{
+	struct jsonspan all, cursor, list, one;
+	size_t at = 0;
+
+	(void)arg;
+	loop_stop(node.loop);
+	walk.answers++;
+	walk.cursor[0] = walk.error[0] = '\0';
+	walk.records = 0;
+	if (err != NULL) {
+		snprintf(walk.error, sizeof(walk.error), "%s", error_name(err->code));
+		snprintf(walk.message, sizeof(walk.message), "%s", err->message);
+		return;
+	}
+	assert_int_equal(jsonspan_check(json, length, NULL), 0);
+	all = jsonspan_trim(json, length);
+	cursor = jsonspan_member(all, "cursor");
+	if (jsonspan_type(cursor) == JSONSPAN_STRING)
+		jsonspan_unescape(cursor, walk.cursor);
+	list = jsonspan_member(all, "records");
+	while (jsonspan_next_item(list, &at, &one))
+		walk.records++;
+	walk.length = length;
+}
+
+static void
+look_up_large(const struct ingest *in, const char *ids)
+{
+	char cursor[sizeof(walk.cursor)];
+	struct run_lookup asked = {.model = "Thing", .ids = ids, .limit = 1000};
+
+	snprintf(cursor, sizeof(cursor), "%s", walk.cursor);
+	if (ids == NULL && cursor[0] != '\0')
+		asked.cursor = cursor;
+	lookup_start(&node, in, &asked, on_large, NULL);
+	loop_run(node.loop);
+}
+
+/* Each stored record becomes one of that many bytes. */
+static void
+enlarge(const struct ingest *in, size_t bytes)
+{
+	char sql[256];
+
+	snprintf(
+	    sql, sizeof(sql),
+	    "UPDATE nango_data.record SET payload = convert_to('{\"id\":\"' || external_id "
+	    "|| '\",\"v\":\"' || repeat('x', %zu - 16 - length(external_id)) || '\"}', "
+	    "'UTF8') WHERE connection_id = $1",
+	    bytes);
+	exec_for(in, sql);
+}
+
+static struct ingest *
+begin_large(void)
+{
+	struct ingest *in = begin_run(++world.next_connection, 1, false);
+
+	save(in, "s1=a s2=b s3=c s4=d s5=e s6=f s7=g s8=h s9=i s10=j s11=k s12=l s13=m s14=n");
+	enlarge(in, LARGE_BYTES);
+	return in;
+}
+
+/* More than an answer holds ends in an error that says what to do, and fewer are given. */
+static void
+test_large_ids(void **state)
+{
+	struct ingest *in = begin_large();
+
+	(void)state;
+	look_up_large(in, "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\","
+			  "\"11\",\"12\",\"13\",\"14\"]");
+	assert_string_equal(walk.error, error_name(ERR_TOO_LARGE));
+	assert_non_null(strstr(walk.message, "ask for fewer at once"));
+	look_up_large(in, "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\"]");
+	assert_string_equal(walk.error, "");
+	assert_int_equal(walk.records, 10);
+	talloc_free(in);
+}
+
+/* A list of large records has shorter pages, none of them empty, and each record once. */
+static void
+test_large_list(void **state)
+{
+	struct ingest *in = begin_large();
+	size_t records = 0;
+
+	(void)state;
+	memset(&walk, 0, sizeof(walk));
+	do {
+		look_up_large(in, NULL);
+		assert_string_equal(walk.error, "");
+		assert_true(walk.records > 0 && walk.length < rpc_max(RPC_RECORDS));
+		records += walk.records;
+	} while (walk.cursor[0] != '\0');
+	assert_int_equal(records, LARGE_COUNT);
+	assert_true(walk.answers > 2 && walk.answers < LARGE_COUNT);
+	/* One that was stored when there was no bound, and that no answer holds. */
+	exec_for(in, "DELETE FROM nango_data.record "
+		     "WHERE connection_id = $1 AND external_id <> '1'");
+	enlarge(in, rpc_max(RPC_RECORDS));
+	look_up_large(in, NULL);
+	assert_string_equal(walk.error, error_name(ERR_TOO_LARGE));
+	talloc_free(in);
+}
+
 static void
 test_busy(void **state)
 {
@@ -245,9 +365,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ids),	     cmocka_unit_test(test_list),
-	    cmocka_unit_test(test_pruned),   cmocka_unit_test(test_sealed),
-	    cmocka_unit_test(test_run_over), cmocka_unit_test(test_busy),
+	    cmocka_unit_test(test_ids),	       cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_pruned),     cmocka_unit_test(test_sealed),
+	    cmocka_unit_test(test_run_over),   cmocka_unit_test(test_large_ids),
+	    cmocka_unit_test(test_large_list), cmocka_unit_test(test_busy),
 	};
 
 	return cmocka_run_group_tests_name("lookup", tests, set_up, tear_down);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAGE_BYTES (32 * 1024 * 1024) /* of a list, as engine/lookup's */
+
 struct stored {
 	const char *model, *id, *json;
 	bool is_deleted, is_seen; /* seen: by the model's open window */
@@ -211,6 +213,8 @@ offline_store_find(const struct offline_store *store, const struct run_lookup *a
 	for (; at < store->count && given < asked->limit; at++) {
 		const struct stored *stored = &store->at[at];
 
+		if (asked->ids == NULL && out->length >= PAGE_BYTES)
+			break;
 		if (stored->is_deleted || strcmp(stored->model, asked->model) != 0 ||
 		    (asked->ids != NULL && !is_asked_for(scratch, asked->ids, stored->id)))
 			continue;

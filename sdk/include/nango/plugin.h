@@ -566,8 +566,9 @@ nango_delete_id(struct nango_run *run, const char *model, const char *id)
 
 /*
  * The stored records of these ids, as a list; the order is the server's, and an id that is not
- * stored, or deleted, is not in it. At most NANGO_IDS_MAX. What was committed is seen, what is
- * only staged is not.
+ * stored, or deleted, is not in it. At most NANGO_IDS_MAX, and 100 MB of records: more ends the
+ * run as response_too_large, so ask for large ones a few at a time. What was committed is seen,
+ * what is only staged is not.
  */
 NANGO_INTERNAL struct nango_value
 nango_records_by_ids(struct nango_run *run, const char *model, const char *const *ids,
@@ -580,9 +581,10 @@ nango_records_by_ids(struct nango_run *run, const char *model, const char *const
 }
 
 /*
- * All stored records that are not deleted, page by page, with nango_next_page. One that is
- * changed and committed meanwhile comes once more, behind the others, so none is missed: who
- * changes what comes commits after the walk, or leaves records alone that are right already.
+ * All stored records that are not deleted, page by page, with nango_next_page: 1,000 in a page,
+ * or fewer where they have more than 32 MB. One that is changed and committed meanwhile comes
+ * once more, behind the others, so none is missed: who changes what comes commits after the
+ * walk, or leaves records alone that are right already.
  */
 NANGO_INTERNAL struct nango_pages *
 nango_records(struct nango_run *run, const char *model)
