@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_BYTES (32 * 1024 * 1024) /* a page of a list ends with the record that passes it \
-				       */
-#define TAIL_BYTES 64		      /* what follows the records: the cursor */
+#define LIST_BYTES                                                                 \
+	(32 * 1024 * 1024) /* a page of a list ends with the record that passes it \
+			    */
+#define TAIL_BYTES 64	   /* what follows the records: the cursor */
 
 struct lookup {
 	struct node *node;

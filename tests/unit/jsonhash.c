@@ -206,13 +206,97 @@ test_merge(void **state)
 	}
 }
 
+/* ---- several patches ---- */
+
+static struct jsonspan
+span(const char *text)
+{
+	return jsonspan_trim(text, strlen(text));
+}
+
+static void
+random_object(struct buf *out, unsigned *seed, int depth)
+{
+	static const char *const values[] = {"1", "null", "\"t\"", "[{\"a\":1}]", "{}"};
+	int members = rand_r(seed) % 4;
+
+	buf_addc(out, '{');
+	for (int i = 0; i < members; i++) {
+		int what = rand_r(seed) % (depth > 0 ? 8 : 5);
+
+		/* "a", "b" and "c", the first now and then escaped */
+		buf_addf(out, "%s\"%s\":", i > 0 ? "," : "",
+			 (const char *const[]){"a", "b", "c", "\\u0061"}[rand_r(seed) % 4]);
+		if (what < 5)
+			buf_adds(out, values[what]);
+		else
+			random_object(out, seed, depth - 1);
+	}
+	buf_addc(out, '}');
+}
+
+#define PATCHES 5
+
+/* All at once are what one after the other are, to the byte. */
+static void
+test_merge_all(void **state)
+{
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		TALLOC_CTX *mem = talloc_new(NULL);
+		struct jsonspan values[PATCHES + 1];
+		struct buf out, step;
+
+		for (size_t i = 0; i <= PATCHES; i++) {
+			buf_init(&out, mem, 64);
+			random_object(&out, &seed, 3);
+			values[i] = span(out.data);
+		}
+		for (size_t i = 1; i <= PATCHES; i++) {
+			buf_init(&step, mem, 64);
+			jsonmerge(&step, i == 1 ? values[0] : span(out.data), values[i]);
+			out = step;
+		}
+		buf_init(&step, mem, 64);
+		jsonmerge_all(&step, values, PATCHES + 1);
+		if (strcmp(step.data, out.data) != 0)
+			fail_msg("%s instead of %s (round %d)", step.data, out.data, round);
+		assert_int_equal(jsonspan_check(step.data, step.length, NULL), 0);
+		talloc_free(mem);
+	}
+}
+
+/* As long as all of them together, not as their number times that. */
+static void
+test_merge_many(void **state)
+{
+	enum { COUNT = 100000 };
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct jsonspan *values = talloc_array(mem, struct jsonspan, COUNT + 1);
+	struct buf out;
+
+	(void)state;
+	values[0] = span("{\"id\":1,\"o\":{\"x\":1}}");
+	for (int i = 1; i <= COUNT; i++)
+		values[i] =
+		    span(talloc_asprintf(mem, "{\"n\":%d,\"o\":{\"m%d\":%d}}", i, i % 3, i));
+	buf_init(&out, mem, 64);
+	jsonmerge_all(&out, values, COUNT + 1);
+	assert_string_equal(out.data, "{\"id\":1,\"o\":{\"x\":1,\"m1\":100000,\"m2\":99998,"
+				      "\"m0\":99999},\"n\":100000}");
+	talloc_free(mem);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pairs),  cmocka_unit_test(test_many_members),
-	    cmocka_unit_test(test_secret), cmocka_unit_test(test_long_and_cut),
-	    cmocka_unit_test(test_merge),
+	    cmocka_unit_test(test_pairs),	 cmocka_unit_test(test_many_members),
+	    cmocka_unit_test(test_secret),	 cmocka_unit_test(test_long_and_cut),
+	    cmocka_unit_test(test_merge),	 cmocka_unit_test(test_merge_all),
+	    cmocka_unit_test(test_merge_many),
 	};
 
 	for (size_t i = 0; i < sizeof(secret); i++)
