@@ -41,6 +41,8 @@ ingest_new(void)
 	ingest->window_marks = INGEST_WINDOW_MARKS;
 	ingest->window_deletes = INGEST_WINDOW_DELETES;
 	talloc_set_destructor(ingest, ingest_destructor);
+	ingest->piece_bytes = INGEST_PIECE_BYTES;
+	ingest->merged_bytes_max = INGEST_MERGED_BYTES_MAX;
 	return ingest;
 }
 

@@ -24,6 +24,10 @@
 #define INGEST_GUARD_ROWS 10	    /* so many may always be deleted at once */
 #define INGEST_WINDOW_MARKS 4000000 /* of a closing window, in memory at a time: 64 MiB */
 #define INGEST_WINDOW_DELETES 10000 /* records that one deletes with a statement */
+#define INGEST_RECORD_BYTES_MAX (10 * 1024 * 1024) /* also of what updates make of it */
+#define INGEST_PIECE_BYTES (32 * 1024 * 1024)	   /* of what is read or written at a time */
+#define INGEST_PIECE_ROWS 10000
+#define INGEST_MERGED_BYTES_MAX (INT64_C(1024) * 1024 * 1024) /* of a page's updates */
 
 struct ingest_model {
 	const char *model;
@@ -51,8 +55,9 @@ struct ingest {
 	const struct spec *spec;
 	bool may_delete_all;   /* the trigger said so: no guard */
 	int64_t guard_percent; /* of the records live at its opening that a window deletes */
-	size_t window_marks, window_deletes; /* as above; tests take less */
-	int64_t pages;			     /* committed, in all attempts of the run */
+	size_t window_marks, window_deletes;   /* as above; tests take less */
+	int64_t piece_bytes, merged_bytes_max; /* these, too */
+	int64_t pages;			       /* committed, in all attempts of the run */
 	struct ingest_model models[INGEST_MODELS_MAX];
 	size_t models_count;
 

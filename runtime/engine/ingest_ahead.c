@@ -92,6 +92,7 @@ ahead_tell(struct commit *c)
 
 		put_list(batch->model, &batch->fresh);
 		put_list(batch->model, &batch->changed);
+		put_list(batch->model, &batch->merged);
 		put_list(batch->model, &batch->deleted);
 		batch->model->head = batch->after;
 	}

@@ -4,7 +4,6 @@
  * and those that are for the quarantine.
  */
 #include "engine/ingest_internal.h"
-#include "base/jsonmerge.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -213,52 +212,19 @@ bad_staged(struct commit *c, struct batch *batch, const struct run_record *recor
 
 /* ---- folding ---- */
 
-static void
-add_patch(TALLOC_CTX *mem, struct ingest_row *row, struct jsonspan bytes)
-{
-	struct ingest_patch *patch = talloc_zero(mem, struct ingest_patch), **link;
-
-	if (patch == NULL)
-		abort();
-	patch->bytes = bytes;
-	for (link = &row->patches; *link != NULL; link = &(*link)->next)
-		;
-	*link = patch;
-}
-
-struct jsonspan
-batch_merge(TALLOC_CTX *mem, struct jsonspan base, const struct ingest_patch *patches)
-{
-	for (const struct ingest_patch *p = patches; p != NULL; p = p->next) {
-		struct buf out;
-
-		buf_init(&out, mem, base.length + p->bytes.length + 16);
-		jsonmerge(&out, base, p->bytes);
-		base = (struct jsonspan){out.data, out.length};
-	}
-	return base;
-}
-
 /* What an earlier record of the id in this page leaves to a later one. */
 static void
-fold(TALLOC_CTX *mem, const struct ingest_row *before, struct ingest_row *row)
+fold(struct ingest_row *before, struct ingest_row *row)
 {
 	if (row->change != RUN_UPDATE)
 		return; /* a save or a delete: nothing is left of it */
+	row->change = before->change;
+	row->record = before->record;
 	if (before->change == RUN_DELETE) {
-		row->change = RUN_DELETE; /* only live records are updated */
-		row->patches = NULL;
-	} else if (before->change == RUN_SAVE) {
-		row->change = RUN_SAVE;
-		row->record = batch_merge(mem, before->record, row->patches);
-		row->patches = NULL;
-	} else {
-		struct ingest_patch *own = row->patches;
-
-		row->patches = NULL;
-		for (const struct ingest_patch *p = before->patches; p != NULL; p = p->next)
-			add_patch(mem, row, p->bytes);
-		add_patch(mem, row, own->bytes);
+		row->patches = NULL; /* only live records are updated */
+	} else if (before->patches != NULL) {
+		before->patch.next = row->patches;
+		row->patches = before->patches;
 	}
 }
 
@@ -269,13 +235,15 @@ add_row(struct commit *c, struct batch *batch, const struct run_record *record,
 	struct ingest_row **slot;
 
 	row->change = record->change;
-	if (row->change == RUN_UPDATE)
-		add_patch(c->mem, row, record->bytes);
-	else
+	if (row->change == RUN_UPDATE) {
+		row->patch.bytes = record->bytes;
+		row->patches = &row->patch;
+	} else {
 		row->record = record->bytes;
+	}
 	slot = slot_of(batch, row->write.external_id, row->write.external_id_length);
 	if (*slot != NULL) {
-		fold(c->mem, *slot, row);
+		fold(*slot, row);
 		(*slot)->is_dropped = true;
 	}
 	*slot = row;
@@ -349,8 +317,10 @@ batch_fill(struct commit *c, struct batch *batch, const struct run_page_model *f
 		if (row->is_dropped)
 			continue;
 		list_add(c->mem, &batch->rows, &row->write);
-		if (row->change == RUN_SAVE)
+		if (row->change == RUN_SAVE) {
+			batch_fold_updates(c->mem, row);
 			batch_hash_row(c, batch, row);
+		}
 		batch->has_updates |= row->change == RUN_UPDATE;
 	}
 	return 0;

@@ -83,6 +83,11 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 	bool is_same = is_live && memcmp(w->hash, w->old.hash, RECORD_HASH_BYTES) == 0;
 	int verdict = 1;
 
+	if (row->fault != NULL) {
+		mark_seen(batch, row);
+		return batch_bad_record(c, batch, w, "id", 2, row->fault, row->patch.bytes,
+					err);
+	}
 	/* What is stored passed the model of its day, or is in quarantine since. */
 	if (!is_same || batch->model->model_hash != batch->before.model_hash ||
 	    has_quarantine(batch))
@@ -102,32 +107,22 @@ classify_save(struct commit *c, struct batch *batch, struct ingest_row *row, str
 		batch->added++;
 		batch->after.live++;
 	}
-	list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
+	if (row->change == RUN_UPDATE)
+		list_add(c->attempt, &batch->merged, w);
+	else
+		list_add(c->attempt, w->old.is_known ? &batch->changed : &batch->fresh, w);
 	return 0;
 }
 
-/* What an update became. Only what is live is updated, and nothing is laid over a payload that
- * was pruned: then the update is a bad record. */
+/* An update, once its record is what it became, or its fault is known. */
 static int
 classify_update(struct commit *c, struct batch *batch, struct ingest_row *row,
 		struct error *err)
 {
-	const struct ingest_patch *last = row->patches;
-
-	if (!row->write.old.is_known || row->write.old.is_deleted)
-		return 0;
-	if (row->is_pruned) {
-		while (last->next != NULL)
-			last = last->next;
-		mark_seen(batch, row);
-		return batch_bad_record(c, batch, &row->write, "id", 2,
-					"its payload was pruned, so there is nothing that "
-					"could be updated: save it whole",
-					last->bytes, err);
-	}
-	if (row->record.data == NULL)
-		return 0; /* not merged yet */
-	batch_hash_row(c, batch, row);
+	if (row->fault == NULL && row->record.data == NULL)
+		return 0; /* not merged, or not there */
+	if (row->fault == NULL)
+		batch_hash_row(c, batch, row);
 	return classify_save(c, batch, row, err);
 }
 
@@ -151,7 +146,9 @@ passed_model(const struct batch *batch)
 {
 	const struct dataset *head = &batch->before;
 
-	if (batch->fresh.count + batch->changed.count + batch->mended.count == 0)
+	if (batch->fresh.count + batch->changed.count + batch->merged.count +
+		batch->mended.count ==
+	    0)
 		return head->model_hash;
 	return head->live == 0 || head->model_hash == batch->model->model_hash
 		   ? batch->model->model_hash
@@ -159,13 +156,26 @@ passed_model(const struct batch *batch)
 }
 
 int
-batch_classify(struct commit *c, struct batch *batch, struct error *err)
+batch_classify_row(struct commit *c, struct batch *batch, struct ingest_row *row,
+		   struct error *err)
+{
+	if (row->change == RUN_UPDATE)
+		return classify_update(c, batch, row, err);
+	if (row->change == RUN_SAVE)
+		return classify_save(c, batch, row, err);
+	classify_delete(c, batch, row);
+	return 0;
+}
+
+void
+batch_classify_begin(struct commit *c, struct batch *batch)
 {
 	batch->after = batch->before;
-	batch->fresh = batch->changed = batch->deleted = batch->mended =
+	batch->fresh = batch->changed = batch->merged = batch->deleted = batch->mended =
 	    (struct ingest_list){0};
 	batch->added = batch->updated = batch->removed = 0;
 	batch->bad_count = batch->bad_staged;
+	batch->bad_put = 0;
 	buf_init(&batch->marks, c->attempt, 64);
 	if (batch->from->opens_window && batch->after.window_id == 0)
 		open_window(c, batch);
@@ -175,18 +185,23 @@ batch_classify(struct commit *c, struct batch *batch, struct error *err)
 	batch->after.window_is_partial |= c->page->leaves_walk && batch->after.window_id != 0;
 	if (batch->after.window_id != 0) /* bad ones were there, all the same */
 		buf_add(&batch->marks, batch->bad_marks.data, batch->bad_marks.length);
-	for (size_t i = 0; i < batch->rows.count; i++) {
-		struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
+}
 
-		if (row->change == RUN_DELETE) {
-			classify_delete(c, batch, row);
-			continue;
-		}
-		if ((row->change == RUN_UPDATE ? classify_update(c, batch, row, err)
-					       : classify_save(c, batch, row, err)) < 0)
-			return -1;
-	}
+void
+batch_classify_end(struct batch *batch)
+{
 	batch->after.model_hash = passed_model(batch);
+}
+
+int
+batch_classify(struct commit *c, struct batch *batch, struct error *err)
+{
+	batch_classify_begin(c, batch);
+	for (size_t i = 0; i < batch->rows.count; i++)
+		if (batch_classify_row(c, batch, (struct ingest_row *)batch->rows.at[i], err) <
+		    0)
+			return -1;
+	batch_classify_end(batch);
 	return 0;
 }
 

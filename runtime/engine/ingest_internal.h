@@ -2,8 +2,8 @@
 /*
  * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
  * ingest_batch.c (a page's records of one model, folded), ingest_classify.c (against what is
- * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_ahead.c
- * (before its turn), ingest_window.c (deletions of a closed window).
+ * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_update.c
+ * (its updates), ingest_ahead.c (before its turn), ingest_window.c (deletions of a closed window).
  */
 #ifndef NANGO_ENGINE_INGEST_INTERNAL_H
 #define NANGO_ENGINE_INGEST_INTERNAL_H
@@ -29,9 +29,10 @@ struct ingest_row {
 	size_t at; /* in the page, of the last of the id */
 	enum run_change change;
 	struct jsonspan record;	      /* RUN_SAVE; of a RUN_UPDATE what it became */
-	struct ingest_patch *patches; /* laid over the stored record, in order */
+	struct ingest_patch *patches; /* to be laid over the record, in order */
+	struct ingest_patch patch;    /* the last of them, its own */
 	bool is_dropped;	      /* a later one of its id took it up */
-	bool is_pruned;		      /* nothing is stored that patches could be laid over */
+	const char *fault; /* why its patches cannot be laid over the record; NULL: they can */
 };
 
 struct ingest_bad {
@@ -54,12 +55,15 @@ struct batch {
 	struct ingest_row **slots; /* by id */
 	size_t slots_mask;
 	bool has_updates;
+	int64_t merged_bytes; /* what its updates became */
 
 	/* Made by batch_classify, afresh each time. */
 	struct ingest_list fresh, changed, deleted;
+	struct ingest_list merged; /* updates; they are written already */
 	struct ingest_list mended; /* as stored, while something is in quarantine */
 	struct ingest_bad *bad;
 	size_t bad_count, bad_staged, bad_capacity;
+	size_t bad_put;		     /* so many are in quarantine already */
 	struct buf marks, bad_marks; /* INGEST_MARK_BYTES each */
 	int64_t next_window_id;	     /* for a window that this page opens */
 	struct dataset before, after;
@@ -107,9 +111,11 @@ MUST_CHECK int batch_classify(struct commit *c, struct batch *batch, struct erro
 bool batch_is_quiet(const struct batch *batch); /* nothing to write but marks */
 void list_add(TALLOC_CTX *mem, struct ingest_list *list, struct record_write *row);
 
-/* The stored record with the patches laid over it, in order. */
-struct jsonspan batch_merge(TALLOC_CTX *mem, struct jsonspan base,
-			    const struct ingest_patch *patches);
+/* The parts of batch_classify, for who has something to do in between. */
+void batch_classify_begin(struct commit *c, struct batch *batch);
+void batch_classify_end(struct batch *batch);
+MUST_CHECK int batch_classify_row(struct commit *c, struct batch *batch, struct ingest_row *row,
+				  struct error *err);
 
 /* ---- ingest_known.c ---- */
 MUST_CHECK int ingest_load_manifest(struct ingest *ingest, struct db *db,
@@ -119,10 +125,17 @@ MUST_CHECK int batch_resolve(struct db *db, struct batch *batch, struct error *e
 /* The head is locked, and as it is now: what others wrote since the run saw it is taken up. */
 MUST_CHECK int batch_catch_up(struct commit *c, struct db *db, struct batch *batch,
 			      const struct dataset *now, struct error *err);
-/* Updates are laid over what is stored, which the locked head keeps as it is. */
-MUST_CHECK int batch_merge_updates(struct commit *c, struct db *db, struct batch *batch,
-				   struct error *err);
 void ingest_drop_manifest(struct ingest_model *model);
+
+/* ---- ingest_update.c ---- */
+/* The record with the patches laid over it, in order; false: it became too large. */
+bool batch_merge(TALLOC_CTX *mem, struct jsonspan *record, const struct ingest_patch *patches);
+/* The same of a save and what the page lays over it. */
+void batch_fold_updates(TALLOC_CTX *mem, struct ingest_row *row);
+/* Where there are updates, in place of batch_classify, which knows nothing of what they become.
+ * They are laid over what is stored, and written on the way. The head is locked. */
+MUST_CHECK int batch_write_updates(struct commit *c, struct db *db, struct batch *batch,
+				   struct error *err);
 
 /* ---- ingest_write.c ---- */
 #define COMMIT_LOCK_MS "500"
@@ -134,6 +147,13 @@ void ingest_drop_manifest(struct ingest_model *model);
 bool commit_may_append(const struct commit *c);
 MUST_CHECK int commit_time(struct commit *c, struct db *db, struct error *err);
 MUST_CHECK int commit_records(struct commit *c, struct db *db, struct error *err);
+/* Payloads as they are stored; what is sealed is of mem. */
+void batch_encode(TALLOC_CTX *mem, const struct commit *c, const struct batch *batch,
+		  const struct ingest_list *list);
+/* Into the quarantine: the bad ones that have a record of their id behind them in the page, and
+ * those that were found since the last call. */
+MUST_CHECK int batch_put_bad(struct commit *c, struct db *db, struct batch *batch,
+			     struct error *err);
 MUST_CHECK int commit_in_transaction(struct commit *c, struct error *err);
 /* The page's last statement; c->verdict says whether it took effect. */
 MUST_CHECK int commit_page_row(struct commit *c, struct db *db, bool takes_heads,

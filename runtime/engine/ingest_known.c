@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine/ingest_known -- what is stored of a page's records: from the manifest, from the
- * database, after others wrote, and whole, where updates are laid over it.
+ * database, and after others wrote.
  */
 #include "engine/ingest_internal.h"
-#include "store/feed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,65 +137,4 @@ batch_catch_up(struct commit *c, struct db *db, struct batch *batch, const struc
 		return -1;
 	model->head = *now;
 	return batch_resolve(db, batch, err);
-}
-
-/* ---- updates: laid over what is stored, which the locked head keeps as it is ---- */
-
-struct merging {
-	struct commit *c;
-	struct batch *batch;
-};
-
-static int
-merge_one(void *arg, const struct record_read *stored, struct error *err)
-{
-	struct merging *m = arg;
-	size_t length = strlen(stored->external_id);
-	struct ingest_row *row =
-	    (struct ingest_row *)batch_find(m->batch, stored->external_id, length);
-	const struct payload_place place = {&m->batch->model->head, stored->external_id,
-					    length};
-	const char *data = stored->payload;
-	size_t data_length = stored->payload_length;
-
-	if (row == NULL || row->change != RUN_UPDATE)
-		return 0;
-	row->is_pruned = data == NULL;
-	if (row->is_pruned)
-		return 0; /* a bad one, says batch_classify */
-	if (payload_decode(m->c->attempt, &m->c->ingest->codec, &place, stored->codec, &data,
-			   &data_length, err) < 0)
-		return -1;
-	row->record =
-	    batch_merge(m->c->attempt, (struct jsonspan){data, data_length}, row->patches);
-	return 0;
-}
-
-int
-batch_merge_updates(struct commit *c, struct db *db, struct batch *batch, struct error *err)
-{
-	struct json_object *ids;
-	struct merging merging = {c, batch};
-	struct record_query query = {
-	    .connection_row = c->ingest->connection_row,
-	    .dataset_id = batch->model->head.id,
-	    .limit = INT32_MAX,
-	    .with_added = true,
-	    .with_updated = true,
-	};
-
-	if (!batch->has_updates)
-		return 0;
-	ids = json_own(c->attempt, json_object_new_array());
-	for (size_t i = 0; i < batch->rows.count; i++) {
-		const struct ingest_row *row = (struct ingest_row *)batch->rows.at[i];
-
-		if (row->change == RUN_UPDATE && row->write.old.is_known &&
-		    !row->write.old.is_deleted)
-			json_object_array_add(ids, json_object_new_string_len(
-						       row->write.external_id,
-						       (int)row->write.external_id_length));
-	}
-	query.ids_json = json_text(c->attempt, ids);
-	return record_stream(db, &query, merge_one, &merging, err);
 }

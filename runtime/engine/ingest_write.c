@@ -20,8 +20,9 @@
 
 /* ---- writing ---- */
 
-static void
-encode(struct commit *c, const struct batch *batch, const struct ingest_list *list)
+void
+batch_encode(TALLOC_CTX *mem, const struct commit *c, const struct batch *batch,
+	     const struct ingest_list *list)
 {
 	for (size_t i = 0; c->ingest->codec.seals && i < list->count; i++) {
 		struct ingest_row *row = (struct ingest_row *)list->at[i];
@@ -31,43 +32,70 @@ encode(struct commit *c, const struct batch *batch, const struct ingest_list *li
 
 		w->payload = row->record.data; /* an earlier attempt sealed it, too */
 		w->payload_length = row->record.length;
-		w->codec = payload_encode(c->attempt, &c->ingest->codec, &place, &w->payload,
+		w->codec = payload_encode(mem, &c->ingest->codec, &place, &w->payload,
 					  &w->payload_length);
 	}
 }
 
-/* The bad ones that have a record of their id behind them in the page, or those that have not.
- */
-static int
-put_bad(struct commit *c, struct db *db, struct batch *batch, bool is_early, struct error *err)
+/* The next one, as it is stored; false: it comes at another time. */
+static bool
+encode_bad(TALLOC_CTX *mem, const struct commit *c, const struct batch *batch,
+	   const struct ingest_bad *bad, bool is_early, struct quarantine_write *out)
 {
-	struct dataset *head = &batch->after;
-	struct quarantine_write *bad =
-	    talloc_array(c->attempt, struct quarantine_write, (unsigned)batch->bad_count + 1);
-	size_t count = 0;
+	const struct payload_place place = {&batch->after, bad->write.key,
+					    strlen(bad->write.key)};
 
-	if (bad == NULL)
-		abort();
-	for (size_t i = 0; i < batch->bad_count; i++) {
-		struct quarantine_write *w = &bad[count];
-		const struct payload_place place = {head, batch->bad[i].write.key,
-						    strlen(batch->bad[i].write.key)};
+	if (batch_bad_is_early(batch, bad) != is_early)
+		return false;
+	*out = bad->write;
+	out->codec =
+	    payload_encode(mem, &c->ingest->codec, &place, &out->bytes, &out->bytes_length);
+	return true;
+}
 
-		if (batch_bad_is_early(batch, &batch->bad[i]) != is_early)
-			continue;
-		*w = batch->bad[i].write;
-		w->codec = payload_encode(c->attempt, &c->ingest->codec, &place, &w->bytes,
-					  &w->bytes_length);
-		count++;
+static int
+put_range(struct commit *c, struct db *db, struct batch *batch, size_t from, size_t to,
+	  bool is_early, struct error *err)
+{
+	int result = 0;
+
+	while (result == 0 && from < to) {
+		TALLOC_CTX *mem = talloc_new(c->attempt);
+		struct quarantine_write *bad =
+		    talloc_array(mem, struct quarantine_write, INGEST_PIECE_ROWS);
+		size_t count = 0, bytes = 0;
+
+		if (bad == NULL)
+			abort();
+		for (; from < to && count < INGEST_PIECE_ROWS && bytes < INGEST_PIECE_BYTES;
+		     from++)
+			if (encode_bad(mem, c, batch, &batch->bad[from], is_early, &bad[count]))
+				bytes += bad[count++].bytes_length;
+		result = quarantine_put(db, &batch->after, c->ingest->run_id, bad, count, err);
+		talloc_free(mem);
 	}
-	return quarantine_put(db, head, c->ingest->run_id, bad, count, err);
+	return result;
+}
+
+int
+batch_put_bad(struct commit *c, struct db *db, struct batch *batch, struct error *err)
+{
+	if (batch->bad_put == 0) {
+		if (put_range(c, db, batch, 0, batch->bad_staged, true, err) < 0)
+			return -1;
+		batch->bad_put = batch->bad_staged;
+	}
+	if (put_range(c, db, batch, batch->bad_put, batch->bad_count, false, err) < 0)
+		return -1;
+	batch->bad_put = batch->bad_count;
+	return 0;
 }
 
 static int
 drop_mended(struct db *db, struct batch *batch, struct error *err)
 {
-	const struct ingest_list *good[] = {&batch->fresh, &batch->changed, &batch->deleted,
-					    &batch->mended};
+	const struct ingest_list *good[] = {&batch->fresh, &batch->changed, &batch->merged,
+					    &batch->deleted, &batch->mended};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (quarantine_drop(db, &batch->after, good[i]->at, good[i]->count, err) < 0)
@@ -75,14 +103,15 @@ drop_mended(struct db *db, struct batch *batch, struct error *err)
 	return 0;
 }
 
-/* In the order of the page: what comes behind a bad record of its id mends it. */
+/* In the order of the page: what comes behind a bad record of its id mends it, and the bad ones
+ * behind that count again. */
 static int
 quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *err)
 {
 	const struct dataset *head = &batch->after;
 
-	if (put_bad(c, db, batch, true, err) < 0 || drop_mended(db, batch, err) < 0 ||
-	    put_bad(c, db, batch, false, err) < 0)
+	if (batch_put_bad(c, db, batch, err) < 0 || drop_mended(db, batch, err) < 0 ||
+	    put_range(c, db, batch, 0, batch->bad_staged, false, err) < 0)
 		return -1;
 	if (head->quarantined > INGEST_QUARANTINE_MAX && batch->bad_count > 0)
 		return error_set_at(err, ERR_INVALID_RECORD, batch->bad[0].write.path,
@@ -92,13 +121,14 @@ quarantine(struct commit *c, struct db *db, struct batch *batch, struct error *e
 				    batch->bad[0].write.path, batch->bad[0].write.reason);
 	return 0;
 }
+
 static int
 write_records(struct commit *c, struct db *db, struct batch *batch, struct error *err)
 {
 	const struct dataset *head = &batch->before;
 
-	encode(c, batch, &batch->fresh);
-	encode(c, batch, &batch->changed);
+	batch_encode(c->attempt, c, batch, &batch->fresh);
+	batch_encode(c->attempt, c, batch, &batch->changed);
 	if (record_insert(db, head, batch->fresh.at, batch->fresh.count, err) < 0 ||
 	    record_update(db, head, batch->changed.at, batch->changed.count, err) < 0)
 		return -1;
@@ -115,7 +145,8 @@ write_batch(struct commit *c, struct db *db, struct batch *batch, const struct d
 	if (batch->from->opens_window && now->window_id == 0 &&
 	    window_next_id(db, &batch->next_window_id, err) < 0)
 		return -1;
-	if (batch_merge_updates(c, db, batch, err) < 0 || batch_classify(c, batch, err) < 0 ||
+	if ((batch->has_updates ? batch_write_updates(c, db, batch, err)
+				: batch_classify(c, batch, err)) < 0 ||
 	    write_records(c, db, batch, err) < 0 || quarantine(c, db, batch, err) < 0)
 		return -1;
 	if (!batch->from->closes_window)

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define VERSION 1
-#define OVERHEAD (1 + CRYPTO_NONCE_BYTES + CRYPTO_TAG_BYTES)
 #define AAD_MAX (128 + RECORD_ID_MAX)
 
 void
@@ -44,7 +43,7 @@ payload_encode(TALLOC_CTX *mem, const struct payload_codec *codec,
 
 	if (!codec->seals)
 		return RECORD_RAW;
-	out = talloc_size(mem, *length + OVERHEAD);
+	out = talloc_size(mem, *length + PAYLOAD_OVERHEAD);
 	if (out == NULL)
 		abort();
 	out[0] = VERSION;
@@ -52,7 +51,7 @@ payload_encode(TALLOC_CTX *mem, const struct payload_codec *codec,
 	crypto_seal(out + 1 + CRYPTO_NONCE_BYTES, codec->key, out + 1, aad,
 		    aad_make(aad, codec, place), *data, *length);
 	*data = (const char *)out;
-	*length += OVERHEAD;
+	*length += PAYLOAD_OVERHEAD;
 	return RECORD_SEALED;
 }
 
@@ -67,9 +66,14 @@ payload_decode(TALLOC_CTX *mem, const struct payload_codec *codec,
 
 	if (how == RECORD_RAW || *data == NULL)
 		return 0;
-	if (how != RECORD_SEALED || *length < OVERHEAD || sealed[0] != VERSION)
+	if (how != RECORD_SEALED || *length < PAYLOAD_OVERHEAD || sealed[0] != VERSION)
 		return error_set(err, ERR_DECRYPT, "a stored record has an unknown form (%d)",
 				 (int)how);
+	if (*length > PAYLOAD_BYTES_MAX)
+		return error_set(err, ERR_DECRYPT,
+				 "a stored record of %zu bytes is larger than any that is "
+				 "opened: save it anew",
+				 *length);
 	out = talloc_size(mem, *length);
 	if (out == NULL)
 		abort();
@@ -78,6 +82,6 @@ payload_decode(TALLOC_CTX *mem, const struct payload_codec *codec,
 			err) < 0)
 		return -1;
 	*data = (const char *)out;
-	*length -= OVERHEAD;
+	*length -= PAYLOAD_OVERHEAD;
 	return 0;
 }

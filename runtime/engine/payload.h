@@ -12,6 +12,11 @@
 #include "base/crypto.h"
 #include "store/record.h"
 
+/* What sealing adds. */
+#define PAYLOAD_OVERHEAD (1 + CRYPTO_NONCE_BYTES + CRYPTO_TAG_BYTES)
+/* No larger one is opened; records have ten megabytes. */
+#define PAYLOAD_BYTES_MAX (128 * 1024 * 1024)
+
 struct payload_codec {
 	bool seals; /* what is written; reading goes by the row */
 	int64_t environment_id;

@@ -3,6 +3,7 @@
  * store/feed -- see feed.h.
  */
 #include "store/feed.h"
+#include "store/pgbinary.h"
 
 struct stream {
 	record_fn *fn;
@@ -80,6 +81,47 @@ record_stream(struct db *db, const struct record_query *q, record_fn *fn, void *
 			     DB_BOOLEAN(q->with_deleted), DB_INTEGER(q->modified_after_ms),
 			     sql == bounded ? DB_INTEGER(q->bytes_max) : DB_TEXT(q->ids_json)},
 			 has_ninth ? 9 : 8);
+}
+
+static int
+stored_row(void *arg, const struct db_result *row, struct error *err)
+{
+	const struct stream *stream = arg;
+	struct record_read r = {.external_id = db_text(row, 0, 0),
+				.codec = (enum record_codec)db_integer(row, 0, 2)};
+
+	r.payload = db_bytes(row, 0, 1, &r.payload_length);
+	return stream->fn(stream->arg, &r, err);
+}
+
+int
+record_stored(struct db *db, const struct dataset *d, struct record_write *const *rows,
+	      size_t count, int64_t bytes_max, record_fn *fn, void *arg, struct error *err)
+{
+	/* One look-up by the primary key for each id, as in record_probe. */
+	static const char sql[] =
+	    "SELECT external_id, payload, codec FROM ("
+	    "    SELECT w.n, r.*, coalesce(sum(octet_length(r.payload)) OVER (ORDER BY w.n "
+	    "        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before "
+	    "    FROM unnest($3) WITH ORDINALITY AS w (id, n), LATERAL ("
+	    "        SELECT external_id, payload, codec FROM nango_data.record "
+	    "        WHERE connection_id = $1 AND dataset_id = $2 "
+	    "          AND external_id = w.id COLLATE \"C\" LIMIT 1) r) f "
+	    "WHERE bytes_before < $4 ORDER BY n";
+	struct stream stream = {fn, arg};
+	struct buf ids;
+	int result;
+
+	buf_init(&ids, NULL, count * 24 + 64);
+	pg_array_begin(&ids, PG_OID_TEXT, count);
+	for (size_t i = 0; i < count; i++)
+		pg_field(&ids, rows[i]->external_id, rows[i]->external_id_length);
+	result = db_stream(db, err, stored_row, &stream, sql,
+			   DB_PARAMS(DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
+				     DB_BINARY(PG_OID_TEXT_ARRAY, ids.data, ids.length),
+				     DB_INTEGER(bytes_max)));
+	buf_done(&ids);
+	return result;
 }
 
 /*

@@ -33,6 +33,14 @@ MUST_CHECK int record_stream(struct db *db, const struct record_query *query, re
 			     void *arg, struct error *err);
 
 /*
+ * Of rows that are stored, in their order, id, payload and codec alone: of the first ones, up
+ * to the one whose payload makes bytes_max of theirs together.
+ */
+MUST_CHECK int record_stored(struct db *db, const struct dataset *dataset,
+			     struct record_write *const *rows, size_t count, int64_t bytes_max,
+			     record_fn *fn, void *arg, struct error *err);
+
+/*
  * Empties the payloads of at most limit records from the oldest change on, up to and with
  * until_seq and (modified_before_ms, 0: any) older than that. *count is how many, *has_more
  * whether that left some.

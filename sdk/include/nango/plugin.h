@@ -531,7 +531,8 @@ nango_save(struct nango_run *run, const char *model, struct nango_value value)
  * are replaced, and what is not named stays. A record that is not stored is left out. One whose
  * payload was pruned (after 30 days without a change, or by the app) has nothing left to merge
  * into: the update is a bad record, put aside or the end of the run as `$invalid` says; save it
- * whole.
+ * whole. So is one that makes the record larger than NANGO_RECORD_BYTES_MAX. What the updates
+ * of one commit make of their records may have a gigabyte together.
  */
 NANGO_INTERNAL void
 nango_update(struct nango_run *run, const char *model, struct nango_value value)
