@@ -155,10 +155,23 @@ arrays_fill(TALLOC_CTX *mem, struct buf arrays[ARRAYS], struct record_write *con
 	}
 }
 
+#define PIECE_BYTES ((size_t)32 * 1024 * 1024) /* of rows that are written at a time */
+
+/* How many of the first rows are a piece, 1 at least. */
+static size_t
+piece_of(struct record_write *const *rows, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t bytes = 0; n < count && bytes < PIECE_BYTES; n++)
+		bytes += rows[n]->external_id_length + rows[n]->payload_length + 64;
+	return n;
+}
+
 /* $1 connection, $2 dataset, $3 now, then the first `used` arrays. */
 static int
-write_rows(struct db *db, const struct dataset *d, const char *sql,
-	   struct record_write *const *rows, size_t count, size_t used, struct error *err)
+write_piece(struct db *db, const struct dataset *d, const char *sql,
+	    struct record_write *const *rows, size_t count, size_t used, struct error *err)
 {
 	static const uint32_t oids[ARRAYS] = {PG_OID_TEXT_ARRAY, PG_OID_INT8_ARRAY,
 					      PG_OID_UUID_ARRAY, PG_OID_INT2_ARRAY,
@@ -167,18 +180,30 @@ write_rows(struct db *db, const struct dataset *d, const char *sql,
 	struct db_param params[3 + ARRAYS] = {DB_INTEGER(d->connection_row), DB_INTEGER(d->id),
 					      DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))};
 	struct buf arrays[ARRAYS];
-	TALLOC_CTX *mem;
+	TALLOC_CTX *mem = talloc_new(NULL);
 	int result;
 
-	if (count == 0)
-		return 0;
-	mem = talloc_new(NULL);
 	arrays_fill(mem, arrays, rows, count);
 	for (size_t i = 0; i < used; i++)
 		params[3 + i] = DB_BINARY(oids[i], arrays[i].data, arrays[i].length);
 	result = db_exec(db, NULL, NULL, err, sql, params, 3 + used);
 	talloc_free(mem);
 	return result;
+}
+
+static int
+write_rows(struct db *db, const struct dataset *d, const char *sql,
+	   struct record_write *const *rows, size_t count, size_t used, struct error *err)
+{
+	while (count > 0) {
+		size_t n = piece_of(rows, count);
+
+		if (write_piece(db, d, sql, rows, n, used, err) < 0)
+			return -1;
+		rows += n;
+		count -= n;
+	}
+	return 0;
 }
 
 int

@@ -212,7 +212,7 @@ test_run_over(void **state)
 static struct {
 	char cursor[64];
 	size_t records, length, answers;
-	char error[64], message[256];
+	char error[64], message[1024];
 } walk;
 
 static void
