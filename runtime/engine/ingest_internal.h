@@ -3,7 +3,8 @@
  * engine/ingest_internal -- what the parts of ingest share: ingest.c (a page's way),
  * ingest_batch.c (a page's records of one model, folded), ingest_classify.c (against what is
  * stored), ingest_known.c (what is stored), ingest_write.c (the transaction), ingest_update.c
- * (its updates), ingest_ahead.c (before its turn), ingest_window.c (deletions of a closed window).
+ * (its updates), ingest_ahead.c (before its turn), ingest_window.c (deletions of a closed
+ * window).
  */
 #ifndef NANGO_ENGINE_INGEST_INTERNAL_H
 #define NANGO_ENGINE_INGEST_INTERNAL_H

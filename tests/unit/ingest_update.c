@@ -354,7 +354,7 @@ test_save_and_many(void **state)
 	many_add(&m, RUN_SAVE, fat(m.mem, "v", BYTES));
 	for (int i = 1; i <= COUNT; i++)
 		many_add(&m, RUN_UPDATE, talloc_asprintf(m.mem, "{\"id\":\"1\",\"n\":%d}", i));
-	prepared = ingest_prepare(in, many_page(&m));
+	prepared = ingest_prepare(in, many_page(&m), 0);
 	assert_true(talloc_total_size(prepared) < 3 * BYTES);
 	assert_int_equal(ingest_page(in, &m.page, prepared, &err), 0);
 	assert_string_equal(

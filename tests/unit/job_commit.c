@@ -96,6 +96,7 @@ ingest_prepare(struct ingest *ingest, const struct run_page *page, int64_t behin
 	struct ingest_prepared *prepared = talloc_zero(NULL, struct ingest_prepared);
 
 	(void)ingest;
+	(void)behind;
 	prepared->page = page;
 	talloc_set_destructor(prepared, prepared_freed);
 	return prepared;

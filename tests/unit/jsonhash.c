@@ -293,9 +293,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pairs),	 cmocka_unit_test(test_many_members),
-	    cmocka_unit_test(test_secret),	 cmocka_unit_test(test_long_and_cut),
-	    cmocka_unit_test(test_merge),	 cmocka_unit_test(test_merge_all),
+	    cmocka_unit_test(test_pairs),      cmocka_unit_test(test_many_members),
+	    cmocka_unit_test(test_secret),     cmocka_unit_test(test_long_and_cut),
+	    cmocka_unit_test(test_merge),      cmocka_unit_test(test_merge_all),
 	    cmocka_unit_test(test_merge_many),
 	};
 
