@@ -298,7 +298,8 @@ batch_close_window(struct commit *c, struct db *db, struct batch *batch,
 	closing.ids = talloc_new(c->attempt);
 	if (count_parts(&closing, err) < 0 || look(&closing, err) < 0 ||
 	    check_guard(&closing, how, err) < 0 || delete_doomed(&closing, err) < 0 ||
-	    window_forget(db, head->connection_row, head->window_id, err) < 0)
+	    window_forget(db, head->connection_row, head->window_id, err) < 0 ||
+	    quarantine_drop_unseen(db, head, err) < 0)
 		return -1;
 	TALLOC_FREE(closing.seen.slots);
 	if (head->window_model != 0) /* each page since checked what it saw against this one */

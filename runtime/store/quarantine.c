@@ -5,6 +5,7 @@
 #include "store/quarantine.h"
 #include "store/pgbinary.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,29 @@ quarantine_drop(struct db *db, struct dataset *head, struct record_write *const 
 }
 
 int
+quarantine_drop_unseen(struct db *db, struct dataset *head, struct error *err)
+{
+	/* A window that this page opened is not there yet. */
+	static const char sql[] =
+	    "WITH gone AS ("
+	    "    DELETE FROM nango_data.quarantine WHERE connection_id = $1 AND dataset_id = "
+	    "$2 "
+	    "      AND last_seen_at < coalesce((SELECT d.window_opened_at "
+	    "          FROM nango_data.dataset d WHERE d.connection_id = $1 AND d.id = $2), "
+	    "$3) "
+	    "    RETURNING 1) "
+	    "SELECT count(*) FROM gone";
+	const uint64_t now = htobe64((uint64_t)head->now_us2000);
+
+	return head->quarantined == 0
+		   ? 0
+		   : counted(db, head, -1, sql,
+			     DB_PARAMS(DB_INTEGER(head->connection_row), DB_INTEGER(head->id),
+				       DB_BINARY(PG_OID_TIMESTAMPTZ, &now, sizeof(now))),
+			     err);
+}
+
+int
 quarantine_forget(struct db *db, int64_t age_ms, int64_t *count, struct error *err)
 {
 	static const char sql[] =
@@ -139,7 +163,8 @@ quarantine_forget(struct db *db, int64_t age_ms, int64_t *count, struct error *e
 	    "      AND q.last_seen_at < (SELECT at FROM past) RETURNING 1), "
 	    "counted AS ("
 	    "    UPDATE nango_data.dataset d "
-	    "    SET quarantined = greatest(d.quarantined - (SELECT count(*) FROM gone), 0) "
+	    "    SET quarantined = greatest(d.quarantined - (SELECT count(*) FROM gone), 0), "
+	    "        model_hash = 0 " /* what is stored of them may be bad, too */
 	    "    FROM head h WHERE d.connection_id = h.connection_id AND d.id = h.id) "
 	    "SELECT count(*) FROM gone";
 

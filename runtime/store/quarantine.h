@@ -2,7 +2,7 @@
 /*
  * store/quarantine -- records that their model does not allow, with where and why: the newest
  * of each id. One leaves when a good record of its id is saved or its id is deleted, or when it
- * did not come again for long.
+ * did not come again in a complete walk, or for long.
  *
  * Writing calls belong in a transaction that holds the dataset's head, whose `quarantined`
  * they count.
@@ -31,6 +31,9 @@ MUST_CHECK int quarantine_put(struct db *db, struct dataset *head, int64_t run_i
 MUST_CHECK int quarantine_drop(struct db *db, struct dataset *head,
 			       struct record_write *const *rows, size_t count,
 			       struct error *err);
+
+/* The dataset's window, which is complete, saw nothing of them. */
+MUST_CHECK int quarantine_drop_unseen(struct db *db, struct dataset *head, struct error *err);
 
 /* A transaction of its own, without a lock held before: of one dataset those that did not come
  * for age_ms; *count is how many, 0: there is no such dataset any more. */

@@ -223,22 +223,31 @@ test("after a restore, new epochs refuse the cursors from before", async (t) => 
   assert.equal((await run(program("nangod"), ["db"])).code, 2);
 });
 
-test("a bad record leaves the quarantine when its id is deleted, or when it did not come for 30 days", async (t) => {
+test("a bad record leaves the quarantine when its id is deleted, in a complete walk without it, or after 30 days", async (t) => {
   const edit = (text) => text.replace(/ {4}\$extra: keep\n/, '    v: "integer?"\n');
-  const { nangod, ledger, row, headers } = await deployed(t, "ledger", { edit, env: { NANGO_RETENTION_MS: "100" } });
+  const { nangod, provider, ledger, trigger, row, headers } = await deployed(t, "ledger", { edit, env: { NANGO_RETENTION_MS: "100" } });
   const quarantine = async () => [
     (await nangod.ok("GET", "/records/quarantine?model=Entry", { headers })).records.map((r) => String(r.id)).sort(),
     Number(await psql(nangod, `SELECT quarantined FROM nango_data.dataset WHERE connection_id = ${row}`)),
   ];
-  await ledger([[save("1", { v: 1 }), save("bad", { v: "x" }), save("worse", { v: "x" }), { save: { v: 3 } }]]);
-  assert.deepEqual(await quarantine(), [["bad", "null", "worse"], 3]);
-  await ledger([[save("1", { v: 1 }), { delete: { id: "bad" } }]]);
-  assert.deepEqual(await quarantine(), [["null", "worse"], 2]);
-  await psql(nangod, "UPDATE nango_data.clock SET offset_by = '29 days'");
-  await ledger([[save("1", { v: 1 }), save("worse", { v: "y" })]]);
+  const bad = (id) => save(id, { v: "x" });
+  await ledger([[save("1", { v: 1 }), bad("2"), bad("3"), { save: { v: 3 } }], [save("1", { v: 1 })]]);
+  assert.deepEqual(await quarantine(), [["2", "3", "null"], 3], "also those that the page came with that opened the window");
+
+  const page = { ops: [save("1", { v: 1 }), { delete: { id: "2" } }], is_last: false };
+  provider.reply("GET /ledger", ({ query }) => (query.get("page") === "1" ? { json: page } : { status: 400, json: {} }));
+  await trigger("ledger");
+  await nangod.settled(key, "acme", "ledger");
+  assert.deepEqual(await quarantine(), [["3", "null"], 2], "deleted; the walk is not complete");
+
+  await ledger([[], [save("1", { v: 1 }), bad("3")]]); // goes on behind its first page
+  assert.deepEqual(await quarantine(), [["3"], 1], "what has no id was not seen any more");
+  await ledger([[save("1", { v: 1 })], [bad("3")]]);
+  assert.deepEqual(await quarantine(), [["3"], 1]);
+
   await psql(nangod, "UPDATE nango_data.clock SET offset_by = '31 days'");
-  await until(async () => (await quarantine())[1] === 1, "what is past its time stays");
-  assert.deepEqual(await quarantine(), [["worse"], 1]);
+  await until(async () => (await quarantine())[1] === 0, "what is past its time stays");
+  assert.deepEqual(await quarantine(), [[], 0]);
 });
 
 test("the quarantine is listed in answers of bounded size", async (t) => {

@@ -75,7 +75,7 @@ BEGIN
                     WHEN w.added + w.updated > 0 OR w.new_quarantined < w.quarantined THEN 0
                     ELSE d.model_hash END,
                 window_opened_at = CASE WHEN w.new_win = w.win THEN d.window_opened_at
-                    WHEN w.new_win = 0 THEN NULL ELSE nango_data.clock_now() END,
+                    WHEN w.new_win = 0 THEN NULL ELSE w.modified END, -- before the page's records
                 modified_at = CASE WHEN w.new_seq > w.seq THEN w.modified
                     ELSE d.modified_at END,
                 unpruned_at = CASE WHEN w.new_seq > w.seq
