@@ -21,8 +21,20 @@ struct load {
 static void
 finish_unstarted(struct job *job)
 {
+	job->is_beginning = false;
 	if (pool_submit(job->node->worker_pool, job_finish, job) < 0)
 		job_leave(job); /* another look finds it */
+}
+
+/* Whether it is not to be started any more. */
+static bool
+gives_up(struct job *job)
+{
+	if (job->is_gone)
+		job_fail(job, job->gone_cause, NULL);
+	else if (job->node->worker->is_stopping)
+		job_fail(job, CAUSE_CANCELLED, NULL);
+	return job->end.cause[0] != '\0';
 }
 
 static void
@@ -35,8 +47,7 @@ build_loaded(void *arg)
 	if (result == 0)
 		result = run_host_add(job->node->host, job->build_key, load->bytes,
 				      load->length, &load->err);
-	if (job->node->worker->is_stopping) {
-		job_fail(job, CAUSE_CANCELLED, NULL);
+	if (gives_up(job)) {
 		finish_unstarted(job);
 	} else if (result == 0) {
 		job_start(job);
@@ -68,9 +79,7 @@ start_job(struct worker *worker, struct job *job)
 	struct load *load;
 	struct error err;
 
-	if (worker->is_stopping && !job->is_over)
-		job_fail(job, CAUSE_CANCELLED, NULL);
-	if (job->is_over || job->end.cause[0] != '\0') {
+	if (job->is_over || gives_up(job)) {
 		finish_unstarted(job);
 		return;
 	}
@@ -104,8 +113,7 @@ job_prepared(void *arg)
 	struct worker *worker = job->node->worker;
 
 	worker->preparing--;
-	if (job->is_stale && job->end.cause[0] == '\0' && !worker->is_stopping &&
-	    job_target_renew(job, job_renewed) == 0)
+	if (job->is_stale && !gives_up(job) && job_target_renew(job, job_renewed) == 0)
 		log_debug("worker", "%s waits for its credentials", job->label);
 	else
 		start_job(worker, job);
@@ -136,6 +144,7 @@ begin_job(struct worker *worker, struct job *job)
 {
 	job->on_freed = worker_job_freed;
 	job->on_finished = writeoff_add;
+	job->is_beginning = true;
 	job->next = worker->jobs;
 	if (worker->jobs != NULL)
 		worker->jobs->previous = job;

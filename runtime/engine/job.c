@@ -209,6 +209,7 @@ job_start(struct job *job)
 {
 	struct error err;
 
+	job->is_beginning = false;
 	job->fetches = fetch_scope_new(job->node->fetcher);
 	if (job->start.may_park)
 		fetch_scope_may_park(job->fetches, job->node->config->park_ms, park, job);

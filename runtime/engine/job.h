@@ -30,6 +30,10 @@ struct job {
 	struct run_claim claim;
 	char label[160]; /* "run 12 (issues of acme)" for logs */
 
+	bool is_beginning; /* the loop's: claimed, and neither started nor given up yet */
+	bool is_gone;	   /* the queue said so; the loop's, until the run ended */
+	enum cause_row gone_cause; /* cancelled, or taken over */
+
 	/* Made by job_prepare. */
 	const struct sync *sync; /* NULL: it, or its connection, is gone */
 	unsigned char sha256[32];
@@ -70,7 +74,6 @@ struct job {
 
 	/* Once it ended. */
 	struct run_end end;
-	bool is_gone;	/* the queue said so: cancelled, or taken over */
 	bool is_parked; /* its wait for the provider goes on without a process */
 	enum job_after after;
 	struct run_outcome outcome;

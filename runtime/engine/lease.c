@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/job_internal.h"
 #include "engine/worker_internal.h"
 #include "run/cause.h"
 
@@ -33,6 +34,20 @@ compare_gone(const void *a, const void *b)
 	return x->token < y->token ? -1 : x->token > y->token;
 }
 
+/* One that is on its way to its start has no process to be ended: it does not start. */
+static void
+end_gone(struct job *job, enum cause_row cause)
+{
+	if (job->run == NULL && !job->is_beginning)
+		return; /* over */
+	job->is_gone = true;
+	job->gone_cause = cause;
+	if (job->run != NULL)
+		run_cancel(job->run, cause_text(cause));
+	else
+		job_target_stop(job);
+}
+
 /* A run that ended while the answer was on its way is not on the list any more, and one that
  * was claimed again meanwhile is there with another token: the answer says nothing of it. */
 static void
@@ -47,11 +62,8 @@ heed_gone(struct worker *worker, const struct beat *beat)
 		next = job->next;
 		gone = bsearch(&key, beat->gone, beat->gone_count, sizeof(*beat->gone),
 			       compare_gone);
-		if (gone == NULL || job->run == NULL)
-			continue;
-		job->is_gone = true;
-		run_cancel(job->run,
-			   cause_text(gone->is_cancelled ? CAUSE_CANCELLED : CAUSE_LOST_LEASE));
+		if (gone != NULL)
+			end_gone(job, gone->is_cancelled ? CAUSE_CANCELLED : CAUSE_LOST_LEASE);
 	}
 }
 
@@ -113,7 +125,9 @@ lease_timer(void *arg)
 {
 	struct worker *worker = arg;
 
-	loop_timer_set(worker->heartbeat, worker->node->config->lease_ms / 3);
+	/* One that is under way does not know of what was cancelled since: another follows. */
+	loop_timer_set(worker->heartbeat,
+		       worker->is_beating ? ASK_APART_MS : worker->node->config->lease_ms / 3);
 	worker->asked_ms = clock_monotonic_ms();
 	send_beat(worker);
 }

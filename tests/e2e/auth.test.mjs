@@ -215,6 +215,26 @@ test("a run begins with credentials that last, and renews them while it is under
   assert.equal(tokens().length, n);
 });
 
+test("a run that is cancelled while it waits for its credentials ends at once", async (t) => {
+  const { nangod, integrate, connect, provider, pass, tokens } = await world(t);
+  await integrate("cc");
+  await nangod.deploy(await buildItems(t, (text) => text.replace("provider: unauthenticated", "provider: cc"), "cc"), "cc");
+  provider.reply("POST /token", { json: { access_token: "token-1", expires_in: 3600 } });
+  provider.reply("GET /api/items", { json: [] });
+  assert.equal((await connect("cc", client)).status, 200);
+  assert.equal((await nangod.settled("cc", "acme", "items")).status, "SUCCESS");
+  const gate = Promise.withResolvers();
+  provider.reply("POST /token", () => gate.promise);
+  await nangod.ok("POST", "/sync/pause", { body: { syncs: ["items"], provider_config_key: "cc", connection_id: "acme" } });
+  await pass("59 minutes");
+  await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["items"], provider_config_key: "cc", connection_id: "acme" } });
+  await until(() => tokens().length === 2, () => nangod.log());
+  const id = await psql(nangod, "SELECT run_id FROM nango.queue");
+  assert.equal((await nangod.ok("POST", `/runs/${id}/cancel`)).state, "cancelled");
+  await until(() => nangod.log().includes("the lease is gone (cancelled)"), () => nangod.log(), 5);
+  gate.resolve({ json: { access_token: "token-2", expires_in: 3600 } });
+});
+
 test("a run whose token is refused gets another, once for all its requests, and the refusal stays unseen", async (t) => {
   const { nangod, integrate, connect, provider, tokens, pass } = await world(t);
   await integrate("cc");

@@ -58,6 +58,35 @@ test("a heartbeat that comes late does not end the run's next attempt", async (t
   assert.equal((await nangod.settled(key, "first", "items")).status, "SUCCESS");
 });
 
+/** Beats until one was sent, answered and heeded that began after this call. */
+async function beatHeeded(nangod) {
+  for (let i = 0; i < 2; i++) {
+    const since = await psql(nangod, "SELECT clock_timestamp()");
+    await until(async () => {
+      await beat(nangod);
+      return (await psql(nangod, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nangod' AND query LIKE '%${BEAT}%' AND query_start > '${since}'`)) !== "0";
+    }, "no heartbeat came");
+  }
+}
+
+test("a run that is cancelled while it is prepared does not start", async (t) => {
+  const { nangod, provider, connect, trigger } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000" } });
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  const before = provider.requests.length;
+  let cancelled;
+  await whileLocked(nangod, "LOCK TABLE nango_data.checkpoint IN ACCESS EXCLUSIVE MODE", async () => {
+    await trigger();
+    await until(async () => (await waiting(nangod, "nango_data.checkpoint")) === 1, "it is not being prepared");
+    const id = await psql(nangod, "SELECT run_id FROM nango.queue");
+    cancelled = await nangod.ok("POST", `/runs/${id}/cancel`);
+    await beatHeeded(nangod);
+  });
+  assert.equal(cancelled.state, "cancelled");
+  await until(() => /the lease is gone \(cancelled\), nothing more is written/.test(nangod.log()), () => nangod.log());
+  assert.equal(provider.requests.length, before, "it asked the provider for nothing");
+});
+
 test("a heartbeat waits for no page", async (t) => {
   const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000", NANGO_WORKER_THREADS: "2" } });
   const gates = gated(provider);
