@@ -73,7 +73,10 @@ plugin_timing(struct call *call, struct db *db, const struct sync *sync,
 	entry = spec_sync(spec, sync->name);
 	if (entry == NULL)
 		return unknown_sync(sync->name, sync->variant, err);
-	*out = (struct sync_timing){entry->runs_ms, entry->cron, entry->time_zone, false};
+	*out = (struct sync_timing){.interval_ms = entry->runs_ms,
+				    .cron = entry->cron,
+				    .time_zone = entry->time_zone,
+				    .missed = entry->missed};
 	return 0;
 }
 

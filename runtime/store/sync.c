@@ -35,19 +35,27 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 	/* 'infinity' marks what sync_replan moves to the first slot of its new timing. */
 	static const char change[] =
 	    "UPDATE nango.schedule t SET interval_ms = w.interval_ms, cron = w.cron, "
-	    "    time_zone = w.time_zone, missed = w.missed, "
+	    "    time_zone = w.time_zone, "
 	    "    due_at = CASE "
 	    "        WHEN t.due_at > nango.clock_now() AND NOT t.is_paused "
 	    "         AND (t.interval_ms, t.cron, t.time_zone) "
 	    "           IS DISTINCT FROM (w.interval_ms, w.cron, w.time_zone) "
 	    "        THEN 'infinity' ELSE t.due_at END "
 	    "FROM nango.sync s JOIN json_to_recordset($3::json) AS w(name text, "
-	    "    interval_ms int8, cron text, time_zone text, missed int2) ON w.name = s.name "
+	    "    interval_ms int8, cron text, time_zone text) ON w.name = s.name "
 	    "WHERE t.sync_id = s.id AND s.integration_id = $1 "
 	    "  AND ($2 = 0 OR s.connection_id = $2) AND s.deleted_at IS NULL "
 	    "  AND NOT t.is_overridden "
-	    "  AND (t.interval_ms, t.cron, t.time_zone, t.missed) "
-	    "    IS DISTINCT FROM (w.interval_ms, w.cron, w.time_zone, w.missed)";
+	    "  AND (t.interval_ms, t.cron, t.time_zone) "
+	    "    IS DISTINCT FROM (w.interval_ms, w.cron, w.time_zone)";
+	/* The plugin's always: an override is of the timing. */
+	static const char policy[] =
+	    "UPDATE nango.schedule t SET missed = w.missed "
+	    "FROM nango.sync s JOIN json_to_recordset($3::json) AS w(name text, missed int2) "
+	    "    ON w.name = s.name "
+	    "WHERE t.sync_id = s.id AND s.integration_id = $1 "
+	    "  AND ($2 = 0 OR s.connection_id = $2) AND s.deleted_at IS NULL "
+	    "  AND t.missed <> w.missed";
 	static const char insert[] =
 	    "WITH w AS (SELECT * FROM json_to_recordset($3::json) AS w(name text, "
 	    "    interval_ms int8, cron text, time_zone text, missed int2, auto_start bool)), "
@@ -70,6 +78,7 @@ sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 
 	if (sync_delete_all(db, integration_id, connection_row, wanted_json, err) < 0 ||
 	    db_exec(db, NULL, NULL, err, change, params, 3) < 0 ||
+	    db_exec(db, NULL, NULL, err, policy, params, 3) < 0 ||
 	    db_exec(db, NULL, NULL, err, insert, params, 3) < 0)
 		return -1;
 	return sync_replan(db, integration_id, connection_row, err);
@@ -216,8 +225,8 @@ sync_start(struct db *db, const struct sync *sync, bool *was_paused, struct erro
 	static const char sql[] =
 	    "UPDATE nango.schedule SET is_paused = false, failures = 0, owed = 0, "
 	    "    due_at = to_timestamp($2 / 1000.0) WHERE sync_id = $1::uuid AND is_paused";
-	const struct sync_timing timing = {sync->interval_ms, sync->cron, sync->time_zone,
-					   false};
+	const struct sync_timing timing = {
+	    .interval_ms = sync->interval_ms, .cron = sync->cron, .time_zone = sync->time_zone};
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct db_result *done;
 	int64_t now_ms, next_ms;
@@ -240,7 +249,8 @@ sync_set_timing(struct db *db, const struct sync *sync, const struct sync_timing
 {
 	static const char sql[] =
 	    "UPDATE nango.schedule SET interval_ms = $2, cron = $3, time_zone = $4, "
-	    "    is_overridden = $5, due_at = to_timestamp($6 / 1000.0) "
+	    "    is_overridden = $5, due_at = to_timestamp($6 / 1000.0), "
+	    "    missed = CASE WHEN $5 THEN missed ELSE $7::int2 END "
 	    "WHERE sync_id = $1::uuid";
 	int64_t now_ms, next_ms;
 
@@ -249,7 +259,8 @@ sync_set_timing(struct db *db, const struct sync *sync, const struct sync_timing
 	return db_exec(db, NULL, NULL, err, sql,
 		       DB_PARAMS(DB_TEXT(sync->id), DB_INTEGER(t->interval_ms),
 				 DB_TEXT(t->cron), DB_TEXT(t->time_zone),
-				 DB_BOOLEAN(t->is_overridden), DB_INTEGER(next_ms)));
+				 DB_BOOLEAN(t->is_overridden), DB_INTEGER(next_ms),
+				 DB_INTEGER(t->missed)));
 }
 
 /* The connection's row is locked, so that two at a time cannot both be the hundredth. */

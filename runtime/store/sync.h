@@ -30,7 +30,7 @@ struct sync {
  * Makes the schedules of an integration's connections (or of one: connection_row, 0 for all)
  * what wanted says: [{"name","interval_ms","cron","time_zone","missed","auto_start"}]. New ones
  * are due at once; those that are not wanted any more are deleted; their runs are the caller's
- * (engine/cancel). Variants follow their base; overridden schedules stay.
+ * (engine/cancel). Variants follow their base; overridden timings stay.
  */
 MUST_CHECK int sync_reconcile(struct db *db, int64_t integration_id, int64_t connection_row,
 			      const char *wanted_json, struct error *err);
@@ -63,6 +63,7 @@ struct sync_timing {
 	int64_t interval_ms;
 	const char *cron, *time_zone;
 	bool is_overridden;
+	enum schedule_missed missed; /* of the plugin; one that is overridden keeps its own */
 };
 MUST_CHECK int sync_set_timing(struct db *db, const struct sync *sync,
 			       const struct sync_timing *timing, struct error *err);

@@ -129,6 +129,21 @@ test("missed runs: one for all, none, or each", async (t) => {
   }
 });
 
+test("missed is the plugin's, whatever frequency a connection has", async (t) => {
+  const { nangod, connect } = await deployItems(t);
+  const missed = () => psql(nangod, "SELECT missed FROM nango.schedule t JOIN nango.sync s ON s.id = t.sync_id WHERE s.name = 'items'");
+  const edited = (policy) => buildItems(t, (text) => text.replace(/metadata: \{size: "integer\?"\}/, `$&\n    missed: ${policy}`));
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  await nangod.client.updateSyncConnectionFrequency(key, "items", "acme", "every 5m");
+  await nangod.deploy(await edited("all"), key);
+  assert.equal(await missed(), "2");
+  assert.equal((await nangod.status(key, "acme", "items")).frequency, "every 5m");
+  await psql(nangod, "UPDATE nango.schedule SET missed = 0"); // as an older version left it
+  await nangod.client.updateSyncConnectionFrequency(key, "items", "acme", null);
+  assert.equal(await missed(), "2");
+});
+
 test("a failing sync slows down, new credentials wake it, success forgets", async (t) => {
   const { nangod, connect } = await deployItems(t, { edit: (text) => text.replace("auto_start: false", "auto_start: true") });
   await connect({ metadata: { how: "fail" } });
