@@ -67,6 +67,21 @@ add_time_or_null(struct json_object *object, const char *key, int64_t ms)
 	json_add(object, key, ms == 0 ? NULL : text);
 }
 
+/* 0: never by itself. In a zone that this node does not know, what is known. */
+static int64_t
+next_run_ms(const struct sync *s)
+{
+	struct schedule schedule;
+	struct error ignored;
+
+	if (s->is_paused)
+		return 0;
+	if (schedule_init(&schedule, s->interval_ms, s->cron, s->time_zone, s->id, &ignored) <
+	    0)
+		return s->next_due_ms;
+	return schedule_put_off(&schedule, s->next_due_ms, s->failures);
+}
+
 static bool
 has_model(const struct spec_sync *sync, const char *model)
 {
@@ -122,7 +137,7 @@ status_json(struct call *call, const struct spec *spec, const struct sync *s,
 	json_add(out, "frequency",
 		 sync_frequency_text(call->mem, s->interval_ms, s->cron, s->time_zone));
 	add_time_or_null(out, "finishedAt", s->run_finished_ms);
-	add_time_or_null(out, "nextScheduledSyncAt", s->is_paused ? 0 : s->next_due_ms);
+	add_time_or_null(out, "nextScheduledSyncAt", next_run_ms(s));
 	json_add_integer(out, "consecutiveFailures", s->failures);
 	json_add(out, "latestExecutionStatus", execution_word(s));
 	json_add(out, "jobStatus", execution_word(s));

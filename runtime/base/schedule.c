@@ -131,6 +131,20 @@ count_missed(const struct schedule *s, int64_t due_ms, int64_t now_ms)
 	return count;
 }
 
+static bool
+is_slot(const struct schedule *s, int64_t at_ms)
+{
+	return schedule_next(s, at_ms - 1) == at_ms;
+}
+
+int64_t
+schedule_put_off(const struct schedule *s, int64_t due_ms, int64_t failures)
+{
+	if (!s->is_cron || failures <= SCHEDULE_FAILURES_FREE || is_slot(s, due_ms))
+		return due_ms;
+	return schedule_next(s, due_ms);
+}
+
 struct schedule_step
 schedule_step(const struct schedule *s, enum schedule_missed policy, int64_t due_ms,
 	      int64_t now_ms)
@@ -138,7 +152,7 @@ schedule_step(const struct schedule *s, enum schedule_missed policy, int64_t due
 	struct schedule_step step = {true, schedule_next(s, now_ms), 0};
 
 	if (policy == SCHEDULE_SKIP)
-		step.is_due = now_ms - due_ms <= SCHEDULE_SKIP_MS;
+		step.is_due = now_ms - due_ms <= SCHEDULE_SKIP_MS || !is_slot(s, due_ms);
 	if (policy == SCHEDULE_ALL)
 		step.missed = count_missed(s, due_ms, now_ms);
 	return step;

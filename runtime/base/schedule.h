@@ -51,7 +51,14 @@ MUST_CHECK int schedule_check_cron(const char *cron, const char *time_zone,
 /* The first slot after a moment of the database's clock. */
 int64_t schedule_next(const struct schedule *schedule, int64_t after_ms);
 
-/* What is to be done at now_ms about the slot due_ms that is over. */
+/*
+ * When a schedule that is due at due_ms runs, after so many failures in a row: then, but where
+ * a cron expression was put off to a moment that it does not name, at the next that it does.
+ */
+int64_t schedule_put_off(const struct schedule *schedule, int64_t due_ms, int64_t failures);
+
+/* What is to be done at now_ms about due_ms, which is over: a slot, or any other moment (a new
+ * sync is due at once), which was not missed however late it is. */
 struct schedule_step {
 	bool is_due;	 /* queue a run */
 	int64_t next_ms; /* the slot after now */

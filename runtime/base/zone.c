@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZONE_NAME_MAX 64
 #define ZONE_BYTES_MAX 65536
 #define ZONE_CHANGES_MAX 4096
 #define ZONES_MAX 1024 /* kept at a time: the tz database has about 600 */

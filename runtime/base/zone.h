@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ZONE_NAME_MAX 64 /* bytes */
+
 struct zone;
 
 /* Offsets hold in [since, until); INT64_MIN and INT64_MAX where there is no change. */

@@ -5,6 +5,7 @@
  * One look at a time: a tick that comes while a look is under way asks for another one after
  * it.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/job_internal.h"
 #include "engine/worker_internal.h"
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DUE_MAX 1000  /* schedules that one statement moves */
-#define DUE_ROUNDS 10 /* of such statements in one look */
+#define DUE_MAX 1000	 /* schedules that one statement moves */
+#define DUE_ROUNDS 10	 /* of such statements in one look */
+#define UNREAD_MS 600000 /* before a missing time zone is looked for again */
 
 /* What a look brings back to the loop. */
 struct look {
@@ -113,16 +115,35 @@ claim_all(struct look *look, struct db *control)
 	return 0;
 }
 
+/* Zones that were found missing are looked for again after a while: somebody may have brought
+ * them. */
+static size_t
+known_unread(struct worker *worker)
+{
+	if (clock_monotonic_ms() - worker->unread_ms >= UNREAD_MS) {
+		worker->unread_ms = clock_monotonic_ms();
+		worker->unread.count = 0;
+	}
+	return worker->unread.count;
+}
+
 static int
 move_schedules(struct look *look, struct db *control)
 {
+	struct sync_zones *unread = &look->worker->unread;
+	size_t known = known_unread(look->worker);
 	int64_t moved = DUE_MAX, queued, all = 0;
 
 	for (int i = 0; i < DUE_ROUNDS && moved == DUE_MAX; i++) {
-		if (sync_enqueue_due(control, DUE_MAX, &moved, &queued, &look->err) < 0)
+		if (sync_enqueue_due(control, DUE_MAX, unread, &moved, &queued, &look->err) < 0)
 			return -1;
 		all += queued;
 	}
+	for (; known < unread->count; known++)
+		log_warn("worker",
+			 "the tz database of this system has no zone \"%s\": what is due in it "
+			 "is left to other nodes",
+			 unread->names[known]);
 	if (all > 0)
 		notices_send(look->worker->node, "due");
 	look->is_full |= all > 0;

@@ -19,6 +19,8 @@ struct worker {
 	size_t jobs_count;
 	size_t preparing;
 	struct queue_front front; /* of claims; a pool thread's while is_looking */
+	struct sync_zones unread; /* a pool thread's while is_looking */
+	int64_t unread_ms;	  /* when they were looked for, all of them */
 	int64_t asked_ms;	  /* when leases were renewed last */
 	int64_t swept_all_ms;	  /* when a sweep began at the oldest run */
 	int64_t swept_to;	  /* run_sweep.settled; a pool thread's while is_sweeping */

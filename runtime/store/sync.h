@@ -81,9 +81,17 @@ MUST_CHECK int sync_wake(struct db *db, int64_t connection_row, struct error *er
 MUST_CHECK int sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,
 			    struct error *err);
 
-/* Queues what is due, at most limit; schedules move to their next slot. A transaction of its
- * own. *moved is how many were due. */
-MUST_CHECK int sync_enqueue_due(struct db *db, int64_t limit, int64_t *moved, int64_t *queued,
-				struct error *err);
+/* Time zones that a node's tz database lacks. Zeroed at first, and now and then, so that they
+ * are looked for again. */
+#define SYNC_ZONES_MAX 600 /* about as many as there are */
+struct sync_zones {
+	size_t count;
+	char names[SYNC_ZONES_MAX][ZONE_NAME_MAX + 1];
+};
+/* Queues what is due, at most limit; schedules move to their next slot, but for those in the
+ * zones of unread, to which those are added that are found to be missing. A transaction of its
+ * own. *moved is how many were moved. */
+MUST_CHECK int sync_enqueue_due(struct db *db, int64_t limit, struct sync_zones *unread,
+				int64_t *moved, int64_t *queued, struct error *err);
 
 #endif

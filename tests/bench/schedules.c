@@ -22,6 +22,7 @@ fail(const struct error *err)
 int
 main(int argc, char **argv)
 {
+	struct sync_zones unread = {0};
 	struct db_pool *pool;
 	struct error err;
 	struct db *db;
@@ -38,7 +39,7 @@ main(int argc, char **argv)
 	for (int i = 0; i < times; i++) {
 		int64_t begin = clock_monotonic_us();
 
-		if (sync_enqueue_due(db, 1000, &moved, &queued, &err) < 0)
+		if (sync_enqueue_due(db, 1000, &unread, &moved, &queued, &err) < 0)
 			return fail(&err);
 		printf("%s{\"us\":%" PRId64 ",\"moved\":%" PRId64 ",\"queued\":%" PRId64 "}",
 		       i == 0 ? "" : ",", clock_monotonic_us() - begin, moved, queued);

@@ -129,6 +129,14 @@ test("missed runs: one for all, none, or each", async (t) => {
   }
 });
 
+test("missed: skip: a new connection's first run is no slot that was missed", async (t) => {
+  const { nangod, connect } = await deployItems(t, { env: { NANGO_ROLES: "api" }, edit: (text) => text.replace(/metadata: \{size: "integer\?"\}/, "$&\n    missed: skip") });
+  await connect();
+  await jump(nangod, "2 minutes"); // the scheduler was away
+  await serve(t, nangod, { NANGO_ROLES: "scheduler,worker,api" });
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+});
+
 test("missed is the plugin's, whatever frequency a connection has", async (t) => {
   const { nangod, connect } = await deployItems(t);
   const missed = () => psql(nangod, "SELECT missed FROM nango.schedule t JOIN nango.sync s ON s.id = t.sync_id WHERE s.name = 'items'");
@@ -142,6 +150,44 @@ test("missed is the plugin's, whatever frequency a connection has", async (t) =>
   await psql(nangod, "UPDATE nango.schedule SET missed = 0"); // as an older version left it
   await nangod.client.updateSyncConnectionFrequency(key, "items", "acme", null);
   assert.equal(await missed(), "2");
+});
+
+test("a scheduler without a time zone leaves what is due in it to others, and says so", async (t) => {
+  const { nangod, connect } = await deployItems(t, { env: { NANGO_ROLES: "api" }, edit: (text) => text.replace("runs: every 1h", 'runs: {cron: "0 6 * * *", time_zone: Europe/Berlin}\n    missed: skip') });
+  await connect();
+  const due = () => psql(nangod, "SELECT t.due_at FROM nango.schedule t JOIN nango.sync s ON s.id = t.sync_id WHERE s.name = 'items'");
+  const before = await due();
+  const without = await serve(t, nangod, { NANGO_ROLES: "api,scheduler", TZDIR: "/nowhere" });
+  const told = () => without.log().match(/no zone "Europe\/Berlin": what is due in it is left to other nodes/g) ?? [];
+  await until(() => told().length > 0, () => without.log());
+  assert.equal(await due(), before);
+  await serve(t, nangod, { NANGO_ROLES: "api,scheduler,worker" });
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+  assert.equal(told().length, 1, "once, not with each look");
+});
+
+test("a failing cron sync keeps to its cron", async (t) => {
+  const hour = new Date(Date.now() + 5 * HOUR).getUTCHours();
+  const { nangod, connect } = await deployItems(t, { edit: (text) => text.replace("auto_start: false", "auto_start: true").replace(/(misbehave:[^]*?)runs: every 1h/, `$1runs: {cron: "*/10 ${hour} * * *"}`) });
+  await connect({ metadata: { how: "fail" } });
+  for (const sync of ["items", "misbehave"]) await nangod.settled(key, "acme", sync);
+  await psql(nangod, "UPDATE nango.schedule SET failures = 8 WHERE cron IS NOT NULL");
+  const before = await runs(nangod);
+  await nangod.ok("POST", "/sync/trigger", { body: { syncs: ["misbehave"], provider_config_key: key, connection_id: "acme" } });
+  await until(async () => (await runs(nangod)) === before + 1);
+  const status = await nangod.settled(key, "acme", "misbehave");
+  const next = Date.parse(status.nextScheduledSyncAt);
+  assert.deepEqual([status.consecutiveFailures, new Date(next).getUTCHours()], [9, hour]);
+  // When what it was put off to has come, it waits for that slot.
+  const due = () => psql(nangod, "SELECT date_part('epoch', due_at) * 1000 FROM nango.schedule WHERE cron IS NOT NULL").then(Number);
+  const putOff = await due();
+  assert.ok(putOff < next);
+  await psql(nangod, "UPDATE nango.schedule SET is_paused = true WHERE cron IS NULL");
+  await jump(nangod, `${Math.ceil(putOff - Date.now()) + 1000} milliseconds`);
+  await until(async () => (await due()) === next, due);
+  assert.equal(await runs(nangod), before + 1);
+  await jump(nangod, `${next - Date.now() + 1000} milliseconds`);
+  await until(async () => (await runs(nangod)) === before + 2, "the slot did not come");
 });
 
 test("a failing sync slows down, new credentials wake it, success forgets", async (t) => {

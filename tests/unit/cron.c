@@ -144,7 +144,9 @@ test_missed(void **state)
 		int64_t late_ms; /* behind the slot */
 		bool is_due;
 		int64_t missed;
+		int64_t off_ms; /* from a slot to what was due */
 	} cases[] = {
+	    {"what is no slot is not missed", SCHEDULE_SKIP, 1800000, true, 0, 1000},
 	    {"in time", SCHEDULE_ONE, 10, true, 0},
 	    {"five slots are one run", SCHEDULE_ONE, 5 * 3600000 + 10, true, 0},
 	    {"in time is not missed", SCHEDULE_SKIP, 10, true, 0},
@@ -164,13 +166,47 @@ test_missed(void **state)
 	assert_int_equal(schedule_init(&cron, 3600000, "0 * * * *", NULL, "a", &err), 0);
 	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
 		const struct schedule *s = i % 2 == 0 ? &interval : &cron;
-		int64_t due = schedule_next(s, from), now = due + cases[i / 2].late_ms;
+		int64_t due = schedule_next(s, from) + cases[i / 2].off_ms;
+		int64_t now = due + cases[i / 2].late_ms;
 		struct schedule_step step = schedule_step(s, cases[i / 2].policy, due, now);
 
 		if (step.is_due != cases[i / 2].is_due || step.missed != cases[i / 2].missed ||
 		    step.next_ms <= now || step.next_ms > now + 3600000)
 			fail_msg("%s: %d, %" PRId64, cases[i / 2].why, step.is_due,
 				 step.missed);
+	}
+}
+
+static void
+test_put_off(void **state)
+{
+	static const struct {
+		const char *why, *cron;
+		int64_t failures;
+		const char *due, *runs;
+	} cases[] = {
+	    {"a sync that does not fail runs when it is due", "0 6 * * *", 2,
+	     "2026-11-25T17:00:00Z", "2026-11-25T17:00:00Z"},
+	    {"one that does waits for the next slot", "0 6 * * *", 3, "2026-11-25T17:00:00Z",
+	     "2026-11-26T06:00:00Z"},
+	    {"a slot is a slot", "0 6 * * *", 3, "2026-11-25T06:00:00Z",
+	     "2026-11-25T06:00:00Z"},
+	    {"an interval is put off to any moment", NULL, 9, "2026-11-25T17:00:00.001Z",
+	     "2026-11-25T17:00:00.001Z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct schedule s;
+		struct error err;
+
+		/* One millisecond between slots: none is late. */
+		assert_int_equal(schedule_init(&s, cases[i].cron == NULL ? 3600000 : 1,
+					       cases[i].cron, NULL, "a", &err),
+				 0);
+		if (schedule_put_off(&s, ms(cases[i].due), cases[i].failures) !=
+		    ms(cases[i].runs))
+			fail_msg("%s", cases[i].why);
 	}
 }
 
@@ -183,6 +219,7 @@ main(void)
 	    cmocka_unit_test(test_spread),
 	    cmocka_unit_test(test_cron_is_late_by_seconds),
 	    cmocka_unit_test(test_missed),
+	    cmocka_unit_test(test_put_off),
 	};
 
 	return cmocka_run_group_tests_name("cron", tests, NULL, NULL);
