@@ -191,6 +191,7 @@ api_variant_delete(struct call *call, struct response *res, struct error *err)
 	struct json_object *body, *answer;
 	const char *name, *variant;
 	struct run_scope scope = {0};
+	struct cancelled cancelled;
 	struct sync *sync;
 	struct db *db;
 
@@ -205,8 +206,10 @@ api_variant_delete(struct call *call, struct response *res, struct error *err)
 	scope.sync_id = sync->id;
 	if (db_begin(db, err) < 0 || sync_lock(db, sync->id, err) < 0 ||
 	    sync_delete(db, sync->id, err) < 0 ||
-	    cancel_runs(call->node, db, &scope, "the variant was deleted", err) < 0 ||
-	    sync_forget_data(call, db, sync, true, err) < 0 || db_commit(db, err) < 0)
+	    cancel_begin(call->mem, call->node, db, &scope, "the variant was deleted",
+			 &cancelled, err) < 0 ||
+	    sync_forget_data(call, db, sync, true, err) < 0 ||
+	    cancel_end(call->node, db, &cancelled, err) < 0 || db_commit(db, err) < 0)
 		return -1;
 	worker_cancelled(call->node);
 	answer = json_object_new_object();

@@ -191,13 +191,16 @@ trigger_one(struct call *call, struct db *db, const struct sync *sync,
 	    const struct sync_target *t, struct error *err)
 {
 	const struct run_scope scope = {.sync_id = sync->id};
+	struct cancelled cancelled;
 	int64_t run_id;
 
 	if (!t->reset && !t->empty)
 		return sync_enqueue(db, sync->id, t->force_deletes, &run_id, err);
 	if (db_begin(db, err) < 0 || sync_lock(db, sync->id, err) < 0 ||
-	    cancel_runs(call->node, db, &scope, "the sync was reset", err) < 0 ||
+	    cancel_begin(call->mem, call->node, db, &scope, "the sync was reset", &cancelled,
+			 err) < 0 ||
 	    sync_forget_data(call, db, sync, t->empty, err) < 0 ||
+	    cancel_end(call->node, db, &cancelled, err) < 0 ||
 	    sync_enqueue(db, sync->id, t->force_deletes, &run_id, err) < 0)
 		return -1;
 	return db_commit(db, err);

@@ -13,7 +13,7 @@
 struct ending {
 	struct db *data;
 	TALLOC_CTX *mem;
-	const char *why;
+	const char *outcome; /* JSON: why */
 };
 
 /* What its pages committed is announced. (Cut in two by a crash, cleaning does it.) A run that
@@ -31,15 +31,13 @@ close_one(const struct ending *e, const struct run_queued *run, struct run_outco
 					       .outcome = "{}"};
 	struct fence fence;
 
-	if (fence_cancel(e->mem, e->data, run->connection_row, run->run_id, &fence, err) < 0 ||
+	if (fence_cancel(e->mem, e->data, run->connection_row, run->run_id, e->outcome, &fence,
+			 err) < 0 ||
 	    outcome_read(e->mem, &fence, out, err) < 0)
 		return -1;
 	out->run_id = run->run_id;
-	if (strcmp(fence.state, "cancelled") != 0)
-		return 0;
-	out->cause = cause_text(CAUSE_CANCELLED);
-	out->message = e->why;
-	return outbox_release(e->data, &release, err);
+	return strcmp(fence.state, "cancelled") == 0 ? outbox_release(e->data, &release, err)
+						     : 0;
 }
 
 static int
@@ -59,25 +57,41 @@ close_fences(struct node *node, struct ending *e, const struct run_queued *runs,
 }
 
 int
+cancel_begin(TALLOC_CTX *mem, struct node *node, struct db *control,
+	     const struct run_scope *scope, const char *why, struct cancelled *out,
+	     struct error *err)
+{
+	const struct run_outcome cancelled = {
+	    .cause = cause_text(CAUSE_CANCELLED), .code = "", .message = why};
+	struct ending ending = {.mem = mem, .outcome = outcome_json(mem, &cancelled)};
+	struct run_queued *runs;
+
+	if (queue_find(mem, control, scope, &runs, &out->count, err) < 0)
+		return -1;
+	out->outcomes = talloc_zero_array(mem, struct run_outcome, (unsigned)out->count + 1);
+	if (out->outcomes == NULL)
+		abort();
+	return close_fences(node, &ending, runs, out->count, out->outcomes, err);
+}
+
+int
+cancel_end(struct node *node, struct db *control, struct cancelled *cancelled,
+	   struct error *err)
+{
+	return queue_end_found(control, cancelled->outcomes, cancelled->count,
+			       node->config->failing_max_ms, err);
+}
+
+int
 cancel_runs(struct node *node, struct db *control, const struct run_scope *scope,
 	    const char *why, struct error *err)
 {
 	TALLOC_CTX *mem = talloc_new(NULL);
-	struct ending ending = {.mem = mem, .why = why};
-	struct run_outcome *outcomes = NULL;
-	struct run_queued *runs;
-	size_t count = 0;
-	int result = queue_lock(mem, control, scope, &runs, &count, err);
+	struct cancelled cancelled;
+	int result = cancel_begin(mem, node, control, scope, why, &cancelled, err);
 
-	if (result == 0) {
-		outcomes = talloc_zero_array(mem, struct run_outcome, (unsigned)count + 1);
-		if (outcomes == NULL)
-			abort();
-		result = close_fences(node, &ending, runs, count, outcomes, err);
-	}
 	if (result == 0)
-		result = queue_end_locked(control, outcomes, count,
-					  node->config->failing_max_ms, err);
+		result = cancel_end(node, control, &cancelled, err);
 	talloc_free(mem);
 	return result;
 }

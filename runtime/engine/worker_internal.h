@@ -12,6 +12,13 @@
 
 struct notices;
 
+/* What is written of runs that ended; each kind has a statement of its own under way. */
+enum writeoff_kind {
+	WRITEOFF_END,	/* they leave the queue, or go back to it */
+	WRITEOFF_USAGE, /* what they used here: the rest is another's */
+	WRITEOFF_KINDS
+};
+
 struct worker {
 	struct node *node;
 	struct loop_timer *tick, *heartbeat, *sweep;
@@ -24,9 +31,9 @@ struct worker {
 	int64_t asked_ms;	  /* when leases were renewed last */
 	int64_t swept_all_ms;	  /* when a sweep began at the oldest run */
 	int64_t swept_to;	  /* run_sweep.settled; a pool thread's while is_sweeping */
-	struct job *ended;	  /* to be written off, linked by next_ended */
-	bool is_looking, look_again, tick_again, is_beating, is_writing_off, is_sweeping,
-	    is_stopping;
+	struct job *ended[WRITEOFF_KINDS]; /* to be written off, linked by next_ended */
+	bool is_writing_off[WRITEOFF_KINDS];
+	bool is_looking, look_again, tick_again, is_beating, is_sweeping, is_stopping;
 	struct notices *notices;
 	loop_fn *stopped;
 	void *stopped_arg;

@@ -3,6 +3,9 @@
  * engine/writeoff -- runs that ended leave the queue. While one statement is under way those
  * that end meanwhile gather, and go together with the next: a lone run does not wait, ten
  * thousand do not commit one by one.
+ *
+ * What runs used that are not this node's any more is added on a thread of its own: who took
+ * such a run away may hold its row still, and no end of another run waits for that.
  */
 #include "base/log.h"
 #include "engine/worker_internal.h"
@@ -15,6 +18,7 @@ struct writeoff {
 	struct worker *worker;
 	struct job *jobs[BATCH_MAX];
 	size_t count;
+	enum writeoff_kind kind;
 	struct run_outcome outcomes[BATCH_MAX];
 	struct queue_return returns[BATCH_MAX];
 };
@@ -38,6 +42,19 @@ write_outcomes(struct writeoff *w, struct db *db, size_t count, struct error *er
 	return 0;
 }
 
+/* Each once, whatever becomes of the others. */
+static void
+write_usage(struct writeoff *w, struct db *db)
+{
+	struct error err;
+
+	for (size_t i = 0; i < w->count; i++)
+		if (queue_add_usage(db, w->jobs[i]->claim.run_id, &w->jobs[i]->outcome.used,
+				    &err) < 0)
+			log_warn("worker", "%s: what it used is not added: %s",
+				 w->jobs[i]->label, err.message);
+}
+
 static int
 write_batch(struct writeoff *w, struct db *db, struct error *err)
 {
@@ -48,7 +65,7 @@ write_batch(struct writeoff *w, struct db *db, struct error *err)
 
 		if (job->after == JOB_COMPLETE)
 			w->outcomes[outcomes++] = job->outcome;
-		else if (job->after == JOB_RETURN)
+		else
 			w->returns[returns++] = (struct queue_return){
 			    .run_id = job->claim.run_id,
 			    .token = job->claim.token,
@@ -57,8 +74,6 @@ write_batch(struct writeoff *w, struct db *db, struct error *err)
 			    .is_free =
 				job->is_parked || cause_fits(job->end.cause, CAUSE_CANCELLED),
 			    .used = job->outcome.used};
-		else if (queue_add_usage(db, job->claim.run_id, &job->outcome.used, err) < 0)
-			return -1;
 	}
 	if (write_outcomes(w, db, outcomes, err) < 0)
 		return -1;
@@ -103,7 +118,9 @@ write_in_pool(void *arg)
 			 "taken up again): %s",
 			 w->count, err.message);
 	} else {
-		if (write_batch(w, db, &err) < 0) {
+		if (w->kind == WRITEOFF_USAGE) {
+			write_usage(w, db);
+		} else if (write_batch(w, db, &err) < 0) {
 			db_release(db);
 			db = NULL;
 			if (db_acquire(node->control, &db, &err) == 0)
@@ -115,23 +132,25 @@ write_in_pool(void *arg)
 }
 
 static void
-write_off(struct worker *worker)
+write_off(struct worker *worker, enum writeoff_kind kind)
 {
+	struct job **ended = &worker->ended[kind];
 	struct writeoff *w;
 
-	if (worker->is_writing_off || worker->ended == NULL)
+	if (worker->is_writing_off[kind] || *ended == NULL)
 		return;
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		abort();
 	w->worker = worker;
-	while (worker->ended != NULL && w->count < BATCH_MAX) {
-		struct job *job = worker->ended;
+	w->kind = kind;
+	while (*ended != NULL && w->count < BATCH_MAX) {
+		struct job *job = *ended;
 
-		worker->ended = job->next_ended;
+		*ended = job->next_ended;
 		w->jobs[w->count++] = job;
 	}
-	worker->is_writing_off = true;
+	worker->is_writing_off[kind] = true;
 	if (pool_submit(worker->node->worker_pool, write_in_pool, w) < 0)
 		written(w); /* their leases run out, and another look finds them */
 }
@@ -141,12 +160,13 @@ written(void *arg)
 {
 	struct writeoff *w = arg;
 	struct worker *worker = w->worker;
+	enum writeoff_kind kind = w->kind;
 
-	worker->is_writing_off = false;
+	worker->is_writing_off[kind] = false;
 	for (size_t i = 0; i < w->count; i++)
 		worker_job_freed(w->jobs[i]);
 	free(w);
-	write_off(worker);
+	write_off(worker, kind);
 	worker_maybe_stopped(worker);
 }
 
@@ -154,14 +174,15 @@ void
 writeoff_add(struct job *job)
 {
 	struct worker *worker = job->node->worker;
+	enum writeoff_kind kind = job->after == JOB_ADD_USAGE ? WRITEOFF_USAGE : WRITEOFF_END;
 
 	job->is_written_off = true; /* its lease is not renewed: the row is about to go */
-	if (job->after == JOB_ADD_USAGE && job->outcome.used.requests == 0 &&
+	if (kind == WRITEOFF_USAGE && job->outcome.used.requests == 0 &&
 	    job->outcome.used.max_rss_kb == 0) { /* it never ran */
 		worker_job_freed(job);
 		return;
 	}
-	job->next_ended = worker->ended;
-	worker->ended = job;
-	write_off(worker);
+	job->next_ended = worker->ended[kind];
+	worker->ended[kind] = job;
+	write_off(worker, kind);
 }

@@ -122,19 +122,21 @@ fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token
 
 int
 fence_cancel(TALLOC_CTX *mem, struct db *db, int64_t connection_row, int64_t run_id,
-	     struct fence *out, struct error *err)
+	     const char *outcome, struct fence *out, struct error *err)
 {
 	static const char sql[] =
-	    "INSERT INTO nango_data.fence AS f (connection_id, run_id, token, state) "
-	    "VALUES ($1, $2, 0, 'cancelled') "
+	    "INSERT INTO nango_data.fence AS f (connection_id, run_id, token, state, outcome) "
+	    "VALUES ($1, $2, 0, 'cancelled', $3) "
 	    "ON CONFLICT (connection_id, run_id) DO UPDATE SET "
 	    "    state = CASE f.state WHEN 'open' THEN 'cancelled' ELSE f.state END, "
+	    "    outcome = CASE f.state WHEN 'open' THEN excluded.outcome ELSE f.outcome END, "
 	    "    updated_at = nango_data.clock_now() "
 	    "RETURNING token, state, pages, result, outcome";
 	struct db_result *found;
 
 	if (db_exec(db, mem, &found, err, sql,
-		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id))) < 0)
+		    DB_PARAMS(DB_INTEGER(connection_row), DB_INTEGER(run_id),
+			      DB_TEXT(outcome))) < 0)
 		return -1;
 	read_fence(out, found, 0);
 	return 0;

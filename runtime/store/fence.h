@@ -45,10 +45,11 @@ struct fence_end {
 MUST_CHECK int fence_close(struct db *db, int64_t connection_row, int64_t run_id, int64_t token,
 			   const struct fence_end *end, struct error *err);
 
-/* Closes it whatever the token (pause, cancel), unless it is closed already, and reads it: a
- * run that had ended keeps its outcome. */
+/* Closes it with an outcome whatever the token (pause, cancel), unless it is closed already,
+ * and reads it: a run that had ended keeps its outcome. */
 MUST_CHECK int fence_cancel(TALLOC_CTX *mem, struct db *db, int64_t connection_row,
-			    int64_t run_id, struct fence *out, struct error *err);
+			    int64_t run_id, const char *outcome, struct fence *out,
+			    struct error *err);
 
 /* Those of several runs, in the same order; open and without a page where there is none. */
 struct fence_key {

@@ -121,20 +121,25 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 		size_t held_count, int64_t lease_ms, struct queue_gone **out, size_t *count,
 		struct error *err)
 {
+	/* What was not moved is held by somebody or gone. The subquery is asked for those few
+	 * only: EXISTS would be hashed, the whole queue for each beat. */
 	static const char sql[] =
 	    "WITH mine AS MATERIALIZED ("
 	    "    SELECT *, set_config('synchronous_commit', 'off', true) "
 	    "    FROM unnest($1::int8[], $2::int8[]) m(run_id, token)), "
 	    "held AS MATERIALIZED ("
 	    "    SELECT q.run_id FROM nango.queue q JOIN mine m USING (run_id) "
-	    "    WHERE q.token = m.token AND q.is_claimed ORDER BY q.run_id FOR UPDATE OF q), "
+	    "    WHERE q.token = m.token AND q.is_claimed ORDER BY q.run_id "
+	    "    FOR UPDATE OF q SKIP LOCKED), "
 	    "moved AS ("
 	    "    UPDATE nango.queue q SET "
 	    "        due_at = (SELECT nango.clock_now()) + $3 * interval '1 millisecond' "
 	    "    FROM held h WHERE q.run_id = h.run_id RETURNING q.run_id) "
 	    "SELECT m.run_id, m.token, EXISTS (SELECT FROM nango.run r "
 	    "    WHERE r.id = m.run_id AND r.state = 'cancelled') "
-	    "FROM mine m WHERE m.run_id NOT IN (SELECT run_id FROM moved)";
+	    "FROM mine m WHERE m.run_id NOT IN (SELECT run_id FROM moved) "
+	    "AND (SELECT q.run_id FROM nango.queue q WHERE q.run_id = m.run_id "
+	    "    AND q.token = m.token AND q.is_claimed) IS NULL";
 	struct buf ids, tokens;
 	struct db_result *found;
 	struct queue_gone *gone;
@@ -163,25 +168,25 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 }
 
 /* A run and a sync have indexes; the others read their environment's part of the queue. */
-#define LOCKED "SELECT q.run_id, q.connection_id FROM nango.queue q WHERE "
-#define IN_ORDER " ORDER BY q.run_id FOR UPDATE OF q"
+#define QUEUED "SELECT q.run_id, q.connection_id FROM nango.queue q WHERE "
+#define IN_ORDER " ORDER BY q.run_id"
 
-static const char lock_run[] = LOCKED "q.run_id = $1::int8" IN_ORDER;
-static const char lock_sync[] = LOCKED "q.sync_id = $1::uuid" IN_ORDER;
-static const char lock_connection[] =
-    LOCKED "q.environment_id = (SELECT c.environment_id FROM nango.connection c "
+static const char of_run[] = QUEUED "q.run_id = $1::int8" IN_ORDER;
+static const char of_sync[] = QUEUED "q.sync_id = $1::uuid" IN_ORDER;
+static const char of_connection[] =
+    QUEUED "q.environment_id = (SELECT c.environment_id FROM nango.connection c "
 	   "    WHERE c.id = $1::int8) AND q.connection_id = $1" IN_ORDER;
-static const char lock_integration[] =
-    LOCKED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
+static const char of_integration[] =
+    QUEUED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
 	   "    WHERE i.id = $1::int8) AND q.integration_id = $1" IN_ORDER;
-static const char lock_deleted[] =
-    LOCKED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
+static const char of_deleted[] =
+    QUEUED "q.environment_id = (SELECT i.environment_id FROM nango.integration i "
 	   "    WHERE i.id = $1::int8) AND q.integration_id = $1 "
 	   "AND EXISTS (SELECT FROM nango.sync s "
 	   "    WHERE s.id = q.sync_id AND s.deleted_at IS NOT NULL)" IN_ORDER;
 
 int
-queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
+queue_find(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
 	   struct run_queued **out, size_t *count, struct error *err)
 {
 	const struct {
@@ -189,11 +194,11 @@ queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
 		const char *sql;
 		struct db_param which;
 	} rows[] = {
-	    {scope->run_id != 0, lock_run, DB_INTEGER(scope->run_id)},
-	    {scope->sync_id != NULL, lock_sync, DB_TEXT(scope->sync_id)},
-	    {scope->connection_row != 0, lock_connection, DB_INTEGER(scope->connection_row)},
-	    {scope->integration_id != 0, lock_integration, DB_INTEGER(scope->integration_id)},
-	    {scope->deleted_syncs_of != 0, lock_deleted, DB_INTEGER(scope->deleted_syncs_of)},
+	    {scope->run_id != 0, of_run, DB_INTEGER(scope->run_id)},
+	    {scope->sync_id != NULL, of_sync, DB_TEXT(scope->sync_id)},
+	    {scope->connection_row != 0, of_connection, DB_INTEGER(scope->connection_row)},
+	    {scope->integration_id != 0, of_integration, DB_INTEGER(scope->integration_id)},
+	    {scope->deleted_syncs_of != 0, of_deleted, DB_INTEGER(scope->deleted_syncs_of)},
 	};
 	struct db_result *found;
 	struct run_queued *list;

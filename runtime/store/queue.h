@@ -78,7 +78,8 @@ struct queue_gone {
 	int64_t run_id, token; /* as it was held: the run may have been claimed anew since */
 	bool is_cancelled;     /* by a person or a deletion; otherwise lost to another node */
 };
-/* Renews the leases; gives back those that are gone. */
+/* Renews the leases; gives back those that are gone. A row that somebody holds is left to the
+ * next beat: waiting for it would cost all the others theirs. */
 MUST_CHECK int queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 			       size_t held_count, int64_t lease_ms, struct queue_gone **out,
 			       size_t *count, struct error *err);
@@ -127,11 +128,12 @@ struct run_scope {
 struct run_queued {
 	int64_t run_id, connection_row;
 };
-/* Locks their rows until the transaction's end. */
-MUST_CHECK int queue_lock(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
+/* Locks nothing: who held their rows while something waits would hold up all their node's. */
+MUST_CHECK int queue_find(TALLOC_CTX *mem, struct db *db, const struct run_scope *scope,
 			  struct run_queued **out, size_t *count, struct error *err);
-/* Ends locked ones, whatever their token, durably. Sorts the outcomes. */
-MUST_CHECK int queue_end_locked(struct db *db, struct run_outcome *outcomes, size_t count,
-				int64_t quiet_max_ms, struct error *err);
+/* Ends those of them that are there still, whatever their token, durably. Their fences were
+ * closed, and the caller's COMMIT is near. Sorts the outcomes. */
+MUST_CHECK int queue_end_found(struct db *db, struct run_outcome *outcomes, size_t count,
+			       int64_t quiet_max_ms, struct error *err);
 
 #endif

@@ -179,8 +179,8 @@ queue_complete(struct db *db, struct run_outcome *outcomes, size_t count, int64_
 }
 
 int
-queue_end_locked(struct db *db, struct run_outcome *outcomes, size_t count,
-		 int64_t quiet_max_ms, struct error *err)
+queue_end_found(struct db *db, struct run_outcome *outcomes, size_t count, int64_t quiet_max_ms,
+		struct error *err)
 {
 	size_t held;
 

@@ -37,25 +37,93 @@ const gone = (nangod) => nangod.log().match(/run \d+ \(items of [^)]*\): the lea
 test("a heartbeat that comes late does not end the run's next attempt", async (t) => {
   const { nangod, provider, connect } = await deployItems(t, { env: { NANGO_LEASE_MS: "600000" } });
   const gates = gated(provider);
-  for (const [at, id] of ["first", "acme"].entries()) {
-    await connect({ id });
-    await until(() => gates.length === at + 1, () => nangod.log());
-  }
-  const [first, acme] = (await psql(nangod, "SELECT run_id FROM nango.queue ORDER BY run_id")).split("\n");
-  // The beat takes rows in the order of their ids: it holds still before it comes to the second.
-  await whileLocked(nangod, `SELECT FROM nango.queue WHERE run_id = ${first} FOR UPDATE`, async () => {
+  await connect();
+  await until(() => gates.length === 1, () => nangod.log());
+  const run = await psql(nangod, "SELECT run_id FROM nango.queue");
+  // The beat, which asks for the first attempt, holds still: it reads the history.
+  await whileLocked(nangod, "LOCK TABLE nango.run IN ACCESS EXCLUSIVE MODE", async () => {
     await beat(nangod);
     await until(async () => (await waiting(nangod, BEAT)) === 1, "no heartbeat came");
-    await due(nangod, `run_id = ${acme}`);
-    await until(() => gates.length === 3, () => nangod.log());
+    await due(nangod, "true");
+    await until(() => gates.length === 2, () => nangod.log());
   });
   await until(() => gone(nangod).length > 0, () => nangod.log());
-  gates[2]();
+  gates[1]();
   await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.run")) === "1", () => nangod.log());
-  assert.equal(await psql(nangod, `SELECT attempts || state FROM nango.run WHERE id = ${acme}`), "2success");
+  assert.equal(await psql(nangod, `SELECT attempts || state FROM nango.run WHERE id = ${run}`), "2success");
   assert.equal(gone(nangod).length, 1, "the first attempt, and only that, lost its lease");
-  gates[0]();
-  assert.equal((await nangod.settled(key, "first", "items")).status, "SUCCESS");
+});
+
+/** Two runs under way, the second ones of acme and other; their leases of ten minutes end in one. */
+async function twoRuns(t) {
+  const it = await deployItems(t, { env: { NANGO_LEASE_MS: "600000" } });
+  for (const id of ["acme", "other"]) {
+    await it.connect({ id });
+    await it.nangod.settled(key, id, "items");
+  }
+  const gates = gated(it.provider);
+  for (const [at, id] of ["acme", "other"].entries()) {
+    await it.trigger({ connection_id: id });
+    await until(() => gates.length === at + 1, () => it.nangod.log());
+  }
+  const run = async (id) => psql(it.nangod, `SELECT run_id FROM nango.queue q JOIN nango.connection c ON c.id = q.connection_id WHERE c.connection_id = '${id}'`);
+  await psql(it.nangod, "UPDATE nango.queue SET due_at = nango.clock_now() + interval '1 minute'");
+  const renewed = (id) => psql(it.nangod, `SELECT count(*) FROM nango.queue WHERE run_id = ${id} AND due_at > nango.clock_now() + interval '9 minutes'`).then(Number);
+  return { ...it, gates, acme: await run("acme"), other: await run("other"), run, renewed };
+}
+
+test("a run whose row somebody holds is neither renewed nor lost, and costs no other its lease", async (t) => {
+  const { nangod, gates, acme, other, renewed } = await twoRuns(t);
+  await whileLocked(nangod, `SELECT FROM nango.queue WHERE run_id = ${acme} FOR UPDATE`, async () => {
+    await beat(nangod);
+    await until(async () => (await renewed(other)) === 1, "the other lease was not renewed");
+    assert.equal(await renewed(acme), 0);
+  });
+  await beat(nangod);
+  await until(async () => (await renewed(acme)) === 1, "the next beat did not renew it");
+  for (const open of gates) open();
+  for (const id of ["acme", "other"]) assert.equal((await nangod.settled(key, id, "items")).status, "SUCCESS");
+  assert.equal(await psql(nangod, "SELECT string_agg(attempts || state, ' ') FROM nango.run"), "1success 1success 1success 1success");
+  assert.deepEqual(gone(nangod), []);
+});
+
+test("a reset that waits keeps no lease from being renewed and no run from ending", async (t) => {
+  const { nangod, trigger, gates, acme, other, run, renewed } = await twoRuns(t);
+  let reset;
+  await whileLocked(nangod, "SELECT FROM nango_data.checkpoint WHERE connection_id = (SELECT id FROM nango.connection WHERE connection_id = 'acme') FOR UPDATE", async () => {
+    reset = trigger({ opts: { reset: true, emptyCache: true } });
+    await until(async () => (await waiting(nangod, "")) === 1, "the reset does not wait");
+    await beat(nangod);
+    await until(async () => (await renewed(other)) === 1, "the other lease was not renewed");
+    assert.equal(await renewed(acme), 1, "it is acme's until it is ended");
+    // What the run used whose fence is closed is added, and the other one ends.
+    gates[0]();
+    await until(async () => (await psql(nangod, `SELECT requests FROM nango.queue WHERE run_id = ${acme}`)) !== "", () => nangod.log());
+    gates[1]();
+    await until(async () => (await run("other")) === "", "the other run did not leave the queue");
+    // Whoever claims what is left of it only writes it off, and says why it ended.
+    await due(nangod, `run_id = ${acme}`);
+    await until(async () => (await psql(nangod, `SELECT state || cause || message FROM nango.run WHERE id = ${acme}`)) === "cancelledcancelledthe sync was reset", () => nangod.log());
+    assert.equal(gates.length, 2, "it was not begun again");
+    assert.equal(await run("acme"), "", "and no new run comes before the old records are gone");
+  });
+  await reset;
+  await until(() => gates.length === 3, () => nangod.log());
+  gates[2]();
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+  assert.equal(await psql(nangod, `SELECT string_agg(attempts || state, ' ' ORDER BY id) FROM nango.run WHERE id >= ${acme}`), "2cancelled 1success 1success");
+});
+
+test("what a run used whose row somebody holds is added later; others end meanwhile", async (t) => {
+  const { nangod, gates, acme, run } = await twoRuns(t);
+  await psql(nangod, `UPDATE nango_data.fence SET state = 'cancelled' WHERE run_id = ${acme}`);
+  await whileLocked(nangod, `SELECT FROM nango.queue WHERE run_id = ${acme} FOR UPDATE`, async () => {
+    gates[0]();
+    await until(async () => (await waiting(nangod, "UPDATE nango.queue q SET requests")) === 1, () => nangod.log());
+    gates[1]();
+    await until(async () => (await run("other")) === "", "the other run did not leave the queue");
+  });
+  await until(async () => Number(await psql(nangod, `SELECT requests FROM nango.queue WHERE run_id = ${acme}`)) > 0, () => nangod.log());
 });
 
 /** Beats until one was sent, answered and heeded that began after this call. */

@@ -327,7 +327,7 @@ test_fence(void **state)
 	assert_false(count_page(db, 5, 2)); /* the old token is out */
 	assert_true(count_page(db, 6, 2));
 	assert_int_equal(fence_raise(mem, db, 1, 10, 5, &fence, &err), -1); /* and stays out */
-	assert_int_equal(fence_cancel(mem, db, 1, 10, &fence, &err), 0);
+	assert_int_equal(fence_cancel(mem, db, 1, 10, "{}", &fence, &err), 0);
 	assert_string_equal(fence.state, "cancelled");
 	assert_int_equal(fence.pages, 2);
 	assert_false(count_page(db, 6, 3));
@@ -335,7 +335,7 @@ test_fence(void **state)
 	/* One that ended keeps its state. */
 	assert_int_equal(fence_raise(mem, db, 1, 11, 7, &fence, &err), 0);
 	assert_int_equal(fence_close(db, 1, 11, 7, &nothing, &err), 0);
-	assert_int_equal(fence_cancel(mem, db, 1, 11, &fence, &err), 0);
+	assert_int_equal(fence_cancel(mem, db, 1, 11, "{}", &fence, &err), 0);
 	assert_string_equal(fence.state, "success");
 	/* One that a crash took pages from is not closed. */
 	assert_int_equal(fence_raise(mem, db, 1, 12, 8, &fence, &err), 0);
