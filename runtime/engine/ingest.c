@@ -227,8 +227,7 @@ is_quiet(const struct commit *c)
 static void
 note_page(struct commit *c)
 {
-	if (!c->is_told)
-		ahead_tell(c);
+	ahead_end(c);
 	for (size_t i = 0; i < c->batches_count; i++) {
 		struct batch *batch = &c->batches[i];
 		struct ingest_model *model = batch->model;

@@ -81,12 +81,10 @@ put_list(struct ingest_model *model, const struct ingest_list *list)
 	}
 }
 
-void
-ahead_tell(struct commit *c)
+/* The mutex is held, as in all that follows. */
+static void
+note(struct commit *c)
 {
-	struct ingest *in = c->ingest;
-
-	pthread_mutex_lock(&in->mutex);
 	for (size_t i = 0; i < c->batches_count; i++) {
 		struct batch *batch = &c->batches[i];
 
@@ -96,12 +94,41 @@ ahead_tell(struct commit *c)
 		put_list(batch->model, &batch->deleted);
 		batch->model->head = batch->after;
 	}
-	c->is_told = true;
-	if (only_adds(c))
-		in->told = c->number; /* one that does will follow, most likely */
-	in->decided = c->number;
-	pthread_cond_signal(&in->has_decided);
-	pthread_mutex_unlock(&in->mutex);
+	c->is_noted = true;
+}
+
+static void
+decide(struct commit *c, int64_t told)
+{
+	c->ingest->told = told;
+	c->ingest->decided = c->number;
+	pthread_cond_signal(&c->ingest->has_decided);
+}
+
+void
+ahead_tell(struct commit *c)
+{
+	pthread_mutex_lock(&c->ingest->mutex);
+	if (only_adds(c)) { /* and one that does will follow, most likely */
+		note(c);
+		decide(c, c->number);
+	} else {
+		decide(c, 0);
+	}
+	pthread_mutex_unlock(&c->ingest->mutex);
+}
+
+static void
+forget(struct commit *c)
+{
+	for (size_t i = 0; i < c->batches_count; i++) {
+		struct ingest_model *model = c->batches[i].model;
+
+		model->head = c->batches[i].before;
+		manifest_free(model->manifest); /* it can be loaded again */
+		model->manifest = NULL;
+	}
+	c->is_noted = false;
 }
 
 void
@@ -111,29 +138,30 @@ ahead_withdraw(struct commit *c)
 	struct db *db = NULL;
 
 	pthread_mutex_lock(&in->mutex);
-	in->told = 0;
-	in->decided = c->number;
-	pthread_cond_signal(&in->has_decided);
+	decide(c, 0);
 	if (in->ahead != NULL) {
 		db = in->ahead->ahead;
 		in->ahead->ahead = NULL;
 		in->ahead = NULL;
 	}
-	for (size_t i = 0; c->is_told && i < c->batches_count; i++) {
-		struct ingest_model *model = c->batches[i].model;
-
-		model->head = c->batches[i].before;
-		manifest_free(model->manifest); /* it can be loaded again */
-		model->manifest = NULL;
-	}
-	c->is_told = false;
+	if (c->is_noted)
+		forget(c);
 	pthread_mutex_unlock(&in->mutex);
 	db_release(db);
 }
 
+void
+ahead_end(struct commit *c)
+{
+	pthread_mutex_lock(&c->ingest->mutex);
+	if (!c->is_noted)
+		note(c);
+	pthread_mutex_unlock(&c->ingest->mutex);
+}
+
 /* ---- the page behind it ---- */
 
-/* The mutex is held. What the page is to what the one before it told. */
+/* What the page is to what the one before it told. */
 static bool
 look_at(struct commit *c)
 {

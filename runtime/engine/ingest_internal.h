@@ -83,7 +83,7 @@ struct commit {
 	int64_t number;	  /* of the pages that were begun */
 	struct db *ahead; /* the transaction in which it was written before its turn, or NULL */
 	bool is_written;  /* its records are, in the transaction under way */
-	bool is_told;
+	bool is_noted;	  /* in what is known of the datasets */
 };
 
 /* ---- ingest.c ---- */
@@ -170,6 +170,7 @@ void ahead_begin(struct commit *c);
 void ahead_tell(struct commit *c);
 /* It is not, or not any more; may be called again. */
 void ahead_withdraw(struct commit *c);
+void ahead_end(struct commit *c); /* it is in */
 /* On the thread that prepared the page, while `behind`, the number of the one before it, is
  * stored. */
 void ahead_try(struct commit *c, int64_t behind);
