@@ -262,7 +262,6 @@ page_in(struct commit *c, struct error *err)
 {
 	const struct db_work quiet = {
 	    .run = commit_quietly, .resolve = commit_resolve, .arg = c};
-
 	int result = 0;
 
 	ahead_begin(c);
