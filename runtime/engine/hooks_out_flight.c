@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MAX 1048576 /* bytes of a receiver's answer, which nobody reads */
+#define ANSWER_MAX \
+	65536 /* bytes of a receiver's answer, which nobody reads: then it is cut off */
 #define HOUR_MS INT64_C(3600000)
 
 void
@@ -111,6 +112,7 @@ hooks_flight_begin(struct hooks_out *hooks, struct hooks_delivery *d)
 					      .body_length = strlen(d->body),
 					      .timeout_ms = config->webhook_timeout_ms,
 					      .response_max = ANSWER_MAX,
+					      .head_is_enough = true,
 					      .group = group};
 
 	if (hooks->is_stopping) {

@@ -183,6 +183,7 @@ http_client_send(struct http_client *client, const struct http_outgoing *request
 	call->waits_apart = request->queue_ms > 0;
 	call->deadline_ms =
 	    clock_monotonic_ms() + (call->waits_apart ? request->queue_ms : call->timeout_ms);
+	call->head_is_enough = request->head_is_enough;
 	call->response_max =
 	    request->response_max > 0 ? request->response_max : HTTP_CLIENT_BODY_MAX;
 	call->method = talloc_strdup(call, request->method);

@@ -43,7 +43,8 @@ struct http_outgoing {
 	size_t body_length;
 	int64_t timeout_ms; /* whole exchange; 0: 30,000 */
 	int64_t queue_ms; /* may wait so long for its turn before that; 0: within timeout_ms */
-	size_t response_max;		       /* bytes; 0: HTTP_CLIENT_BODY_MAX */
+	size_t response_max; /* bytes; 0: HTTP_CLIENT_BODY_MAX */
+	bool head_is_enough; /* it is answered with its head, whatever becomes of the body */
 	const char *certificate, *private_key; /* PEM, for mutual TLS; NULL: none */
 	const char *group;		       /* who asks, for fairness; NULL: one group */
 };

@@ -56,6 +56,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	if (n >= 5 && memcmp(data, "HTTP/", 5) == 0) {
 		buf_reset(&call->head);
 		call->head_fields = 0;
+		call->has_head = false;
 		return n;
 	}
 	while (length > 0 && (data[length - 1] == '\r' || data[length - 1] == '\n'))
@@ -65,6 +66,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 		call->is_too_large = true;
 		return 0;
 	}
+	call->has_head |= length == 0;
 	if (length == 0 || memchr(data, ':', length) == NULL ||
 	    memchr(data, '\0', length) != NULL)
 		return n;
@@ -426,7 +428,7 @@ call_ended(struct http_call *call, CURLcode code)
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
 	answer.was_sent = sent > 0;
-	if (code == CURLE_OK) {
+	if (code == CURLE_OK || (call->head_is_enough && call->has_head && status >= 200)) {
 		answer.status = (int)status;
 		answer.headers = make_fields(call);
 		answer.body = call->answer.data;

@@ -49,6 +49,7 @@ struct http_call {
 	size_t body_length, response_max;
 	int64_t deadline_ms, timeout_ms;
 	bool waits_apart; /* for its turn: the time-out begins with it */
+	bool head_is_enough, has_head;
 	bool is_over, is_refused, is_too_large, is_repeat;
 	char why[ADDRESS_WHY_MAX]; /* it is refused */
 	int attempts;
