@@ -129,6 +129,25 @@ test("missed runs: one for all, none, or each", async (t) => {
   }
 });
 
+test("missed: all: what is owed follows a run that was cancelled, too", async (t) => {
+  const { nangod, provider, connect, trigger } = await deployItems(t, { edit: (text) => text.replace(/metadata: \{size: "integer\?"\}/, "$&\n    missed: all") });
+  await connect();
+  await nangod.settled(key, "acme", "items");
+  const gate = Promise.withResolvers();
+  provider.reply("GET /items", () => gate.promise);
+  await trigger();
+  await until(async () => (await psql(nangod, "SELECT count(*) FROM nango.queue WHERE is_claimed")) === "1");
+  await psql(nangod, "UPDATE nango.clock SET offset_by = '150 minutes'; UPDATE nango.queue SET due_at = due_at + interval '150 minutes'");
+  const owed = () => psql(nangod, "SELECT owed FROM nango.schedule t JOIN nango.sync s ON s.id = t.sync_id WHERE s.name = 'items'").then(Number);
+  const missed = await until(owed, "nothing is owed");
+  provider.reply("GET /items", { json: [] });
+  await nangod.ok("POST", `/runs/${await psql(nangod, "SELECT run_id FROM nango.queue")}/cancel`);
+  gate.resolve({ json: [] });
+  await until(async () => (await runs(nangod)) === 2 + missed, async () => `${await runs(nangod)} runs`);
+  assert.equal((await nangod.settled(key, "acme", "items")).status, "SUCCESS");
+  assert.deepEqual([await owed(), await runs(nangod)], [0, 2 + missed]);
+});
+
 test("missed: skip: a new connection's first run is no slot that was missed", async (t) => {
   const { nangod, connect } = await deployItems(t, { env: { NANGO_ROLES: "api" }, edit: (text) => text.replace(/metadata: \{size: "integer\?"\}/, "$&\n    missed: skip") });
   await connect();
