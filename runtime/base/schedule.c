@@ -41,6 +41,22 @@ schedule_init(struct schedule *out, int64_t interval_ms, const char *cron,
 	return zone_find(time_zone == NULL ? "UTC" : time_zone, &out->zone, err);
 }
 
+/* Whether two that follow each other are set, the last and the first included. */
+static bool
+has_neighbours(uint64_t bits, int count)
+{
+	return (bits & bits >> 1) != 0 || ((bits & 1) != 0 && (bits >> (count - 1) & 1) != 0);
+}
+
+/* Whether a minute may follow another one: of an hour, or the last of one and the first of the
+ * next. */
+static bool
+has_next_minute(const struct cron *cron)
+{
+	return (cron->minutes & cron->minutes >> 1) != 0 ||
+	       (has_neighbours(cron->minutes, 60) && has_neighbours(cron->hours, 24));
+}
+
 /* Two seconds of one minute, or of one minute and the next, that are under 30 apart. */
 static bool
 is_too_often(const struct cron *cron)
@@ -56,7 +72,7 @@ is_too_often(const struct cron *cron)
 			first = s;
 		last = s;
 	}
-	return first != last && first + 60 - last < 30;
+	return first != last && first + 60 - last < 30 && has_next_minute(cron);
 }
 
 int

@@ -210,6 +210,36 @@ test_put_off(void **state)
 	}
 }
 
+static void
+test_too_often(void **state)
+{
+	static const struct {
+		const char *why, *cron;
+		bool is_allowed;
+	} cases[] = {
+	    {"half a minute apart", "0,30 * * * * *", true},
+	    {"15 s from one minute to the next", "0,45 * * * * *", false},
+	    {"15 s within a minute", "0,15 0 * * * *", false},
+	    {"the next minute is not there", "0,45 0 * * * *", true},
+	    {"nor is it here", "0,45 */2 * * * *", true},
+	    {"one of two minutes", "0,45 7,8 3 * * *", false},
+	    {"the last minute of an hour and the first of the next", "0,45 0,59 * * * *",
+	     false},
+	    {"or of a day", "0,45 0,59 0,23 * * *", false},
+	    {"but the next hour is not there", "0,45 0,59 3 * * *", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error err;
+		int64_t distance_ms;
+
+		if ((schedule_check_cron(cases[i].cron, NULL, &distance_ms, &err) == 0) !=
+		    cases[i].is_allowed)
+			fail_msg("%s: %s", cases[i].why, cases[i].cron);
+	}
+}
+
 int
 main(void)
 {
@@ -220,6 +250,7 @@ main(void)
 	    cmocka_unit_test(test_cron_is_late_by_seconds),
 	    cmocka_unit_test(test_missed),
 	    cmocka_unit_test(test_put_off),
+	    cmocka_unit_test(test_too_often),
 	};
 
 	return cmocka_run_group_tests_name("cron", tests, NULL, NULL);
