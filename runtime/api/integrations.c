@@ -10,6 +10,7 @@
 #include "engine/worker.h"
 #include "provider/catalogue.h"
 #include "store/integration.h"
+#include "store/sync.h"
 
 #include <string.h>
 
@@ -207,11 +208,22 @@ refuse_rename(struct db *db, const struct integration *i, const char *new_key,
 	return 0;
 }
 
+/* Failing syncs may have failed for want of what the app is known by. */
+static int
+update(struct db *db, struct integration *i, bool is_app_new, struct error *err)
+{
+	if (db_begin(db, err) < 0 || integration_update(db, i, err) < 0 ||
+	    (is_app_new && sync_wake_all(db, i->id, err) < 0))
+		return -1;
+	return db_commit(db, err);
+}
+
 int
 api_integration_update(struct call *call, struct response *res, struct error *err)
 {
 	struct json_object *body;
 	struct integration *found;
+	bool is_app_new;
 	struct db *db;
 
 	if (call_body(call, update_members, COUNT(update_members), &body, err) < 0 ||
@@ -221,11 +233,16 @@ api_integration_update(struct call *call, struct response *res, struct error *er
 	    refuse_rename(db, found, json_string(body, "unique_key"), err) < 0 ||
 	    read_members(call, body, found, err) < 0)
 		return -1;
-	if (integration_update(db, found, err) < 0) {
+	is_app_new = json_member(body, "credentials") != NULL ||
+		     json_member(body, "integration_config") != NULL ||
+		     json_member(body, "custom") != NULL;
+	if (update(db, found, is_app_new, err) < 0) {
 		if (err->code == ERR_CONFLICT)
 			err->code = ERR_INVALID_BODY;
 		return -1;
 	}
+	if (is_app_new)
+		worker_wake(call->node);
 	return answer(call, res, integration_json(call, found));
 }
 

@@ -332,16 +332,26 @@ sync_delete(struct db *db, const char *id, struct error *err)
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_TEXT(id)));
 }
 
+#define WAKE                                                                                  \
+	"UPDATE nango.schedule t SET failures = 0, "                                          \
+	"    due_at = CASE WHEN t.is_paused THEN t.due_at ELSE nango.clock_now() END "        \
+	"FROM nango.sync s WHERE s.deleted_at IS NULL AND t.sync_id = s.id AND t.failures > " \
+	"0 "
+
 int
 sync_wake(struct db *db, int64_t connection_row, struct error *err)
 {
-	static const char sql[] =
-	    "UPDATE nango.schedule t SET failures = 0, "
-	    "    due_at = CASE WHEN t.is_paused THEN t.due_at ELSE nango.clock_now() END "
-	    "FROM nango.sync s WHERE s.connection_id = $1 AND s.deleted_at IS NULL "
-	    "  AND t.sync_id = s.id AND t.failures > 0";
+	static const char sql[] = WAKE "AND s.connection_id = $1";
 
 	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(connection_row)));
+}
+
+int
+sync_wake_all(struct db *db, int64_t integration_id, struct error *err)
+{
+	static const char sql[] = WAKE "AND s.integration_id = $1";
+
+	return db_exec(db, NULL, NULL, err, sql, DB_PARAMS(DB_INTEGER(integration_id)));
 }
 
 /* A run that waits already takes it over; one that is under way cannot any more. */

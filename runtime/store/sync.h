@@ -76,6 +76,8 @@ MUST_CHECK int sync_delete(struct db *db, const char *id, struct error *err);
 
 /* Failing syncs of a connection are tried again at once: its credentials are new. */
 MUST_CHECK int sync_wake(struct db *db, int64_t connection_row, struct error *err);
+/* Those of an integration: its app's are. */
+MUST_CHECK int sync_wake_all(struct db *db, int64_t integration_id, struct error *err);
 
 /* Queues a run now unless one is queued or under way; *run_id is 0 then. */
 MUST_CHECK int sync_enqueue(struct db *db, const char *id, bool force_deletes, int64_t *run_id,

@@ -235,6 +235,13 @@ test("a failing sync slows down, new credentials wake it, success forgets", asyn
   await until(async () => (await runs(nangod)) === before + 1, "new credentials did not wake it");
   status = await nangod.settled(key, "acme", "misbehave");
   assert.equal(status.consecutiveFailures, 1);
+  for (let failures = 2; failures <= 3; failures++) status = await trigger();
+  assert.ok(wait(status) > HOUR);
+  await nangod.ok("PATCH", `/integrations/${key}`, { body: { display_name: "Acme" } });
+  assert.equal((await nangod.status(key, "acme", "misbehave")).consecutiveFailures, 3, "a name is nothing that it could have failed for");
+  await nangod.ok("PATCH", `/integrations/${key}`, { body: { custom: { host: "other" } } });
+  await until(async () => (await runs(nangod)) === before + 4, "the app's new settings did not wake it");
+  assert.equal((await nangod.settled(key, "acme", "misbehave")).consecutiveFailures, 1);
 });
 
 test("pause, start and the state of syncs", async (t) => {
