@@ -134,10 +134,10 @@ queue_heartbeat(TALLOC_CTX *mem, struct db *db, const struct queue_held *held,
 	    "moved AS ("
 	    "    UPDATE nango.queue q SET "
 	    "        due_at = (SELECT nango.clock_now()) + $3 * interval '1 millisecond' "
-	    "    FROM held h WHERE q.run_id = h.run_id RETURNING q.run_id) "
+	    "    FROM held h WHERE q.run_id = h.run_id RETURNING q.run_id, q.token) "
 	    "SELECT m.run_id, m.token, EXISTS (SELECT FROM nango.run r "
 	    "    WHERE r.id = m.run_id AND r.state = 'cancelled') "
-	    "FROM mine m WHERE m.run_id NOT IN (SELECT run_id FROM moved) "
+	    "FROM mine m WHERE (m.run_id, m.token) NOT IN (SELECT run_id, token FROM moved) "
 	    "AND (SELECT q.run_id FROM nango.queue q WHERE q.run_id = m.run_id "
 	    "    AND q.token = m.token AND q.is_claimed) IS NULL";
 	struct buf ids, tokens;

@@ -192,6 +192,55 @@ test_a_late_one_is_found(void **state)
 	assert_int_equal(live(1, &front), 11); /* nothing else is due */
 }
 
+/* Rows of the queue that this session read, by whatever way. */
+static int64_t
+rows_read(void)
+{
+	int64_t sum;
+	struct error err;
+
+	private_db_run(&world, "SELECT pg_stat_force_next_flush()");
+	if (db_exec_value(world.db, &sum, &err,
+			  "SELECT (seq_tup_read + idx_tup_fetch)::int8 "
+			  "FROM pg_stat_user_tables WHERE relname = 'queue'",
+			  NULL, 0) < 0)
+		fail_msg("%s", err.message);
+	return sum;
+}
+
+/* Claims that many of a long queue, and asks for their leases and for one that is not held. */
+static void
+test_heartbeat_of_a_long_queue(void **state)
+{
+	const struct queue_limits limits = {.room = BATCH, .lease_ms = 60000};
+	struct queue_front front = {0};
+	struct queue_held held[BATCH + 1];
+	struct queue_gone *gone;
+	struct run_claim *claims;
+	int64_t environments, before;
+	size_t count, gone_count;
+	struct error err;
+
+	(void)state;
+	private_db_run(&world, "DELETE FROM nango.queue");
+	enqueue(1, SYNCS);
+	if (queue_claim(world.mem, world.db, &limits, &front, &claims, &count, &environments,
+			&err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(count, BATCH);
+	for (size_t i = 0; i < count; i++)
+		held[i] = (struct queue_held){claims[i].run_id, claims[i].token};
+	held[BATCH] = (struct queue_held){claims[0].run_id, claims[0].token - 1};
+	before = rows_read();
+	if (queue_heartbeat(world.mem, world.db, held, BATCH + 1, 60000, &gone, &gone_count,
+			    &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(gone_count, 1);
+	assert_int_equal(gone[0].token, held[BATCH].token);
+	assert_false(gone[0].is_cancelled);
+	assert_in_range(rows_read() - before, BATCH, 20 * BATCH);
+}
+
 int
 main(void)
 {
@@ -199,6 +248,7 @@ main(void)
 	    cmocka_unit_test(test_plan_of_an_empty_queue),
 	    cmocka_unit_test(test_claims_go_on_from_where_the_last_was),
 	    cmocka_unit_test(test_a_late_one_is_found),
+	    cmocka_unit_test(test_heartbeat_of_a_long_queue),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
