@@ -49,7 +49,8 @@ is_unread(struct sync_zones *unread, const char *name)
 
 /*
  * A row of the two statements below: SCHEDULE, policy, slot, owed, has a run that keeps one
- * owed, now. False: it stays as it is.
+ * owed, now. unread NULL: nothing is due, only the next slot is wanted. False: it stays as it
+ * is.
  */
 static bool
 plan_move(const struct db_result *r, size_t row, struct sync_zones *unread, struct move *out)
@@ -66,6 +67,8 @@ plan_move(const struct db_result *r, size_t row, struct sync_zones *unread, stru
 			  &ignored) < 0) {
 		if (is_unread(unread, time_zone))
 			return false;
+	} else if (unread == NULL) {
+		step.next_ms = schedule_next(&schedule, now_ms);
 	} else if (owed == 0 &&
 		   due_ms != schedule_put_off(&schedule, due_ms, db_integer(r, row, 5))) {
 		step.next_ms = schedule_next(&schedule, due_ms);

@@ -69,6 +69,16 @@ test("a connection's own frequency, with the official client; null takes it back
   await refused(nangod, "PUT", path, { ...body, frequency: { cron: "@daily", time_zone: "../x" } }, 400, "invalid_body");
   await refused(nangod, "PUT", path, { ...body, sync_name: "nope", frequency: null }, 400, "unknown_sync");
   await refused(nangod, "PUT", path, { ...body, connection_id: "nope", frequency: null }, 400, "unknown_connection");
+
+  // Another timing is no reason to run, whatever came before.
+  const made = await psql(nangod, "SELECT count(*) FROM nango.any_run");
+  for (const failures of [0, 9]) {
+    await psql(nangod, `UPDATE nango.schedule SET failures = ${failures}`);
+    await nangod.deploy(await buildItems(t, (text) => text.replace("runs: every 1h", `runs: {cron: "${failures} 6 * * *"}`)), key);
+    const ahead = Date.parse((await nangod.status(key, "other", "items")).nextScheduledSyncAt) - Date.now();
+    assert.ok(ahead > 0 && ahead < 25 * HOUR, `${failures} failures: ${ahead / HOUR} h`);
+    assert.equal(await psql(nangod, "SELECT count(*) FROM nango.any_run"), made);
+  }
 });
 
 test("variants: a checkpoint and records of their own, at most 100, the base protected", async (t) => {
