@@ -76,7 +76,7 @@ MUST_CHECK int sync_delete(struct db *db, const char *id, struct error *err);
 
 /* Failing syncs of a connection are tried again at once: its credentials are new. */
 MUST_CHECK int sync_wake(struct db *db, int64_t connection_row, struct error *err);
-/* Those of an integration: its app's are. */
+/* The same for all of an integration: its app is known by something new. */
 MUST_CHECK int sync_wake_all(struct db *db, int64_t integration_id, struct error *err);
 
 /* Queues a run now unless one is queued or under way; *run_id is 0 then. */
