@@ -27,8 +27,13 @@ async function fill(nangod) {
       SELECT account_id, environment_id, integration_id, id, 's' || n FROM nango.connection, generate_series(1, 10) n WHERE id % 10 = ${part} RETURNING id)
     INSERT INTO nango.schedule (sync_id, interval_ms, missed, cron, time_zone, due_at)
       SELECT id, 3600000, ${SKIP}, CASE WHEN ${part} = 0 THEN '0 * * * *' END, CASE WHEN ${part} = 0 THEN 'Europe/Berlin' END,
-        nango.clock_now() + interval '1 hour' + random() * interval '1 hour' FROM made`);
-  await query(nangod, "VACUUM ANALYZE nango.sync, nango.schedule");
+        nango.clock_now() FROM made`);
+  // All get their slots, which lie in the hour after the next one.
+  const tidy = () => query(nangod, "VACUUM ANALYZE nango.sync, nango.schedule");
+  await tidy();
+  for (let part = 0; part < 10; part++) await call(nangod, COUNT / 10_000);
+  await query(nangod, "TRUNCATE nango.queue; UPDATE nango.clock SET offset_by = offset_by - interval '1 hour'");
+  await tidy();
 }
 
 /** Time passes until so many slots are over, and a minute more: the rows lie as their last moves left them. */
@@ -36,9 +41,9 @@ const letPass = (nangod, count) =>
   query(nangod, `UPDATE nango.clock SET offset_by = (SELECT due_at FROM nango.schedule WHERE due_at > nango.clock_now() ORDER BY due_at OFFSET ${count - 1} LIMIT 1)
     - clock_timestamp() + interval '61 seconds'`);
 
-/** As in the first hour: those that are due together lie wherever their syncs were made. */
+/** As in the first hour: those that are due together lie wherever their syncs were made, at slots of hours ago. */
 const scatter = (nangod, count) =>
-  query(nangod, `UPDATE nango.schedule SET due_at = nango.clock_now() - interval '2 minutes' WHERE sync_id IN (SELECT sync_id FROM nango.schedule WHERE due_at > nango.clock_now() ORDER BY random() LIMIT ${count})`);
+  query(nangod, `UPDATE nango.schedule SET due_at = due_at - interval '3 hours' WHERE sync_id IN (SELECT sync_id FROM nango.schedule WHERE due_at > nango.clock_now() ORDER BY random() LIMIT ${count})`);
 
 /** As it is after an hour of moves. */
 async function settle(nangod, missed) {
