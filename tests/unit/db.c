@@ -207,6 +207,21 @@ test_migrations(void **state)
 	assert_non_null(strstr(err.message, "start a newer nangod"));
 }
 
+/* By an operator, or by a statement_timeout of theirs: it may be tried again. */
+static void
+test_cancelled(void **state)
+{
+	struct error err;
+	struct db *db;
+
+	(void)state;
+	assert_int_equal(db_acquire(world.direct, &db, &err), 0);
+	assert_int_equal(db_script(db, "BEGIN; SET LOCAL statement_timeout = 1", &err), 0);
+	assert_int_equal(db_exec(db, NULL, NULL, &err, "SELECT pg_sleep(10)", DB_NONE), -1);
+	assert_int_equal(err.code, ERR_DB_RETRY);
+	db_release(db);
+}
+
 /* One row a transaction; how often the work ran, and what it met. */
 struct attempt {
 	int runs, resolves;
@@ -358,6 +373,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cancelled),
 	    cmocka_unit_test(test_commits),
 	    cmocka_unit_test(test_migrations),
 	    cmocka_unit_test(test_fence),
